@@ -1,0 +1,32 @@
+# Every target sets up the environment first: Python 3.11, make and git are all it takes.
+PYTHON311 ?= python3.11
+BIN := .venv/bin
+
+.PHONY: help setup repro test test-all lint ui clean lock
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:  ## the virtual environment .venv, from the hashed lock file
+	@$(PYTHON311) -m stages.engine.environment setup
+
+repro: setup  ## rebuild the whole pipeline: fetch, preprocess, train, evaluate, register
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
+test: setup  ## the fast tests
+	$(BIN)/python -m pytest
+
+test-all: setup  ## the slow tests and those on real films as well
+	$(BIN)/python -m pytest -m ""
+
+lint: setup  ## ruff (lint and format) and mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+ui: setup  ## the MLflow pages on the embedded store
+	$(BIN)/pneumonia ui
+
+clean:  ## remove what can be made again: caches, journals and checkpoints (not mlruns/, not data/)
+	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache
+
+lock: setup  ## renew the lock files
+	$(PYTHON311) -m stages.engine.environment lock

@@ -1,0 +1,45 @@
+"""A process beside this one that hears rows of numbers and can do this one no harm."""
+
+import contextlib
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
+
+_GRACE_S = 8.0
+
+
+@contextlib.contextmanager
+def listener(module: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Start `python -m module` and give a function that sends it a message, one JSON line each.
+
+    Nothing that happens to the listener is raised here, and nothing waits for it but the end,
+    for some seconds at most. It is no import, so its code is no dependency of what it hears.
+    """
+    process = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    # A pipe that nobody reads fills up, and whoever writes to it then waits: not this thread.
+    writer = threading.Thread(target=_write, args=(process.stdin, lines), name="listener")
+    writer.start()
+    try:
+        yield lambda message: lines.put(json.dumps(message) + "\n")
+    finally:
+        lines.put(None)
+        try:
+            process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        writer.join()
+
+
+def _write(pipe: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
+    """Write lines until None comes, then close; an end that no longer listens ends it too."""
+    with contextlib.suppress(OSError), pipe:
+        while (line := lines.get()) is not None:
+            pipe.write(line)
+            pipe.flush()

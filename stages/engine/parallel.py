@@ -1,0 +1,48 @@
+"""Work spread over the cores of this machine, or a cluster, in the order of the items."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import joblib
+
+from stages.engine.processes import die_with_parent
+from stages.engine.progress import progress
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_order(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    label: str,
+    workers: int | None = None,
+    total: int | None = None,
+) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in the order of the items, in bounded memory.
+
+    `function` is a top-level function, so that it can be sent to a process. `workers` is
+    their number (all cores by default); 1 runs here. The results do not depend on it.
+    An exception of `function` is raised here; a worker that dies raises too
+    (joblib's TerminatedWorkerError), so a result is never silently missing.
+
+    The back-end is joblib's: wrap the call in `joblib.parallel_config(backend="dask")` to
+    spread the same work over a cluster.
+    """
+    workers = workers or os.cpu_count() or 1
+    if workers == 1:
+        yield from progress(map(function, items), label=label, total=total)
+        return
+    run = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="4 * n_jobs")
+    tasks = (joblib.delayed(_in_worker)(function, item, os.getpid()) for item in items)
+    yield from progress(run(tasks), label=label, total=total)
+
+
+def _in_worker(function: Callable[[Item], Result], item: Item, owner: int) -> Result:
+    # A worker whose stage was killed must not live on. Under a cluster's back-end, or on the
+    # calling process itself, there is no such parent.
+    if os.getppid() == owner:
+        die_with_parent()
+    return function(item)
