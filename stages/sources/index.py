@@ -1,0 +1,208 @@
+"""The raw folder: films as received, one row of facts for each, and where they came from.
+
+`films.zip` holds the films uncompressed, `index.csv` one row per film and `source.json` the
+source; `index.csv` is written last, and a folder without one is refused. A film whose header
+can't be read is kept like any other, with its header facts left empty: what is received is
+recorded here and judged by preprocess.
+"""
+
+import csv
+import struct
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from stages.engine.errors import InputError
+from stages.engine.files import read_json, sha256_bytes, write_json
+from stages.sources import names
+from stages.sources.folder import StoredZip
+from stages.sources.header import Header, read_header
+
+FILMS = "films.zip"
+INDEX = "index.csv"
+SOURCE = "source.json"
+
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: ..., length of its name, of its extra
+
+
+@dataclass(frozen=True)
+class Film:
+    """One radiograph as received: its file's bytes, and what its source says of it."""
+
+    path: str
+    data: bytes
+    label: int
+    kind: str
+    patient: str
+    split_group: str
+    source_split: str
+
+    @classmethod
+    def named(cls, path: str, data: bytes) -> Self:
+        """A film of which everything is said by its path. Raises InputError (names.parse)."""
+        return cls(path, data, **asdict(names.parse(path)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where films came from. `pinned`: the same films are certain to come again."""
+
+    name: str
+    version: str
+    licence: str
+    citation: str
+    sha256: str
+    pinned: bool
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One film's facts. `width` and `height` in pixels as shown, `mode` Pillow's, `icc` 0 or 1;
+    these are None or empty where the header can't be read. `jpeg_table_mean` is None where the
+    film is no JPEG."""
+
+    path: str
+    sha256: str
+    bytes: int
+    width: int | None
+    height: int | None
+    label: int
+    kind: str
+    patient: str
+    split_group: str
+    source_split: str
+    jpeg_table_mean: float | None
+    icc: int | None
+    mode: str
+
+
+@dataclass(frozen=True)
+class StoredFilm:
+    """A film in `films.zip`: small, picklable, and read where it is needed."""
+
+    archive: Path
+    offset: int
+    row: IndexRow
+
+    def read(self) -> bytes:
+        """The film's bytes. Raises InputError where they are not those that were indexed."""
+        with self.archive.open("rb", buffering=0) as handle:
+            handle.seek(self.offset)
+            name_length, extra_length = _LOCAL_HEADER.unpack(handle.read(_LOCAL_HEADER.size))
+            handle.seek(name_length + extra_length, 1)
+            data = handle.read(self.row.bytes)
+        if sha256_bytes(data) != self.row.sha256:
+            raise InputError(
+                f"{self.archive}: {self.row.path} is not the film that {INDEX} lists; "
+                "run `dvc repro --force fetch`"
+            )
+        return data
+
+
+def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
+    """Write films (sorted by path), source and, last, the index; return the number of films.
+
+    Raises ValueError where the films are not in the order of their paths or a path comes twice.
+    """
+    rows: list[IndexRow] = []
+    with StoredZip(folder / FILMS) as archive:
+        for film in films:
+            if rows and film.path <= rows[-1].path:
+                raise ValueError(f"films out of order: {film.path} after {rows[-1].path}")
+            archive.add(film.path, film.data)
+            rows.append(_row(film))
+    write_json(folder / SOURCE, {**asdict(source), "films": len(rows)})
+    write_table(folder / INDEX, [field.name for field in fields(IndexRow)], map(asdict, rows))
+    return len(rows)
+
+
+def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
+    """The films of a raw folder, sorted by path, and its `source.json`.
+
+    Raises InputError where the folder is unfinished, or index and archive don't agree.
+    """
+    rows = read_index(folder)
+    source: dict[str, Any] = read_json(folder / SOURCE)
+    try:
+        with zipfile.ZipFile(folder / FILMS) as archive:
+            offsets = {member.filename: member.header_offset for member in archive.infolist()}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{folder / FILMS}: {error}; run `dvc repro --force fetch`") from None
+    if set(offsets) != {row.path for row in rows}:
+        raise InputError(
+            f"{folder / FILMS}: expected the {len(rows)} films of {INDEX}, found others "
+            f"({len(offsets)} members); run `dvc repro --force fetch`"
+        )
+    return [StoredFilm(folder / FILMS, offsets[row.path], row) for row in rows], source
+
+
+def read_index(folder: Path) -> list[IndexRow]:
+    """The rows of a raw folder, sorted by path. Raises InputError where it is unfinished."""
+    path = folder / INDEX
+    columns = [field.name for field in fields(IndexRow)]
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            table = csv.DictReader(handle)
+            if table.fieldnames != columns:
+                raise InputError(
+                    f"{path}: expected the columns {','.join(columns)}, received "
+                    f"{','.join(table.fieldnames or [])}; run `dvc repro --force fetch`"
+                )
+            return list(_parse(table))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: expected an index, found none: {folder} is unfinished; run `dvc repro fetch`"
+        ) from None
+
+
+def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as CSV; None becomes an empty field."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        table = csv.DictWriter(handle, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _row(film: Film) -> IndexRow:
+    header: Header | None
+    try:
+        header = read_header(film.data)
+    except InputError:
+        header = None
+    return IndexRow(
+        path=film.path,
+        sha256=sha256_bytes(film.data),
+        bytes=len(film.data),
+        width=header.width if header else None,
+        height=header.height if header else None,
+        label=film.label,
+        kind=film.kind,
+        patient=film.patient,
+        split_group=film.split_group,
+        source_split=film.source_split,
+        jpeg_table_mean=header.jpeg_table_mean if header else None,
+        icc=int(header.icc) if header else None,
+        mode=header.mode if header else "",
+    )
+
+
+def _parse(table: Iterable[dict[str, str]]) -> Iterator[IndexRow]:
+    for row in table:
+        yield IndexRow(
+            path=row["path"],
+            sha256=row["sha256"],
+            bytes=int(row["bytes"]),
+            width=int(row["width"]) if row["width"] else None,
+            height=int(row["height"]) if row["height"] else None,
+            label=int(row["label"]),
+            kind=row["kind"],
+            patient=row["patient"],
+            split_group=row["split_group"],
+            source_split=row["source_split"],
+            jpeg_table_mean=float(row["jpeg_table_mean"]) if row["jpeg_table_mean"] else None,
+            icc=int(row["icc"]) if row["icc"] else None,
+            mode=row["mode"],
+        )

@@ -1,0 +1,111 @@
+"""The phantom source: films in the order of their paths, and the truth kept beside them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from stages.engine.parallel import map_in_order
+from stages.sources import names
+from stages.sources.folder import StoredZip
+from stages.sources.index import Film, Source, write_table
+from stages.sources.phantom.anatomy import draw_child, draw_pose
+from stages.sources.phantom.cohort import Planned, plan
+from stages.sources.phantom.encode import jpeg, png
+from stages.sources.phantom.options import PhantomOptions
+from stages.sources.phantom.render import render
+from stages.sources.phantom.sites import SITES
+
+TRUTH: Final = "truth.csv"
+MASKS: Final = "masks.zip"
+
+SOURCE: Final = Source(
+    name="phantom",
+    version="1",
+    licence="Apache-2.0, as the generator",
+    citation="Synthetic: drawn by this pipeline's own generator; no patient was filmed",
+    sha256="",
+    pinned=True,
+    synthetic=True,
+)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a phantom and not of a real film.
+
+    site: A, B or C. grade: 0 normal, 1 subtle, 2 moderate, 3 plain. child, film: with the seed,
+    they give the same anatomy again. inspiration 0..1, turn about -1..1, thymus in mm (the
+    wider lobe). lesion_percent: share of the film's pixels that the mask covers.
+    """
+
+    path: str
+    site: str
+    kind: str
+    grade: int
+    child: int
+    film: int
+    inspiration: float
+    turn: float
+    thymus_mm: float
+    lesion_percent: float
+
+
+@dataclass(frozen=True)
+class PhantomFilm(Film):
+    """A film with its truth; `mask` is a one-bit PNG of its size, None where nothing is ill."""
+
+    truth: Truth
+    mask: bytes | None
+
+
+def films(options: PhantomOptions, *, workers: int | None = None) -> Iterator[PhantomFilm]:
+    """Every film of the cohort in the order of the paths; the bytes depend on options alone."""
+    planned = plan(options)
+    yield from map_in_order(
+        make, planned, workers=workers, label="drawing phantoms", total=len(planned)
+    )
+
+
+def make(planned: Planned) -> PhantomFilm:
+    """One film, a function of its plan alone."""
+    view, site = planned.view, SITES[planned.site]
+    taken = render(view, planned.site)
+    data = jpeg(taken.pixels, scale=site.jpeg_scale, icc=site.icc, colour=taken.colour)
+    child, pose = draw_child(view.seed, view.patient), draw_pose(view.seed, view.patient, view.film)
+    truth = Truth(
+        path=planned.path,
+        site=planned.site,
+        kind=view.kind,
+        grade=view.grade,
+        child=view.patient,
+        film=view.film,
+        inspiration=round(pose.inspiration, 3),
+        turn=round(pose.turn, 3),
+        thymus_mm=round(max(child.thymus_mm), 1),
+        lesion_percent=round(100 * int(np.count_nonzero(taken.mask)) / taken.mask.size, 2),
+    )
+    return PhantomFilm(
+        path=planned.path,
+        data=data,
+        **asdict(names.parse(planned.path)),
+        truth=truth,
+        mask=png(taken.mask) if view.grade else None,
+    )
+
+
+def keep_truth(folder: Path, phantoms: Iterable[PhantomFilm]) -> Iterator[PhantomFilm]:
+    """Pass films on, writing masks.zip on the way and truth.csv after the last.
+
+    A mask's member is named as its film, with `.png` added; normal films have none.
+    """
+    rows: list[Truth] = []
+    with StoredZip(folder / MASKS) as masks:
+        for phantom in phantoms:
+            if phantom.mask is not None:
+                masks.add(f"{phantom.path}.png", phantom.mask)
+            rows.append(phantom.truth)
+            yield phantom
+    write_table(folder / TRUTH, [field.name for field in fields(Truth)], map(asdict, rows))

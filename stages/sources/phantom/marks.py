@@ -1,0 +1,54 @@
+"""What a site puts on a film beside the child: letters, a scale, the collimator's border."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.sources.phantom.draws import Draws
+
+UInt8 = npt.NDArray[np.uint8]
+
+# Five-by-seven letters, a bit string per row.
+_GLYPHS: Final = {
+    "R": ("11110", "10001", "10001", "11110", "10100", "10010", "10001"),
+    "L": ("10000", "10000", "10000", "10000", "10000", "10000", "11111"),
+    "A": ("01110", "10001", "10001", "11111", "10001", "10001", "10001"),
+    "P": ("11110", "10001", "10001", "11110", "10000", "10000", "10000"),
+    "-": ("00000", "00000", "00000", "01110", "00000", "00000", "00000"),
+    " ": ("00000",) * 7,
+}
+
+
+def draw_letters(
+    pixels: UInt8,
+    draws: Draws,
+    choices: tuple[str, ...],
+    at: tuple[tuple[float, float], tuple[float, float]],
+) -> None:
+    """Write one of the choices on pixels, uint8 (H, W), in place; cut where it would leave."""
+    text = draws.pick(choices, [1] * len(choices))
+    top = round(draws.uniform(*at[1]) * pixels.shape[0])
+    left = round(draws.uniform(*at[0]) * pixels.shape[1])
+    rows = ["0".join(_GLYPHS[c][row] for c in text) for row in range(7)]
+    bits = np.array([[bit == "1" for bit in row] for row in rows])
+    scale = 1 + pixels.shape[0] // 260 + (1 if draws.chance(0.3) else 0)
+    ink = bits.repeat(scale, axis=0).repeat(scale, axis=1)
+    room = pixels[top : top + ink.shape[0], left : left + ink.shape[1]]
+    room[ink[: room.shape[0], : room.shape[1]]] = 250
+
+
+def draw_ticks(pixels: UInt8) -> None:
+    """Mark a scale of short grey strokes along both sides of pixels, uint8 (H, W), in place."""
+    step = pixels.shape[0] // 12
+    pixels[step::step, :4] = 150
+    pixels[step::step, -4:] = 150
+
+
+def draw_cone(pixels: UInt8, draws: Draws) -> None:
+    """Darken, in place, the strips of pixels, uint8 (H, W), that the collimator shut off."""
+    for edge in (pixels, pixels[::-1], pixels.T, pixels.T[::-1]):
+        depth = draws.uniform(-0.04, 0.05) * edge.shape[0]
+        if depth > 0:
+            strip = edge[: round(depth)]
+            strip >>= 3

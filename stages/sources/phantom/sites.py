@@ -1,0 +1,107 @@
+"""The places where phantoms are taken: what a site leaves on a film, whoever is filmed.
+
+A and B differ as the two kinds of films of the real set do (README of the data: width / height
+1.23 against 1.5, tall against low films, fine JPEG tables with an ICC profile against coarse
+ones without, a black frame against a grey one, other markers and other contrast). C stands
+between them, encoded like B, as the real test normals do.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Ranges from which the acquisition of one film is drawn (low, high), unless said.
+
+    aspect: width / height (mean, standard deviation). height_px, field_mm: height of the
+    film in pixels, and on a child of middle size in mm (mean, standard deviation).
+    centre_mm: where on the child its middle lies. window: nepers from the middle of the
+    tone curve to its shoulder; middle: nepers at mid-grey. black, white: grey levels that
+    the curve tends to, from no and from endless attenuation (below 0: clipped to black).
+    soft: blur, 0 (none) to 1 (3 x 3 mean). grain: relative noise. jpeg_scale: percent of the
+    JPEG standard's example table. colour: share of films saved as RGB. letters: what the
+    marker may say; letter_at: where, as shares of width and height. ticks: share of films
+    with a scale along the edges. cone: share of films with a collimator's border.
+    """
+
+    aspect: Range
+    height_px: Range
+    field_mm: Range
+    centre_mm: Range
+    window: Range
+    middle: Range
+    black: Range
+    white: Range
+    soft: Range
+    grain: Range
+    jpeg_scale: int
+    icc: bool
+    colour: float
+    letters: tuple[str, ...]
+    letter_at: tuple[Range, Range]
+    ticks: float
+    cone: float
+
+
+SITES: Final = {
+    "A": Site(
+        aspect=(1.23, 0.075),
+        height_px=(432, 32),
+        field_mm=(190, 9),
+        centre_mm=(48, 58),
+        window=(0.88, 1.20),
+        middle=(1.65, 1.95),
+        black=(-30, -4),
+        white=(236, 262),
+        soft=(0.0, 0.5),
+        grain=(0.7, 1.3),
+        jpeg_scale=9,
+        icc=True,
+        colour=0.0,
+        letters=("R",),
+        letter_at=((0.02, 0.10), (0.08, 0.45)),
+        ticks=0.0,
+        cone=0.2,
+    ),
+    "B": Site(
+        aspect=(1.50, 0.10),
+        height_px=(300, 32),
+        field_mm=(160, 9),
+        centre_mm=(52, 62),
+        window=(1.00, 1.35),
+        middle=(1.55, 1.90),
+        black=(-16, 24),
+        white=(220, 248),
+        soft=(0.2, 0.9),
+        grain=(0.9, 1.7),
+        jpeg_scale=50,
+        icc=False,
+        colour=0.05,
+        letters=("R", "R", "R", "A-P"),
+        letter_at=((0.02, 0.10), (0.01, 0.30)),
+        ticks=0.2,
+        cone=0.35,
+    ),
+    "C": Site(
+        aspect=(1.36, 0.08),
+        height_px=(350, 32),
+        field_mm=(172, 9),
+        centre_mm=(50, 60),
+        window=(0.94, 1.28),
+        middle=(1.55, 1.90),
+        black=(-22, 14),
+        white=(226, 254),
+        soft=(0.1, 0.7),
+        grain=(0.8, 1.5),
+        jpeg_scale=50,
+        icc=False,
+        colour=0.0,
+        letters=("L", "R"),
+        letter_at=((0.86, 0.94), (0.02, 0.10)),
+        ticks=0.0,
+        cone=0.28,
+    ),
+}

@@ -1,0 +1,158 @@
+"""Phantoms: the same bytes everywhere, one anatomy at any site, the experiment as it is stated."""
+
+import csv
+import dataclasses
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.engine.errors import InputError
+from stages.engine.files import sha256_bytes
+from stages.sources import names
+from stages.sources.index import read_index, write_raw
+from stages.sources.phantom.cohort import View
+from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, films, keep_truth
+from stages.sources.phantom.options import PhantomOptions
+from stages.sources.phantom.render import render
+
+TINY = PhantomOptions(seed=7, patients_train=6, patients_test=4, confound=0.9)
+
+# One value for all machines: what it pins is the arithmetic, down to the last bit.
+GOLDEN = "0"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> list[object]:
+    return list(films(TINY, workers=1))
+
+
+def test_bytes_are_the_same_on_every_machine_and_for_every_number_of_workers() -> None:
+    alone = list(films(TINY, workers=1))
+    assert alone == list(films(TINY, workers=4))
+    everything = b"".join(film.data + (film.mask or b"") for film in alone)
+    assert sha256_bytes(everything) == GOLDEN
+
+
+def test_films_come_in_the_order_of_their_paths_and_agree_with_their_names() -> None:
+    phantoms = list(films(TINY, workers=1))
+    assert [film.path for film in phantoms] == sorted({film.path for film in phantoms})
+    for film in phantoms:
+        said = names.parse(film.path)
+        assert dataclasses.asdict(said).items() <= dataclasses.asdict(film).items()
+        assert film.truth.kind == film.kind
+        assert (film.truth.grade > 0) == (film.mask is not None) == (film.label == 1)
+    assert {(film.source_split, film.label) for film in phantoms} == {
+        ("train", 0),
+        ("train", 1),
+        ("test", 0),
+        ("test", 1),
+    }
+
+
+def test_a_film_is_encoded_as_its_site_encodes() -> None:
+    for film in films(TINY, workers=1):
+        with Image.open(io.BytesIO(film.data)) as image:
+            assert image.format == "JPEG"
+            tables = image.quantization  # type: ignore[attr-defined]
+            icc = "icc_profile" in image.info
+            shape = (image.height, image.width)
+        site = film.truth.site
+        assert icc == (site == "A")
+        assert tables[0][0] == (1 if site == "A" else 8)
+        if film.mask is not None:
+            with Image.open(io.BytesIO(film.mask)) as mask:
+                assert mask.mode == "1"
+                assert (mask.height, mask.width) == shape
+                covered = 100 * np.asarray(mask).mean()
+            assert covered == pytest.approx(film.truth.lesion_percent, abs=0.01)
+
+
+def test_the_profile_is_one_that_a_colour_library_reads() -> None:
+    from PIL import ImageCms
+
+    film = next(film for film in films(TINY, workers=1) if film.truth.site == "A")
+    with Image.open(io.BytesIO(film.data)) as image:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+    assert "grey" in ImageCms.getProfileDescription(profile)
+
+
+@pytest.mark.parametrize("kind", ["bacterial", "viral"])
+def test_one_child_at_two_sites_has_one_lesion(kind: str) -> None:
+    view = View(seed=3, patient=5, film=1, kind=kind, grade=3)
+    near, far = render(view, "A"), render(view, "B")
+    assert near.pixels.dtype == far.mask.dtype == np.uint8
+    assert near.pixels.shape == near.mask.shape
+    assert set(np.unique(near.mask)) == {0, 255}
+    # Aligned by the mask's own box, the two masks are one shape.
+    boxes = [_in_its_box(film.mask) for film in (near, far)]
+    overlap = (boxes[0] & boxes[1]).sum() / (boxes[0] | boxes[1]).sum()
+    assert overlap > 0.9
+    assert np.array_equal(render(view, "A").pixels, near.pixels)
+
+
+def _in_its_box(
+    mask: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    rows, columns = np.nonzero(mask)
+    box = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    return np.asarray(Image.fromarray(box).resize((96, 96), Image.Resampling.BOX)) > 127
+
+
+def test_only_the_lesion_tells_a_sick_child_from_a_well_one() -> None:
+    well = View(seed=3, patient=5, film=0, kind="normal", grade=0)
+    ill = dataclasses.replace(well, kind="bacterial", grade=3)
+    before, after = render(well, "B"), render(ill, "B")
+    assert not before.mask.any()
+    change = after.pixels.astype(int) - before.pixels
+    inside = after.mask > 0
+    assert change[inside].mean() > 12
+    # The grain is one draw scaled by the depth, and the lesion's own faint rim lies outside.
+    far = ~_grown(inside, 12)
+    assert np.count_nonzero(change[far]) == 0
+
+
+def _grown(
+    inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], by: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    grown = inside.copy()
+    for shift in range(1, by + 1):
+        for axis in (0, 1):
+            grown |= np.roll(inside, shift, axis) | np.roll(inside, -shift, axis)
+    return grown
+
+
+def test_grades_are_told_apart_by_density() -> None:
+    def brightening(grade: int) -> float:
+        well = [render(View(1, n, 0, "normal", 0), "C").pixels for n in range(6)]
+        ill = [render(View(1, n, 0, "viral", grade), "C").pixels for n in range(6)]
+        return float(np.mean([b.mean() - a.mean() for a, b in zip(well, ill, strict=True)]))
+
+    subtle, moderate, plain = (brightening(grade) for grade in (1, 2, 3))
+    assert 0 < subtle < moderate < plain
+
+
+def test_the_truth_is_kept_beside_the_films(tmp_path: Path) -> None:
+    count = write_raw(tmp_path, keep_truth(tmp_path, films(TINY, workers=1)), SOURCE)
+    rows = read_index(tmp_path)
+    assert len(rows) == count
+    with (tmp_path / TRUTH).open(newline="") as handle:
+        truth = list(csv.DictReader(handle))
+    assert [row["path"] for row in truth] == [row.path for row in rows]
+    with zipfile.ZipFile(tmp_path / MASKS) as masks:
+        ill = [f"{row.path}.png" for row in rows if row.label]
+        assert masks.namelist() == ill
+        with Image.open(io.BytesIO(masks.read(ill[0]))) as mask:
+            assert np.asarray(mask).any()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("confound", 1.2), ("confound", float("nan")), ("patients_test", 2), ("seed", -1)],
+)
+def test_options_refuse_bad_values_by_name(key: str, value: float) -> None:
+    with pytest.raises(InputError, match=rf"fetch\.phantom\.{key}: expected .* received"):
+        dataclasses.replace(TINY, **{key: value})  # type: ignore[arg-type]
