@@ -1,0 +1,61 @@
+"""Params of preprocess."""
+
+from dataclasses import dataclass
+
+from stages.engine import check
+
+ASPECTS = ("keep", "stretch")
+
+
+@dataclass(frozen=True)
+class PixelOptions:
+    """How any film becomes pixels, in training and serving alike.
+
+    `image_px`: side of the square, in pixels. `aspect`: "stretch" fills the square; "keep"
+    scales the longer side to it and leaves black bars, whose width then tells the film's shape.
+    """
+
+    image_px: int
+    aspect: str
+
+    def __post_init__(self) -> None:
+        check.between("preprocess.image_px", self.image_px, 32, 1024)
+        check.one_of("preprocess.aspect", self.aspect, ASPECTS)
+
+
+@dataclass(frozen=True)
+class PreprocessOptions:
+    """Roles, pixels, and how much bad input is tolerated.
+
+    `seed`: moves splits and donors, nothing else does. `val_fraction`: share of the training
+    patients held out for validation. `test_fraction`: share of all patients, cut only where
+    the source has no test split of its own. Preprocess stops when more films can't be read than
+    `max_unreadable_films` and than `max_unreadable_share` of all. `matched_donors`: copies of
+    each validation normal in val_matched; 0 makes no such role. `tail_fraction`: share of the
+    training normals' groups set aside for val_tail; 0 leaves them in training.
+    """
+
+    seed: int
+    image_px: int
+    aspect: str
+    val_fraction: float
+    test_fraction: float
+    max_unreadable_films: int
+    max_unreadable_share: float
+    matched_donors: int
+    tail_fraction: float
+
+    def __post_init__(self) -> None:
+        check.between("preprocess.seed", self.seed, 0, 2**32 - 1)
+        _ = self.pixels  # its own checks
+        check.between("preprocess.val_fraction", self.val_fraction, 0.01, 0.5)
+        check.between("preprocess.test_fraction", self.test_fraction, 0.01, 0.5)
+        check.at_least("preprocess.max_unreadable_films", self.max_unreadable_films, 0)
+        check.between("preprocess.max_unreadable_share", self.max_unreadable_share, 0, 1)
+        check.between("preprocess.matched_donors", self.matched_donors, 0, 100)
+        check.between("preprocess.tail_fraction", self.tail_fraction, 0, 0.5)
+
+    @property
+    def pixels(self) -> PixelOptions:
+        """The part that predicting needs too."""
+        return PixelOptions(self.image_px, self.aspect)

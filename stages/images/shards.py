@@ -1,0 +1,202 @@
+"""The shards: what preprocess writes and everything after it reads.
+
+A folder of one `<role>.npy` per role, `records.csv` with one row per film in shard order, and
+`manifest.json`, written last, which names the whole by a digest.
+"""
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.engine.errors import InputError
+from stages.engine.files import digest, read_json, sha256_file, write_json
+from stages.images.pixelfile import PixelFile
+from stages.sources.index import IndexRow, write_table
+
+if TYPE_CHECKING:  # reading needs pandas; writing, and predicting, must not wait for it
+    import pandas as pd
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+RECORDS = "records.csv"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of records.csv. `id` is the film's path, with `#k` behind it for its k-th
+    re-acquired copy; a film may be in several validation roles, so an id is unique within
+    its role. `bytes` is None for a copy that was never encoded."""
+
+    id: str
+    role: str
+    row: int
+    label: int
+    kind: str
+    patient: str
+    split_group: str
+    source_split: str
+    width: int | None
+    height: int | None
+    jpeg_table_mean: float | None
+    icc: int | None
+    mode: str
+    bytes: int | None
+
+    @classmethod
+    def of(cls, film: IndexRow) -> Self:
+        """The record of a film as it is in the index; the writer gives role and row."""
+        facts = {name: value for name, value in asdict(film).items() if name not in _NOT_KEPT}
+        return cls(id=film.path, role="", row=-1, **facts)
+
+
+_NOT_KEPT = ("path", "sha256")
+_COLUMNS = [field.name for field in fields(Record)]
+
+
+class ShardWriter:
+    """Appends films to roles in `folder`, then `finish`es with the manifest."""
+
+    def __init__(self, folder: Path, image_px: int) -> None:
+        self._folder = folder
+        self._image_px = image_px
+        self._shards: dict[str, PixelFile] = {}
+        self._records: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+    def add(self, role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
+        """Append one film, uint8 (image_px, image_px), to a role."""
+        if role not in self._shards:
+            self._shards[role] = PixelFile(self._folder / f"{role}.npy", self._image_px)
+        shard = self._shards[role]
+        self._records[role].append({**asdict(record), "role": role, "row": len(shard)})
+        shard.append(pixels)
+
+    def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Write records and, last, the manifest, which holds `facts` too; return it.
+
+        Raises ValueError where a shard on disk is not as long as its records: no film may be
+        missing quietly.
+        """
+        self._close()
+        write_table(
+            self._folder / RECORDS,
+            _COLUMNS,
+            (row for rows in self._records.values() for row in rows),
+        )
+        for role, rows in self._records.items():
+            on_disk = np.load(self._folder / f"{role}.npy", mmap_mode="r").shape
+            if on_disk != (len(rows), self._image_px, self._image_px):
+                raise ValueError(f"{role}.npy: expected {len(rows)} films, wrote {on_disk}")
+        manifest = {
+            "format": FORMAT,
+            "image_px": self._image_px,
+            "counts": {role: _counts(rows) for role, rows in self._records.items()},
+            "shards": {f"{role}.npy": sha256_file(self._folder / f"{role}.npy")
+                       for role in self._records},
+            "records": sha256_file(self._folder / RECORDS),
+            **facts,
+        }  # fmt: skip
+        manifest["digest"] = digest(manifest)
+        write_json(self._folder / MANIFEST, manifest)
+        return manifest
+
+    def _close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._close()
+
+
+def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    return {
+        "normal": sum(row["label"] == 0 for row in rows),
+        "pneumonia": sum(row["label"] == 1 for row in rows),
+        "patients": len({row["patient"] for row in rows}),
+    }
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role: `pixels` uint8 (N, image_px, image_px), a read-only memory map, and `records`,
+    N rows in the same order with the columns of `Record`."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    records: "pd.DataFrame"
+
+    def __repr__(self) -> str:
+        return f"Role({self.name!r}, {len(self.records)} films)"
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A finished folder whose bytes are those of its manifest."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    records: "pd.DataFrame"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of the roles, train first."""
+        return tuple(self.records["role"].unique())
+
+    def role(self, name: str) -> Role:
+        """Raises InputError where there is no such role."""
+        if name not in self.roles:
+            raise InputError(
+                f"{self.folder}: expected a role {name!r}, found {', '.join(self.roles)}; "
+                "see preprocess in params.yaml for the roles that it can make"
+            )
+        pixels = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        of_role = self.records[self.records["role"] == name].reset_index(drop=True)
+        return Role(name, pixels, of_role)
+
+
+def open_shards(folder: Path) -> Shards:
+    """Open what preprocess wrote, after checking each file against the manifest (seconds per GB).
+
+    Raises InputError that names the file which is missing, of another format, or changed.
+    """
+    import pandas as pd  # here, not above: predicting does without it
+
+    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise InputError(
+            f"{folder / MANIFEST}: expected format {FORMAT}, received "
+            f"{manifest.get('format')!r}; run `dvc repro preprocess` to write it anew"
+        )
+    if digest({key: manifest[key] for key in manifest if key != "digest"}) != manifest["digest"]:
+        raise InputError(f"{folder / MANIFEST}: its digest is not that of its content; {_AGAIN}")
+    for name, expected in {**manifest["shards"], RECORDS: manifest["records"]}.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path}: expected a file of {MANIFEST}, found none; {_AGAIN}")
+        if sha256_file(path) != expected:
+            raise InputError(f"{path}: its bytes are not those that {MANIFEST} names; {_AGAIN}")
+    # Texts stay texts: an empty kind is no NaN, and a patient named "7" no number.
+    numbers = {"row", "label", "width", "height", "icc", "jpeg_table_mean", "bytes"}
+    records = pd.read_csv(
+        folder / RECORDS,
+        dtype={name: str for name in _COLUMNS if name not in numbers},
+        keep_default_na=False,
+        na_values={name: [""] for name in numbers},
+    )
+    return Shards(folder, manifest, records)
+
+
+_AGAIN = "run `dvc repro --force preprocess`"

@@ -1,0 +1,100 @@
+"""`val_tail`: the training normals whose outer frame looks most like a pneumonia film's.
+
+A linear model sees the frame of each film and nothing else; trained on other patients, it says
+how much the frame looks like pneumonia. The normals at the far end are the nearest that the
+training films have to test normals, whose frames do not carry the training normals' look. They
+are set aside by group and stand against the pneumonia films of the random validation.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.images.options import PreprocessOptions
+from stages.images.prepared import Prepared
+from stages.images.splits import TRAIN, shuffled
+
+ROLE = "val_tail"
+THUMBNAIL_PX, FRAME_PX = 32, 4
+FOLDS = 5
+# Share of the mean variance of a frame pixel that is added to each: 448 neighbours are collinear.
+RIDGE = 0.01
+
+_FRAME = np.ones((THUMBNAIL_PX, THUMBNAIL_PX), bool)
+_FRAME[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX] = False
+
+
+def set_aside(prepared: Prepared, roles: Sequence[str], options: PreprocessOptions) -> list[str]:
+    """`roles` with `tail_fraction` of the training normals' groups moved to val_tail.
+
+    A group's score is the mean of its films' out-of-fold scores. At least one group goes, and
+    one stays.
+    """
+    chosen = [index for index, role in enumerate(roles) if role == TRAIN]
+    rows = [prepared.films[index].row for index in chosen]
+    frames = np.stack([frame(prepared.pixels(index)) for index in chosen])
+    labels = np.array([row.label for row in rows])
+    groups = [row.split_group for row in rows]
+    scores = out_of_fold(frames, labels, groups, salt=f"{options.seed}/{ROLE}")
+    by_group: dict[str, list[float]] = defaultdict(list)
+    for row, score in zip(rows, scores, strict=True):
+        if row.label == 0:
+            by_group[row.split_group].append(float(score))
+    mean = {group: math.fsum(values) / len(values) for group, values in by_group.items()}
+    order = sorted(mean, key=lambda group: (-mean[group], group))
+    count = min(max(1, round(options.tail_fraction * len(order))), len(order) - 1)
+    tail = set(order[:count])
+    return [
+        ROLE if role == TRAIN and film.row.split_group in tail else role
+        for film, role in zip(prepared.films, roles, strict=True)
+    ]
+
+
+def frame(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The outer eighth of a film on each side, as uint8 (448,): 4 rings of a 32 x 32 thumbnail."""
+    size = (THUMBNAIL_PX, THUMBNAIL_PX)
+    thumbnail: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return thumbnail[_FRAME]
+
+
+def out_of_fold(
+    frames: NDArray[np.uint8], labels: NDArray[np.int64], groups: Sequence[str], *, salt: str
+) -> NDArray[np.float64]:
+    """Scores float64 (N,) of ridge regression on frames (N, F), each film's from the folds that
+    its group is not in; 6 decimals.
+
+    The sums that the regression needs are integers below 2^53, which float64 adds exactly in
+    any order, on any machine and number of threads; a fold is left out by subtraction. Only
+    solving the equations rounds, far below the 6 decimals that are kept.
+    """
+    order = shuffled(set(groups), salt)
+    fold_of = {group: number % FOLDS for number, group in enumerate(order)}
+    folds = np.array([fold_of[group] for group in groups])
+    ones = np.ones((len(frames), 1))
+    sums = []
+    for fold in range(FOLDS):
+        mine = folds == fold
+        block = np.hstack([ones[mine], labels[mine, None], frames[mine].astype(np.float64)])
+        sums.append(block.T @ block)
+    total = sum(sums[1:], sums[0])
+    scores = np.empty(len(frames))
+    for fold in range(FOLDS):
+        weights, offset = _ridge(total - sums[fold])
+        mine = folds == fold
+        scores[mine] = frames[mine].astype(np.float64) @ weights + offset
+    return np.round(scores, 6)
+
+
+def _ridge(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Weights (F,) and offset from the sums of products of [1, label, frame]."""
+    count = sums[0, 0]
+    means = sums[0, 1:] / count
+    covariance = sums[1:, 1:] / count - np.outer(means, means)
+    inner = covariance[1:, 1:]
+    penalty = RIDGE * np.trace(inner) / len(inner)
+    weights = np.linalg.solve(inner + penalty * np.eye(len(inner)), covariance[1:, 0])
+    return weights, float(means[0] - means[1:] @ weights)

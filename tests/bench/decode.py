@@ -1,0 +1,129 @@
+"""Preprocess against the bare library: `python -m tests.bench.decode ZIP`.
+
+Prints, from one run, images/s of the whole of preprocess and of OpenCV's decode and resize on one
+core times the number of cores, alternating so that both meet the same load; and the peak
+memory of preprocess, in a process of its own, for the zip's films and for ten times as many.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.images.build import build
+from stages.images.options import PreprocessOptions
+from stages.sources import archive
+from stages.sources.index import Film, open_raw, write_raw
+
+OPTIONS = PreprocessOptions(
+    seed=0,
+    image_px=160,
+    aspect="stretch",
+    val_fraction=0.15,
+    test_fraction=0.15,
+    max_unreadable_films=5,
+    max_unreadable_share=0.01,
+    matched_donors=0,
+    tail_fraction=0.0,
+)
+ROUNDS = 5
+
+
+def main() -> None:
+    """Make both data sets, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.decode")
+    parser.add_argument("zip", type=Path)
+    parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:  # the child: `zip` is a raw folder
+        rate(arguments.zip)
+        print(peak_megabytes())
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        for times in (1, 10):
+            raw = Path(scratch) / f"raw{times}"
+            raw.mkdir()
+            films, source = archive.receive(arguments.zip, None)
+            count = write_raw(raw, repeated(films, times), source)
+            report(raw, count)
+
+
+def report(raw: Path, count: int) -> None:
+    """One data set: rates and their ratio (median of rounds), processor time, peak memory."""
+    cores = os.cpu_count() or 1
+    rounds = [(rate(raw), bare_rate(raw)) for _ in range(ROUNDS)]
+    whole = statistics.median(each.wall for each, _ in rounds)
+    bare = statistics.median(each.wall for _, each in rounds)
+    ratio = statistics.median(a.wall / (b.wall * cores) for a, b in rounds)
+    # On a machine that others use too, processor time is the fairer of the two.
+    busy = statistics.median(a.processor / b.processor for a, b in rounds)
+    child = [sys.executable, "-m", "tests.bench.decode", "--peak", str(raw)]
+    peak = subprocess.run(child, check=True, capture_output=True, text=True).stdout.strip()
+    print(
+        f"{count} films: preprocess {whole:.0f} images/s, bare {bare:.0f} x {cores} cores, "
+        f"ratio {ratio:.2f} (by processor time {busy:.2f}), peak memory {peak} MB"
+    )
+
+
+def repeated(films: Iterator[Film], times: int) -> Iterator[Film]:
+    """Each film under `times` names, patients apart."""
+    everything = [
+        replace(film, path=f"{film.path}.{n}", split_group=f"{film.split_group}.{n}",
+                patient=f"{film.patient}.{n}")
+        for film in films for n in range(times)
+    ]  # fmt: skip
+    yield from sorted(everything, key=lambda film: film.path)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Films per second of the clock, and of processor time over all threads."""
+
+    wall: float
+    processor: float
+
+
+def rate(raw: Path) -> Rate:
+    """Preprocess, from the raw folder to finished shards."""
+    with tempfile.TemporaryDirectory() as scratch:
+        started, used = time.perf_counter(), time.process_time()
+        films, source = open_raw(raw)
+        build(films, source, OPTIONS, Path(scratch) / "shards")
+        return _since(started, used, len(films))
+
+
+def bare_rate(raw: Path) -> Rate:
+    """imdecode and area resize on one core, the bytes already in memory; every third film."""
+    cv2.setNumThreads(1)
+    data = [np.frombuffer(film.read(), np.uint8) for film in open_raw(raw)[0][::3]]
+    started, used = time.perf_counter(), time.process_time()
+    for encoded in data:
+        pixels = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+        cv2.resize(pixels, (OPTIONS.image_px,) * 2, interpolation=cv2.INTER_AREA)
+    return _since(started, used, len(data))
+
+
+def _since(started: float, used: float, films: int) -> Rate:
+    return Rate(films / (time.perf_counter() - started), films / (time.process_time() - used))
+
+
+def peak_megabytes() -> int:
+    """This process's peak resident memory. (`getrusage` would count the parent's too, as it was
+    at the fork.)"""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) // 1024
+    raise SystemExit("peak memory is read from /proc, so on Linux only")
+
+
+if __name__ == "__main__":
+    main()

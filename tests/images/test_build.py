@@ -1,0 +1,151 @@
+"""Preprocess as a whole: roles, shards, and films that can't be read."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.engine.errors import InputError
+from stages.engine.files import sha256_file
+from stages.images import prepared
+from stages.images.build import build
+from stages.images.options import PreprocessOptions
+from stages.images.resize import prepare
+from stages.images.shards import open_shards
+from stages.sources.index import open_raw
+from tests.films import encoded, options, paths, picture, raw
+
+CUT = encoded(picture("cut"))[:-40]
+
+
+def built(
+    folder: Path,
+    names: list[str],
+    broken: dict[str, bytes] | None = None,
+    *,
+    workers: int = 1,
+    how: PreprocessOptions | None = None,
+) -> dict[str, Any]:
+    films, source = open_raw(raw(folder / "raw", names, broken))
+    return build(films, source, how or options(), folder / "shards", workers=workers)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+
+
+def test_shards_hold_every_film_once_in_its_role(tmp_path: Path) -> None:
+    names = paths()
+    manifest = built(tmp_path, names)
+    shards = open_shards(tmp_path / "shards")
+    assert shards.roles == ("train", "val", "test")
+    assert sorted(shards.records["id"]) == names
+    assert manifest["test"] == "cut by patient"
+    assert manifest["source"]["synthetic"] is True
+    stored = {film.row.path: film for film in open_raw(tmp_path / "raw")[0]}
+    for name in shards.roles:
+        role = shards.role(name)
+        assert role.pixels.dtype == np.uint8
+        assert len(role.pixels) == len(role.records) > 0
+        assert list(role.records["row"]) == list(range(len(role.records)))
+        counts = manifest["counts"][name]
+        assert counts["pneumonia"] == role.records["label"].sum()
+        for film, pixels in zip(role.records["id"], role.pixels, strict=True):
+            assert np.array_equal(pixels, prepare(stored[film].read(), options().pixels))
+    assert (tmp_path / "shards" / "unreadable.csv").read_text() == "path,reason\n"
+
+
+def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
+    how = options(matched_donors=0, tail_fraction=0.2)
+    built(tmp_path / "1", paths(), workers=1, how=how)
+    built(tmp_path / "4", paths(), workers=4, how=how)
+    assert digests(tmp_path / "1" / "shards") == digests(tmp_path / "4" / "shards")
+
+
+def test_golden_role_assignment(tmp_path: Path) -> None:
+    # Moves only when the rule of splitting does; then every trained model's split moves too.
+    built(tmp_path, paths())
+    val = open_shards(tmp_path / "shards").role("val").records
+    assert sorted(set(val["patient"])) == [
+        "IM-0002",
+        "IM-0010",
+        "person1003_virus",
+        "person1005_virus",
+        "person1_bacteria",
+        "person2_bacteria",
+    ]
+
+
+def test_broken_films_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
+    names = paths()
+    broken = {names[3]: CUT, names[-1]: b"page"}
+    manifest = built(tmp_path, names, broken)
+    assert manifest["unreadable"] == 2
+    listed = (tmp_path / "shards" / "unreadable.csv").read_text().splitlines()
+    assert listed[1].startswith(f"{names[3]},the file is cut short or damaged")
+    assert listed[2].startswith(f'{names[-1]},"expected a JPEG or PNG image')
+    assert len(open_shards(tmp_path / "shards").records) == len(names) - 2
+
+
+def test_too_many_broken_films_stop_and_leave_the_earlier_shards(tmp_path: Path) -> None:
+    names = paths()
+    built(tmp_path, names)
+    before = digests(tmp_path / "shards")
+    with pytest.raises(InputError, match=r"received 3 of 48:\n.*cut short"):
+        built(tmp_path, names, dict.fromkeys(names[:3], CUT))
+    assert digests(tmp_path / "shards") == before
+
+
+def test_a_lost_film_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def losing(function: Any, items: Any, **_: Any) -> Any:
+        yield from list(map(function, items))[:-1]
+
+    monkeypatch.setattr(prepared, "map_in_order", losing)
+    with pytest.raises(ValueError, match="shorter"):
+        built(tmp_path, paths())
+    assert not (tmp_path / "shards").exists()
+
+
+def test_a_defect_in_a_worker_stops_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: Any) -> None:
+        raise MemoryError("worker")
+
+    monkeypatch.setattr(prepared, "prepare", dying)
+    with pytest.raises(MemoryError):
+        built(tmp_path, paths(), workers=2)
+    assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "manifest.json").unlink(), "expected a file, found none"),
+        (lambda folder: (folder / "val.npy").unlink(), r"val\.npy: expected a file"),
+        (lambda folder: (folder / "val.npy").write_bytes(b"x"), r"val\.npy: its bytes are not"),
+        (lambda folder: (folder / "records.csv").write_text("id\n"), r"records\.csv: its bytes"),
+        (
+            lambda folder: (folder / "manifest.json").write_text('{"format": 2}'),
+            "expected format 1, received 2",
+        ),
+        (
+            lambda folder: (folder / "manifest.json").write_text(
+                (folder / "manifest.json").read_text().replace('"unreadable": 0', '"unreadable": 1')
+            ),
+            "its digest is not that of its content",
+        ),
+    ],
+)
+def test_a_reader_refuses_what_is_not_whole(tmp_path: Path, damage: Any, message: str) -> None:
+    built(tmp_path, paths())
+    damage(tmp_path / "shards")
+    with pytest.raises(InputError, match=message):
+        open_shards(tmp_path / "shards")
+
+
+def test_an_unknown_role_is_named(tmp_path: Path) -> None:
+    built(tmp_path, paths())
+    with pytest.raises(InputError, match="expected a role 'val_tail', found train, val, test"):
+        open_shards(tmp_path / "shards").role("val_tail")

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from stages.images.scalars import separation, sharpness, texture
+from tests.films import picture
+
+
+def test_against_naive_twins() -> None:
+    pixels = picture("film", 31, 23)
+    whole = pixels.astype(float)
+    across, down = np.abs(np.diff(whole, axis=1)).mean(), np.abs(np.diff(whole, axis=0)).mean()
+    assert texture(pixels) == pytest.approx(across / down)
+    middle = whole[1:-1, 1:-1]
+    around = whole[:-2, 1:-1] + whole[2:, 1:-1] + whole[1:-1, :-2] + whole[1:-1, 2:]
+    assert sharpness(pixels) == pytest.approx(np.abs(around - 4 * middle).mean())
+
+
+def test_a_film_without_vertical_change_has_a_texture() -> None:
+    assert np.isfinite(texture(np.tile(np.arange(16, dtype=np.uint8), (16, 1))))
+
+
+def test_separation_is_auroc_with_ties() -> None:
+    draws = np.random.default_rng(0)
+    values, labels = draws.integers(0, 9, 200), draws.integers(0, 2, 200)
+    assert separation(list(values), list(labels)) == pytest.approx(roc_auc_score(labels, values))
+    assert separation([1.0, 1.0], [0, 1]) == 0.5
