@@ -1,0 +1,70 @@
+"""Training's whole state after an epoch, in one file that is there or is not.
+
+A folder belongs to one digest of data, params, code and lock: a changed run never resumes
+another's weights. The digest of a file's bytes is in its name, so a damaged one is noticed
+and passed over for the one before it.
+"""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.engine.files import sha256_bytes, write_bytes
+
+_KEPT = 2
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`arrays` by name, and `facts` that JSON can hold, after `epoch` full epochs."""
+
+    epoch: int
+    arrays: Arrays
+    facts: dict[str, Any]
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint and delete all but the last two."""
+    buffer = io.BytesIO()
+    facts = np.frombuffer(json.dumps(checkpoint.facts).encode(), np.uint8)
+    np.savez(buffer, allow_pickle=False, **{**checkpoint.arrays, "facts": facts})
+    data = buffer.getvalue()
+    write_bytes(folder / f"{checkpoint.epoch:05d}-{sha256_bytes(data)[:16]}.npz", data)
+    for old in _found(folder)[_KEPT:]:
+        old.unlink()
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint whose bytes are what its name says, or None."""
+    for path in _found(folder):
+        data = path.read_bytes()
+        epoch, stamp = path.stem.split("-")
+        if sha256_bytes(data)[:16] != stamp:
+            print(f"{path}: damaged, passed over for an earlier checkpoint", file=sys.stderr)
+            continue
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        facts = json.loads(arrays.pop("facts").tobytes())
+        return Checkpoint(int(epoch), arrays, facts)
+    return None
+
+
+def clean_others(folder: Path) -> None:
+    """Delete the folders beside `folder`: another training has finished, they are past."""
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder:
+            shutil.rmtree(other)
+
+
+def _found(folder: Path) -> list[Path]:
+    """Checkpoint files, newest first."""
+    return sorted(folder.glob("[0-9]*-*.npz"), reverse=True)

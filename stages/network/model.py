@@ -1,0 +1,142 @@
+"""The networks: grey pixels 0 to 255 in, the logit of pneumonia out.
+
+Each takes (N, H, W, 1) pixels as they lie in the shards and standardises them inside, so
+that a saved file needs nothing beside it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers
+
+from stages.engine.errors import InputError
+from stages.network.options import TrainOptions
+
+# Channel means and variances that each family was trained with, on 0-255 RGB, and on
+# scaled pixels for "tf"; the families not named here carry their preprocessing inside.
+_CAFFE = ([103.939, 116.779, 123.68], [1.0, 1.0, 1.0])
+_TORCH = ([123.675, 116.28, 103.53], [58.395**2, 57.12**2, 57.375**2])
+_TF = ([127.5] * 3, [127.5**2] * 3)
+_STATISTICS = {
+    "DenseNet": _TORCH, "VGG": _CAFFE, "ResNet50V2": _TF, "ResNet101V2": _TF, "ResNet": _CAFFE,
+    "InceptionV3": _TF, "Xception": _TF, "MobileNetV3": None, "MobileNet": _TF,
+}  # fmt: skip
+
+_NOTEBOOK_LEAST_PX = 46
+"""Side of the smallest film that four convolutions and poolings leave one cell of."""
+
+
+def build(options: TrainOptions, image_px: int) -> Any:
+    """A new `keras.Model`, (N, H, W, 1) pixels 0-255 -> (N, 1) float32 logits.
+
+    The weights are a function of `options.seed`. "seed" takes films of image_px alone; the
+    others take any size of at least 32.
+
+    Raises InputError where the network and the sizes or weights in params do not go together.
+    """
+    keras.backend.clear_session()  # layer names, and so the file's bytes, start from the same
+    keras.utils.set_random_seed(options.seed)
+    if options.network == "compact":
+        return _compact(options.widths, options.blocks)
+    if options.network == "seed":
+        if options.crop_px != image_px or image_px < _NOTEBOOK_LEAST_PX:
+            raise InputError(
+                "params.yaml: train.crop_px: expected preprocess.image_px, of at least "
+                f"{_NOTEBOOK_LEAST_PX}, for the network 'seed', which takes one size of film; "
+                f"received {options.crop_px} and {image_px}"
+            )
+        return _notebook(image_px)
+    return _backbone(options)
+
+
+def _standardised(pixels: Any) -> Any:
+    # One group over one channel is the film's own mean and deviation: exposure and contrast
+    # of the site cannot reach the network. Eq. of Wu & He 2018, "Group Normalization".
+    scaled = layers.Rescaling(1 / 255, name="unit_range")(pixels)
+    return layers.GroupNormalization(
+        groups=1, center=False, scale=False, epsilon=1e-4, name="standardise"
+    )(scaled)
+
+
+def _compact(widths: tuple[int, ...], blocks: int) -> Any:
+    """A pre-2020 residual network, small: stem and every stage halve the side.
+
+    Shortcuts halve by average pooling, the "ResNet-D" tweak of He et al. 2019 (Bag of
+    Tricks, arXiv:1812.01187).
+    """
+    pixels = keras.Input((None, None, 1), name="pixels")
+    features = _conv(_standardised(pixels), widths[0], stride=2, name="stem")
+    features = layers.ReLU(name="stem_relu")(features)
+    for stage, width in enumerate(widths, start=1):
+        for block in range(1, blocks + 1):
+            stride = 2 if block == 1 else 1
+            features = _residual(features, width, stride, name=f"stage{stage}_block{block}")
+    pooled = layers.GlobalAveragePooling2D(name="pool")(features)
+    logit = layers.Dense(1, dtype="float32", name="logit")(pooled)
+    return keras.Model(pixels, logit, name="compact")
+
+
+def _residual(features: Any, width: int, stride: int, name: str) -> Any:
+    branch = _conv(features, width, stride=stride, name=f"{name}_a")
+    branch = layers.ReLU(name=f"{name}_a_relu")(branch)
+    branch = _conv(branch, width, name=f"{name}_b")
+    if stride > 1:
+        features = layers.AveragePooling2D(2, padding="same", name=f"{name}_halve")(features)
+    if features.shape[-1] != width:
+        features = _conv(features, width, kernel=1, name=f"{name}_widen")
+    total = layers.Add(name=f"{name}_add")([features, branch])
+    return layers.ReLU(name=f"{name}_relu")(total)
+
+
+def _conv(features: Any, width: int, *, stride: int = 1, kernel: int = 3, name: str) -> Any:
+    features = layers.Conv2D(
+        width, kernel, strides=stride, padding="same", use_bias=False,
+        kernel_initializer="he_normal", name=f"{name}_conv",
+    )(features)  # fmt: skip
+    return layers.BatchNormalization(momentum=0.97, name=f"{name}_norm")(features)
+
+
+def _notebook(image_px: int) -> Any:
+    """The kind of network this project started from: plain convolutions and a wide dense layer."""
+    pixels = keras.Input((image_px, image_px, 1), name="pixels")
+    features = layers.Rescaling(1 / 255, name="unit_range")(pixels)
+    for number, width in enumerate((32, 64, 128, 128), start=1):
+        features = layers.Conv2D(width, 3, activation="relu", name=f"conv{number}")(features)
+        features = layers.MaxPooling2D(2, name=f"pool{number}")(features)
+    features = layers.Flatten(name="flatten")(features)
+    features = layers.Dropout(0.5, name="dropout")(features)
+    features = layers.Dense(512, activation="relu", name="dense")(features)
+    logit = layers.Dense(1, dtype="float32", name="logit")(features)
+    return keras.Model(pixels, logit, name="seed")
+
+
+def _backbone(options: TrainOptions) -> Any:
+    """A `keras.applications` network with a new head.
+
+    Raises InputError where its weights cannot be had.
+    """
+    name, weights = options.network, options.weights
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise InputError(
+            f"params.yaml: train.weights: expected a weights file, received {weights!r}, "
+            "which is no file; give its path, 'imagenet' or null"
+        )
+    pixels = keras.Input((None, None, 1), name="pixels")
+    colour = layers.Concatenate(name="grey_to_rgb")([pixels, pixels, pixels])
+    statistics = next((s for family, s in _STATISTICS.items() if name.startswith(family)), None)
+    if statistics is not None:
+        mean, variance = statistics
+        colour = layers.Normalization(mean=mean, variance=variance, name="standardise")(colour)
+    # Built on our own input, its layers are this model's layers: saliency can look into them.
+    make = getattr(keras.applications, name)
+    try:
+        body = make(include_top=False, weights=weights, input_tensor=colour)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"params.yaml: train.weights: expected weights of {name} without its top, received "
+            f"{weights!r}, which could not be loaded: {error}"
+        ) from error
+    pooled = layers.GlobalAveragePooling2D(name="pool")(body.output)
+    logit = layers.Dense(1, dtype="float32", name="logit")(pooled)
+    return keras.Model(pixels, logit, name=name.lower())

@@ -1,0 +1,198 @@
+"""From logits to calibrated probabilities and decisions, frozen on validation films.
+
+The rule, chosen because it survives the shift of the normals that a random validation
+split cannot see (docs/operating-point.md):
+
+- *decision*: the threshold of equal error, sensitivity = specificity, on validation
+  pneumonia against a pool of normals in which natural and re-acquired ("matched") ones
+  weigh the same; the median over bootstrap draws of patients and donors.
+- *probability*: Platt scaling (Platt 1999) on the same pool at a stated prior of one half,
+  shifted so that the decision threshold is probability 0.5.
+- *screening*: the threshold of sensitivity 0.95 on validation pneumonia.
+- *rule_in*: the threshold of specificity 0.95 on the matched normals where there are some,
+  else on the natural ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.engine.errors import InputError
+from stages.engine.files import read_json
+
+if TYPE_CHECKING:  # the predictor reads an operating point without pandas
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+FORMAT = 1
+_DRAWS = 200
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Validation films of one role: `logits` and `labels` (1 pneumonia) (N,), `patients` (N,).
+
+    A matched normal stands once per donor under its own patient.
+    """
+
+    logits: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    patients: npt.NDArray[Any]
+
+
+def pool(records: "pd.DataFrame", logits: npt.NDArray[Any]) -> Pool:
+    """The pool of a role: its records (N) and their logits (N,)."""
+    return Pool(logits, records["label"].to_numpy(), records["patient"].to_numpy())
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Frozen decisions: probability = sigmoid(slope * logit + intercept), thresholds on it."""
+
+    slope: float
+    intercept: float
+    prior: float
+    thresholds: dict[str, float]
+    fitted_on: tuple[str, ...]
+
+    def probability(self, logits: npt.NDArray[Any]) -> Floats:
+        """Probability of pneumonia at the stated prior, float64 (N,), 0 to 1."""
+        chance: Floats = _sigmoid(self.slope * np.asarray(logits, np.float64) + self.intercept)
+        return chance
+
+    def to_json(self) -> dict[str, Any]:
+        """What `operating_point.json` holds."""
+        return {"format": FORMAT, **asdict(self), "fitted_on": list(self.fitted_on)}
+
+
+def load(path: Path) -> OperatingPoint:
+    """Read `operating_point.json`.
+
+    Raises InputError where it is missing, broken or of another format.
+    """
+    facts = read_json(path)
+    if not isinstance(facts, dict) or facts.pop("format", None) != FORMAT:
+        raise InputError(
+            f"{path}: expected an operating point of format {FORMAT}, received another; "
+            "run `dvc repro` to make it again"
+        )
+    try:
+        facts["fitted_on"] = tuple(facts["fitted_on"])
+        point = OperatingPoint(**facts)
+        _check(point)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected an operating point, received one with {error}; "
+            "run `dvc repro` to make it again"
+        ) from error
+    return point
+
+
+def _check(point: OperatingPoint) -> None:
+    """Raises ValueError where a number cannot decide: NaN would call every film normal."""
+    thresholds = dict(point.thresholds)
+    if "decision" not in thresholds:
+        raise ValueError("no threshold 'decision'")
+    for number in (point.slope, point.intercept, point.prior, *thresholds.values()):
+        if not isinstance(number, (int, float)) or not np.isfinite(number):
+            raise ValueError(f"{number!r} for a number")
+    if point.slope <= 0 or not all(0 <= cut <= 1 for cut in thresholds.values()):
+        raise ValueError(f"slope {point.slope} and thresholds {thresholds} out of range")
+
+
+def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
+    """Freeze an operating point on the role "val", and "val_matched" where there is one.
+
+    Raises ValueError where scores are constant or no numbers, or do not separate the classes
+    in the right order at all.
+    """
+    natural = pools["val"]
+    matched = pools.get("val_matched")
+    sources = [natural] if matched is None else [natural, matched]
+    for source in sources:
+        if not 0 < np.ptp(source.logits) < np.inf:  # NaN is neither
+            raise ValueError(
+                "validation scores: expected finite ones that differ between films, received "
+                f"{np.min(source.logits):.3g} to {np.max(source.logits):.3g}"
+            )
+    cut = float(np.median([_equal_error(sources, rng) for rng in _generators(seed)]))
+    slope, intercept = _platt(sources)
+    if slope <= 0:
+        raise ValueError(f"validation scores run the wrong way: Platt slope {slope:.3g}")
+    intercept = -slope * cut  # probability 0.5 is the decision threshold
+    pneumonia = natural.logits[natural.labels == 1]
+    strict = sources[-1].logits[sources[-1].labels == 0]
+    cuts = {
+        "decision": cut,
+        "screening": float(np.quantile(pneumonia, 1 - _LEVEL, method="lower")),
+        "rule_in": float(np.nextafter(np.quantile(strict, _LEVEL, method="higher"), np.inf)),
+    }
+    return OperatingPoint(
+        slope=float(slope),
+        intercept=float(intercept),
+        prior=0.5,
+        thresholds={name: float(_sigmoid(slope * at + intercept)) for name, at in cuts.items()},
+        fitted_on=("val",) if matched is None else ("val", "val_matched"),
+    )
+
+
+def _generators(seed: int) -> list[np.random.Generator]:
+    return [np.random.default_rng([seed, draw]) for draw in range(_DRAWS)]
+
+
+def _equal_error(sources: list[Pool], rng: np.random.Generator) -> float:
+    """The logit where sensitivity equals specificity, in one draw of patients and donors."""
+    positive = _redrawn(sources[0], 1, rng)
+    negatives = [_redrawn(source, 0, rng) for source in sources]
+    values = np.unique(np.concatenate([positive, *negatives]))
+    cuts = (values[1:] + values[:-1]) / 2
+    missed = np.searchsorted(np.sort(positive), cuts) / len(positive)
+    called = [1 - np.searchsorted(np.sort(part), cuts) / len(part) for part in negatives]
+    gap = missed - np.mean(called, axis=0)  # rises with the cut
+    crossing = min(int(np.searchsorted(gap, 0)), len(cuts) - 1)
+    return float(cuts[crossing])
+
+
+def _redrawn(pool: Pool, label: int, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Logits of the patients of one class drawn with replacement, all films of each."""
+    of_class = pool.labels == label
+    names, member = np.unique(pool.patients[of_class], return_inverse=True)
+    times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+    return np.repeat(pool.logits[of_class], times[member])
+
+
+def _platt(sources: list[Pool]) -> tuple[float, float]:
+    """Slope and intercept of logistic regression on the logit, both classes weighing one half.
+
+    The targets are Platt's: (n+ + 1) / (n+ + 2) and 1 / (n- + 2) in place of 1 and 0.
+    """
+    from scipy.optimize import minimize
+
+    positive = sources[0].logits[sources[0].labels == 1]
+    negatives = [source.logits[source.labels == 0] for source in sources]
+    x = np.concatenate([positive, *negatives]).astype(np.float64)
+    weight = np.concatenate(
+        [np.full(len(positive), 0.5 / len(positive))]
+        + [np.full(len(part), 0.5 / len(part) / len(negatives)) for part in negatives]
+    )
+    count = sum(map(len, negatives))
+    target = np.full(len(x), 1 / (count + 2))
+    target[: len(positive)] = (len(positive) + 1) / (len(positive) + 2)
+
+    def cross_entropy(theta: Floats) -> tuple[float, Floats]:
+        z = theta[0] * x + theta[1]
+        slope = weight * (_sigmoid(z) - target)
+        loss = weight @ (np.logaddexp(0, z) - target * z)
+        return float(loss), np.array([slope @ x, slope.sum()])
+
+    found = minimize(cross_entropy, np.array([1.0, 0.0]), jac=True, method="BFGS")
+    return float(found.x[0]), float(found.x[1])
+
+
+def _sigmoid(values: npt.NDArray[Any] | float) -> Any:
+    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))

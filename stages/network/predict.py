@@ -1,0 +1,60 @@
+"""From pixels to logits, the same in training, evaluation and serving."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.engine.errors import InputError
+
+Logits = npt.NDArray[np.float32]
+_BATCH = 32
+"""Films per forward pass: near a larger batch's speed, little waste for a film that comes alone."""
+
+
+def load_model(path: Path) -> Any:
+    """The `keras.Model` in a `.keras` file, in safe mode: nothing in the file runs as code.
+
+    Raises InputError where the file is missing or is no such model.
+    """
+    import keras
+
+    if not path.is_file():
+        raise InputError(f"{path}: expected a .keras model, found no file; run `dvc repro`")
+    if path.suffix != ".keras":  # Keras would read others by older, less safe, ways
+        raise InputError(
+            f"{path}: expected a .keras model, received a {path.suffix or 'bare'} file"
+        )
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: expected a .keras model, received a file that does not load ({error}); "
+            "run `dvc repro` to make it again"
+        ) from error
+
+
+def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:
+    """A function from films, uint8 (N, H, W) 0-255, to logits, float32 (N,).
+
+    Every batch has the same size (a short one is filled up), so one graph is traced per film
+    size and a film's logit, to the last bit, does not depend on what stands beside it.
+    """
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def forward(pixels: Any) -> Any:
+        return model(tf.cast(pixels[..., None], tf.float32), training=False)[:, 0]
+
+    def logits(films: npt.NDArray[np.uint8]) -> Logits:
+        results = [np.zeros(0, np.float32)]
+        for start in range(0, len(films), _BATCH):
+            part = np.asarray(films[start : start + _BATCH])
+            filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
+            results.append(forward(tf.constant(filled)).numpy()[: len(part)])
+        return np.concatenate(results)
+
+    return logits

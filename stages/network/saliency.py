@@ -1,0 +1,84 @@
+"""Where on a film the network looked: LayerCAM maps and a sheet of them.
+
+LayerCAM (Jiang et al. 2021, IEEE TIP 30:5875-5888) is Grad-CAM with a weight per place in
+place of one per channel: relu(gradient) x activation, summed over channels, so that it stays
+sharp on a finer map than the last.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+_FINE = 8
+"""The map is read off the deepest layer of at least this many cells on a side."""
+_TILE, _PER_ROW = 176, 4
+
+
+def heatmaps(model: Any, films: Bytes) -> npt.NDArray[np.float32]:
+    """Maps, float32 (N, H, W), 0 to 1 each, of what speaks for pneumonia in `films`.
+
+    `films`: uint8 (N, H, W), 0 to 255; `model` gives one logit per film.
+    """
+    import keras
+    import tensorflow as tf
+
+    split = keras.Model(model.inputs, [_fine_layer(model, films[:1]), model.outputs[0]])
+    with tf.GradientTape() as tape:
+        pixels = tf.cast(films[..., None], tf.float32)
+        activation, logits = split(pixels, training=False)
+    gradient = tape.gradient(logits, activation)
+    weighted = tf.reduce_sum(tf.nn.relu(gradient) * activation, axis=-1).numpy()
+    height, width = films.shape[1:]
+    maps = [
+        np.maximum(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), 0)
+        for cells in weighted.astype(np.float32)
+    ]
+    return np.stack([cells / max(float(cells.max()), 1e-12) for cells in maps])
+
+
+def sheet(model: Any, films: Bytes, captions: list[str]) -> Bytes:
+    """A picture, uint8 RGB (H, W, 3): each film, its overlay beside it and a caption below.
+
+    `films`: uint8 (N, H, W); `captions`: one line of ASCII per film.
+    """
+    tiles = []
+    for film, cells, caption in zip(films, heatmaps(model, films), captions, strict=True):
+        grey = cv2.cvtColor(film, cv2.COLOR_GRAY2RGB)
+        colour = cv2.applyColorMap((cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+        share = 0.6 * cells[..., None]
+        overlay = grey * (1 - share) + cv2.cvtColor(colour, cv2.COLOR_BGR2RGB) * share
+        pair = np.hstack([grey, overlay.astype(np.uint8)])
+        tile = cv2.resize(pair, (2 * _TILE, _TILE), interpolation=cv2.INTER_AREA)
+        tile = cv2.copyMakeBorder(tile, 4, 26, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+        cv2.putText(
+            tile, caption, (8, tile.shape[0] - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (20, 20, 20), 1,
+            cv2.LINE_AA,
+        )  # fmt: skip
+        tiles.append(tile)
+    blank = np.full_like(tiles[0], 255)
+    tiles += [blank] * (-len(tiles) % _PER_ROW)
+    rows = [np.hstack(tiles[n : n + _PER_ROW]) for n in range(0, len(tiles), _PER_ROW)]
+    return np.vstack(rows)
+
+
+def _fine_layer(model: Any, film: Bytes) -> Any:
+    """The output of the deepest layer whose map is still at least _FINE cells on a side."""
+    import keras
+
+    height, width = film.shape[1:]
+    candidates = [
+        layer.output
+        for layer in model.layers
+        if not isinstance(layer.output, list) and len(layer.output.shape) == 4
+    ]
+    probe = keras.Model(model.inputs, candidates)
+    shapes = probe.compute_output_shape((1, height, width, 1))
+    fine = [
+        output
+        for output, shape in zip(candidates, shapes, strict=True)
+        if min(shape[1:3]) >= _FINE and shape[-1] > 3
+    ]
+    return fine[-1]
