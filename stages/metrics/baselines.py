@@ -1,0 +1,127 @@
+"""What a detector that looks at no lung would reach: the shadows beside every figure.
+
+Each baseline is a logistic regression (both classes in equal weight) on facts that say nothing
+of disease. Where one comes near the model, the data give the label away by other means.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.metrics.scores import Floats
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Features: TypeAlias = Callable[[pd.DataFrame, Floats], Floats]
+
+ALWAYS = "always_pneumonia"
+_THUMBNAIL_PX = 24
+_FRAME_PX = 2
+
+
+def _encoding(records: pd.DataFrame, _: Floats) -> Floats:
+    """Log bytes per pixel, mean of the JPEG quantisation table, whether there is one, ICC profile.
+
+    NaN where a film does not tell; the fit puts the training mean there.
+    """
+    table = records["jpeg_table_mean"].to_numpy(np.float64)
+    area = records["width"].to_numpy(np.float64) * records["height"].to_numpy()
+    return np.stack(
+        [
+            np.log(records["bytes"].to_numpy(np.float64) / area),
+            table,
+            np.isfinite(table),
+            records["icc"].to_numpy(np.float64),
+        ],
+        axis=1,
+    )
+
+
+def _shape(records: pd.DataFrame, _: Floats) -> Floats:
+    """Width / height, and log of the area in pixels."""
+    width, height = (records[side].to_numpy(np.float64) for side in ("width", "height"))
+    return np.stack([width / height, np.log(width * height)], axis=1)
+
+
+def _frame(_: pd.DataFrame, thumbnails: Floats) -> Floats:
+    """The outer ring of the thumbnail, two cells wide: a twelfth of the film on each side."""
+    ring = np.ones((_THUMBNAIL_PX, _THUMBNAIL_PX), bool)
+    ring[_FRAME_PX:-_FRAME_PX, _FRAME_PX:-_FRAME_PX] = False
+    return thumbnails[:, ring]
+
+
+def _thumbnail(_: pd.DataFrame, thumbnails: Floats) -> Floats:
+    """The whole film at 24 x 24."""
+    return thumbnails.reshape(len(thumbnails), -1)
+
+
+FEATURES: Mapping[str, Features] = {
+    "encoding": _encoding,
+    "shape": _shape,
+    "frame": _frame,
+    "thumbnail": _thumbnail,
+}
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The fitted baselines."""
+
+    prevalence: float
+    fitted: Mapping[str, Any]
+
+    def probabilities(self, records: pd.DataFrame, pixels: Pixels) -> dict[str, Floats]:
+        """Each baseline's probability of pneumonia for N films, float64 (N,), by name.
+
+        pixels: uint8 (N, H, W). ALWAYS calls every film pneumonia, at the training prevalence
+        or 0.5, whichever is more.
+        """
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        thumbnails = _thumbnails(pixels)
+        always = np.full(len(records), max(self.prevalence, 0.5))
+        # One thread: how sums are split between threads would move their last bits.
+        with threadpool_limits(1):
+            return {
+                ALWAYS: always,
+                **{
+                    name: model.predict_proba(FEATURES[name](records, thumbnails))[:, 1]
+                    for name, model in self.fitted.items()
+                },
+            }
+
+
+def fit(records: pd.DataFrame, pixels: Pixels) -> Baselines:
+    """Fit every baseline on the training role: its records (N) and pixels, uint8 (N, H, W)."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    label = records["label"].to_numpy().astype(np.int64)
+    thumbnails = _thumbnails(pixels)
+    with threadpool_limits(1):
+        fitted = {
+            name: make_pipeline(
+                SimpleImputer(keep_empty_features=True),
+                StandardScaler(),
+                LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000),
+            ).fit(features(records, thumbnails), label)
+            for name, features in FEATURES.items()
+        }
+    return Baselines(float(label.mean()), fitted)
+
+
+def _thumbnails(pixels: Pixels) -> Floats:
+    """Block means of each film: float64 (N, 24, 24), 0 to 255."""
+    side = (_THUMBNAIL_PX, _THUMBNAIL_PX)
+    films = [
+        cv2.resize(np.asarray(film, np.float32), side, interpolation=cv2.INTER_AREA)
+        for film in pixels
+    ]
+    return np.asarray(films, np.float64).reshape(-1, *side)

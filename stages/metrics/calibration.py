@@ -1,0 +1,127 @@
+"""Calibration: do films called 0.8 turn out to be pneumonia eight times in ten?
+
+The probability is stated at a prior, so it is judged at that prior (the classes re-weighted to
+it) and, beside it, at the prevalence of the films as they are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stages.metrics import scores
+from stages.metrics.scores import Floats, ratio
+
+_STEPS = 50
+_SETTLED = 1e-9
+
+
+def at_prior(label: ArrayLike, weight: Floats, prior: float) -> Floats:
+    """`weight` (B, N) scaled within class so that pneumonia weighs `prior` and the rest 1 - prior.
+
+    NaN for a weighting in which a class has no weight.
+    """
+    sick = np.asarray(label, bool)
+    share = np.where(
+        sick,
+        ratio(np.full(len(weight), prior), weight[:, sick].sum(axis=1))[:, None],
+        ratio(np.full(len(weight), 1 - prior), weight[:, ~sick].sum(axis=1))[:, None],
+    )
+    return weight * share
+
+
+def logit(probability: ArrayLike) -> Floats:
+    """log(p / (1 - p)), with p kept 1e-12 off 0 and 1."""
+    kept = np.clip(np.asarray(probability, np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(kept) - np.log1p(-kept))
+
+
+def intercept(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Floats:
+    """Calibration in the large: a in logit P(sick) = a + logit(p); 0 is ideal.
+
+    Above 0, pneumonia is commoner than the probabilities say. Van Calster et al., BMC Medicine
+    17:230, 2019. NaN where a class has no weight.
+    """
+    return _recalibrate(label, probability, weight, free_slope=False)[0]
+
+
+def slope(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Floats:
+    """Calibration slope: b in logit P(sick) = a + b logit(p); 1 is ideal.
+
+    Under 1, the probabilities are too extreme. NaN where the classes do not overlap: the
+    likelihood then has no maximum.
+    """
+    return _recalibrate(label, probability, weight, free_slope=True)[1]
+
+
+def _recalibrate(
+    label: ArrayLike, probability: ArrayLike, weight: Floats, *, free_slope: bool
+) -> tuple[Floats, Floats]:
+    """Newton's method on the logistic likelihood of (a, b), for all weightings at once."""
+    sick, x = np.asarray(label, np.float64), logit(probability)
+    # From a slope of 0 on a unit scale, where the likelihood curves most, Newton does not run off.
+    scale = max(float(np.sqrt(np.mean(x**2))), 1e-6) if free_slope else 1.0
+    x = x / scale
+    share = ratio(weight, weight.sum(axis=1, keepdims=True))
+    a = np.zeros(len(weight))
+    b = np.zeros(len(weight)) if free_slope else np.ones(len(weight))
+    step = np.full((2, len(weight)), np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(_STEPS):
+            fitted = 1 / (1 + np.exp(-(a[:, None] + b[:, None] * x)))
+            residual = share * (sick - fitted)
+            curve = share * fitted * (1 - fitted)
+            gradient_a, h_aa = residual.sum(axis=1), curve.sum(axis=1)
+            if free_slope:
+                h_ab, h_bb = curve @ x, curve @ x**2
+                gradient_b, determinant = residual @ x, h_aa * h_bb - h_ab**2
+                step = np.stack([
+                    ratio(h_bb * gradient_a - h_ab * gradient_b, determinant),
+                    ratio(h_aa * gradient_b - h_ab * gradient_a, determinant),
+                ])  # fmt: skip
+            else:
+                step = np.stack([ratio(gradient_a, h_aa), np.zeros(len(weight))])
+            # Far from the maximum a full step overshoots; near it this clip is idle.
+            step = np.clip(step, -2.0, 2.0)
+            a, b = a + step[0], b + step[1]
+            if not (np.abs(step) > _SETTLED).any():
+                break
+    settled = (np.abs(step) <= _SETTLED).all(axis=0)
+    return np.where(settled, a, np.nan), np.where(settled, b / scale, np.nan)
+
+
+def figures(
+    label: ArrayLike, probability: ArrayLike, weight: Floats, bins: int
+) -> dict[str, Floats]:
+    """Intercept, slope, Brier score and expected calibration error, each (B,)."""
+    return {
+        "intercept": intercept(label, probability, weight),
+        "slope": slope(label, probability, weight),
+        "brier": scores.brier(label, probability, weight),
+        "ece": scores.ece(label, probability, weight, bins),
+    }
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One bin of a reliability diagram: films in it, their mean probability, share of pneumonia."""
+
+    films: int
+    predicted: float
+    observed: float
+
+
+def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: float) -> list[Bin]:
+    """The bins that hold films, lowest probability first, classes re-weighted to `prior`."""
+    sick, stated = np.asarray(label, np.float64), np.asarray(probability, np.float64)
+    weight = at_prior(label, np.ones((1, len(sick))), prior)[0]
+    member = scores.bin_of(stated, bins)
+    return [
+        Bin(
+            films=int(inside.sum()),
+            predicted=float(np.average(stated[inside], weights=weight[inside])),
+            observed=float(np.average(sick[inside], weights=weight[inside])),
+        )
+        for inside in (member == number for number in range(bins))
+        if inside.any()
+    ]

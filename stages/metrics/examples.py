@@ -1,0 +1,44 @@
+"""Which films to look at: the surest, the most doubtful and the wrong ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.metrics.scores import Floats
+
+_CLASSES = ("normal", "pneumonia")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A film to show: its row, and a line that says why it is shown, what it is and was called."""
+
+    row: int
+    caption: str
+
+
+def choose(
+    label: NDArray[np.int64], probability: Floats, threshold: float, count: int
+) -> list[Example]:
+    """Up to `count` films of each sort: surest and right, most doubtful, most surely wrong.
+
+    label: 0 or 1 (N,); probability: (N,). A film is shown once. Ties go to the earlier film.
+    The surest are half sick and half normal, as far as there are such films.
+    """
+    positive = probability >= threshold
+    right = positive == (label == 1)
+    sureness = np.abs(probability - threshold)
+    surest = np.argsort(-sureness, kind="stable")
+    of_class = [[int(row) for row in surest if right[row] and label[row] == c] for c in (1, 0)]
+    half = (count + 1) // 2
+    shown: dict[int, str] = dict.fromkeys(of_class[0][:half], "surest")
+    shown |= dict.fromkeys(of_class[1][: count - len(shown)], "surest")
+    wrong = [int(row) for row in surest if not right[row]][:count]
+    for row in [int(row) for row in surest[::-1] if row not in shown and row not in wrong][:count]:
+        shown[row] = "doubtful"
+    shown |= dict.fromkeys(wrong, "wrong")
+    return [
+        Example(row, f"{why}: {_CLASSES[label[row]]}, called {probability[row]:.3f}")
+        for row, why in shown.items()
+    ]

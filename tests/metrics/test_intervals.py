@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from stages.metrics import scores
+from stages.metrics.intervals import Draws, resample
+from stages.metrics.scores import Counts, Floats
+from tests.metrics.films import make
+
+
+def draws_of(seed: int = 1, draws: int = 300) -> tuple[Draws, np.ndarray, np.ndarray]:
+    records, probability = make(seed, 40, 60)
+    label = records["label"].to_numpy()
+    drawn = resample(records["patient"], label, seed=seed, draws=draws, confidence=0.95)
+    return drawn, label, probability
+
+
+def test_a_draw_keeps_each_class_and_each_patient_whole() -> None:
+    drawn, label, _ = draws_of()
+    assert drawn.times.dtype == np.uint16
+    sick = np.zeros(100, bool)
+    sick[drawn.patient[label == 1]] = True
+    np.testing.assert_array_equal(drawn.times[:, sick].sum(axis=1), 60)
+    np.testing.assert_array_equal(drawn.times[:, ~sick].sum(axis=1), 40)
+    assert drawn.times.max() > 1
+
+
+def test_the_seed_alone_decides_the_draws() -> None:
+    first, again = draws_of()[0], draws_of()[0]
+    np.testing.assert_array_equal(first.times, again.times)
+    # The first patients of the first draw, pinned: a change here moves every interval.
+    assert first.times[0, :10].tolist() == [0, 2, 0, 1, 2, 2, 0, 0, 1, 1]
+
+
+def test_scores_in_parts_equal_scores_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, label, probability = draws_of()
+
+    def score(weight: Floats) -> dict[str, Floats]:
+        return {"auroc": scores.auroc(label, probability, weight)}
+
+    whole = drawn.scores(score)["auroc"]
+    monkeypatch.setattr("stages.metrics.intervals._CHUNK_CELLS", 7 * len(label))
+    np.testing.assert_array_equal(drawn.scores(score)["auroc"], whole)
+    assert whole.shape == (300,)
+
+
+def test_paired_differences_are_tighter_than_separate_intervals() -> None:
+    drawn, label, probability = draws_of()
+    worse = np.clip(probability - 0.02 * np.sin(np.arange(len(label))), 0, 1)
+
+    def first(weight: Floats) -> dict[str, Floats]:
+        return {"auroc": scores.auroc(label, probability, weight)}
+
+    def second(weight: Floats) -> dict[str, Floats]:
+        return {"auroc": scores.auroc(label, worse, weight)}
+
+    paired = drawn.differences(first, second)["auroc"]
+    alone = drawn.figures(first)["auroc"]
+    assert paired.high - paired.low < (alone.high - alone.low) / 3
+    assert drawn.differences(first, first)["auroc"].high == 0.0
+
+
+def test_a_perfect_share_is_no_certainty() -> None:
+    label = np.repeat([0, 1], 30)
+    drawn = resample(np.arange(60), label, seed=1, draws=100, confidence=0.95)
+
+    def score(weight: Floats) -> dict[str, Floats]:
+        counts = Counts.of(label, label == 1, weight)
+        return {"sensitivity": counts.sensitivity, "miss_rate": 1 - counts.sensitivity}
+
+    exact = drawn.figures(score, {"sensitivity": 30, "miss_rate": 30})
+    # Clopper and Pearson's bounds for 30 of 30 and 0 of 30.
+    assert exact["sensitivity"].low == pytest.approx(0.8843, abs=5e-5)
+    assert exact["sensitivity"].high == 1.0
+    assert exact["miss_rate"].high == pytest.approx(0.1157, abs=5e-5)
+    assert drawn.figures(score)["sensitivity"].low == 1.0
+
+
+def test_undefined_scores_have_no_interval() -> None:
+    drawn, label, _ = draws_of()
+
+    def score(weight: Floats) -> dict[str, Floats]:
+        return {"ppv": Counts.of(label, np.zeros(len(label), bool), weight).ppv}
+
+    figure = drawn.figures(score)["ppv"]
+    assert np.isnan([figure.value, figure.low, figure.high]).all()
+
+
+@pytest.mark.parametrize("name", ["auroc", "sensitivity"])
+def test_intervals_cover_the_truth_where_those_of_single_films_do_not(name: str) -> None:
+    # Many small studies of one population; the truth comes from one very large study.
+    def score_of(label: np.ndarray, probability: np.ndarray, weight: Floats) -> Floats:
+        if name == "auroc":
+            return scores.auroc(label, probability, weight)
+        return Counts.of(label, probability >= 0.5, weight).sensitivity
+
+    population, probability = make(0, 6000, 6000)
+    every = np.ones((1, len(population)))
+    truth = float(score_of(population["label"].to_numpy(), probability, every)[0])
+    by_patient = by_film = 0
+    for study in range(200):
+        records, probability = make(1 + study, 40, 40)
+        label = records["label"].to_numpy()
+        for unit in ("patient", "id"):
+            drawn = resample(records[unit], label, seed=study, draws=200, confidence=0.95)
+            figure = drawn.figures(
+                lambda weight, y=label, p=probability: {name: score_of(y, p, weight)}  # type: ignore[misc]
+            )[name]
+            covered = figure.low <= truth <= figure.high
+            by_patient += covered if unit == "patient" else 0
+            by_film += covered if unit == "id" else 0
+    assert 0.90 <= by_patient / 200 <= 0.99
+    assert by_film / 200 < 0.87

@@ -1,0 +1,118 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.engine.errors import InputError
+from stages.engine.files import canonical_json
+from stages.metrics.report import report
+from tests.metrics.films import OPTIONS, POINTS, make
+
+
+def films(seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
+    records, probability = make(seed, 40, 60)
+    return records.assign(role="test"), probability
+
+
+def figures(**changes: Any) -> dict[str, Any]:
+    records, probability = films()
+    given = {"prior": 0.5, **changes}
+    tree: dict[str, Any] = report(records, probability, POINTS, OPTIONS, **given)
+    return tree
+
+
+def leaves(tree: Any) -> list[Any]:
+    return [leaf for v in tree.values() for leaf in leaves(v)] if isinstance(tree, dict) else [tree]
+
+
+def test_a_report_holds_rounded_numbers_alone() -> None:
+    records, probability = films()
+    tree = figures(
+        baselines={"frame": np.round(1 - probability, 1)},
+        truth=pd.DataFrame({"path": records["id"], "site": "one"}),
+    )
+    assert {type(leaf) for leaf in leaves(tree)} == {int, float}
+    assert all(leaf == round(leaf, 6) for leaf in leaves(tree))
+    assert canonical_json(tree) == canonical_json(tree)
+
+
+def test_every_interval_holds_its_value() -> None:
+    tree = figures()
+    for name in ("auroc", "average_precision", "sensitivity", "specificity", "mcc", "brier"):
+        figure = tree[name]
+        assert figure["low"] < figure["value"] < figure["high"], name
+
+
+def test_counts_are_those_of_a_plain_loop() -> None:
+    records, probability = films()
+    for name, threshold in POINTS.items():
+        pairs = list(zip(records["label"], probability >= threshold, strict=True))
+        assert figures()[name]["counts"] == {
+            "tp": pairs.count((1, True)),
+            "fp": pairs.count((0, True)),
+            "tn": pairs.count((0, False)),
+            "fn": pairs.count((1, False)),
+        }
+        assert figures()[name]["threshold"] == threshold
+
+
+def test_subgroups_by_kind_series_and_site() -> None:
+    records, probability = films()
+    site = np.where(np.arange(len(records)) % 2 == 0, "a", "b")
+    tree = figures(truth=pd.DataFrame({"path": records["id"], "site": site}))
+    assert set(tree["kind"]) == {"bacterial", "viral"}
+    assert set(tree["series"]) == {"IM", "NORMAL2"}
+    assert set(tree["site"]) == {"a", "b"}
+    viral = probability[records["kind"] == "viral"]
+    assert tree["kind"]["viral"]["films"] == len(viral)
+    assert tree["kind"]["viral"]["sensitivity"]["value"] == round(float((viral >= 0.5).mean()), 6)
+    assert "specificity" not in tree["kind"]["viral"]
+    normal = probability[(site == "b") & (records["label"] == 0)]
+    assert tree["site"]["b"]["specificity"]["value"] == round(float((normal < 0.5).mean()), 6)
+
+
+def test_groups_that_nobody_names_are_left_out() -> None:
+    records, probability = films()
+    plain = records.assign(kind="", patient=[f"case-{n}" for n in range(len(records))])
+    tree = report(plain, probability, POINTS, OPTIONS, prior=0.5)
+    assert not {"kind", "series", "site", "baselines"} & set(tree)
+
+
+def test_undefined_figures_are_left_out() -> None:
+    records, probability = films()
+    tree: dict[str, Any] = report(records, probability, {"decision": 2.0}, OPTIONS, prior=0.5)
+    assert "ppv" not in tree
+    assert tree["sensitivity"]["value"] == 0.0
+    assert 0 < tree["sensitivity"]["high"] < 0.1  # 60 patients missed is no proof of never
+
+
+def test_the_seed_moves_intervals_and_no_value() -> None:
+    records, probability = films()
+    ours: dict[str, Any] = figures()
+    other: dict[str, Any] = report(
+        records, probability, POINTS, replace(OPTIONS, seed=2), prior=0.5
+    )
+    assert ours["auroc"]["value"] == other["auroc"]["value"]
+    assert ours["auroc"]["low"] != other["auroc"]["low"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r, p: (r[r["label"] == 1], p[r["label"] == 1]), "both classes, received 0 normal"),
+        (lambda r, p: (r, 0 * p + 0.7), "received 0.700000 for all"),
+        (lambda r, p: (r, np.where(p > 0.5, np.nan, p)), "are not finite"),
+    ],
+)
+def test_meaningless_predictions_are_refused(change: Any, message: str) -> None:
+    records, probability = change(*films())
+    with pytest.raises(InputError, match=f"'test'.*{message}"):
+        report(records, probability, POINTS, OPTIONS, prior=0.5)
+
+
+@pytest.mark.parametrize("key", ["draws", "confidence", "ece_bins", "saliency_films", "seed"])
+def test_options_out_of_range_are_refused(key: str) -> None:
+    with pytest.raises(InputError, match=f"evaluate.{key}"):
+        replace(OPTIONS, **{key: -1})
