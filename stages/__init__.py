@@ -1,0 +1,1 @@
+"""The pipeline: the hallway's stages, and the rooms that they join."""

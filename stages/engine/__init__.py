@@ -1,0 +1,1 @@
+"""The lift shaft: where and how work runs, whatever the work is."""

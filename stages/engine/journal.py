@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from stages.engine.devices import instruction_set
 from stages.engine.files import read_json, write_json
 
 FOLDER = Path(".cache") / "journal"
@@ -21,6 +22,7 @@ def circumstances() -> dict[str, Any]:
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "instruction_set": instruction_set(),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": _git("status", "--porcelain") not in ("", None),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME"),

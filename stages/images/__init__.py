@@ -1,0 +1,1 @@
+"""Room 2: bytes to pixels, splits and shards."""

@@ -1,0 +1,1 @@
+"""Room 3: model, training, operating point and saliency."""

@@ -75,8 +75,11 @@ def train(
             f"received {options.batch}"
         )
     feeder = Feeder(films.pixels, options.crop_px, options.batch, options.seed, options.augment)
-    strategy = devices.strategy()
+    # Names of layers, and so the file's bytes, start from the same. Clearing also forgets the
+    # policy and any strategy's scope, so it comes before both.
+    keras.backend.clear_session()
     keras.config.set_dtype_policy(options.precision)
+    strategy = devices.strategy()
     with strategy.scope():
         model = build(options, image_px)
         optimizer = _optimizer(options, feeder.steps)

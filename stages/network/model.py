@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from stages.engine.errors import InputError
@@ -35,7 +36,6 @@ def build(options: TrainOptions, image_px: int) -> Any:
 
     Raises InputError where the network and the sizes or weights in params do not go together.
     """
-    keras.backend.clear_session()  # layer names, and so the file's bytes, start from the same
     keras.utils.set_random_seed(options.seed)
     if options.network == "compact":
         return _compact(options.widths, options.blocks)
@@ -94,7 +94,12 @@ def _conv(features: Any, width: int, *, stride: int = 1, kernel: int = 3, name: 
         width, kernel, strides=stride, padding="same", use_bias=False,
         kernel_initializer="he_normal", name=f"{name}_conv",
     )(features)  # fmt: skip
-    return layers.BatchNormalization(momentum=0.97, name=f"{name}_norm")(features)
+    # Among several replicas, statistics are the whole batch's: the same numbers as in one
+    # process, and the same in every worker, whose early stopping must agree.
+    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return layers.BatchNormalization(
+        momentum=0.97, synchronized=shared, name=f"{name}_norm"
+    )(features)  # fmt: skip
 
 
 def _notebook(image_px: int) -> Any:

@@ -1,0 +1,79 @@
+"""One picture of a run: films with their lesions outlined, and the curves below them."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+_PER_ROW = 4
+_COLOURS = 128
+"""Of the picture's palette: the noise of films would else make the file several times larger."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A film to show: `pixels` uint8 (H, W), 0 to 255; `lesion` uint8 (H, W), 0 or above, or
+    None; `caption` below it."""
+
+    pixels: Pixels
+    lesion: Pixels | None
+    caption: str
+
+
+def picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) -> bytes:
+    """The picture as a PNG file, the same bytes for the same content.
+
+    curves: the tables "roc" (fpr, tpr), "calibration" (predicted, observed) and "history"
+    (epoch, and any of val_auroc, shift_auroc).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    rows = -(-len(panels) // _PER_ROW)
+    figure = Figure(figsize=(9, 2.1 * rows + 2.9), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    above, below = figure.subfigures(2, 1, height_ratios=[2.1 * rows, 2.9])
+    for panel, axes in zip(panels, above.subplots(rows, _PER_ROW).flat, strict=False):
+        _show(axes, panel)
+    for axes in above.axes:
+        axes.set_axis_off()
+    _draw(below.subplots(1, 3), curves)
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    stream = io.BytesIO()
+    drawn.quantize(_COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _show(axes: Any, panel: Panel) -> None:
+    axes.imshow(panel.pixels, cmap="gray", vmin=0, vmax=255)
+    if panel.lesion is not None and panel.lesion.any():
+        axes.contour(panel.lesion > 0, levels=[0.5], colors=["#ff9d2e"], linewidths=0.8)
+    axes.set_title(panel.caption, fontsize=8, y=-0.14)
+
+
+def _draw(axes: Any, curves: Mapping[str, pd.DataFrame]) -> None:
+    roc, reliability, history = (curves[name] for name in ("roc", "calibration", "history"))
+    axes[0].plot(roc["fpr"], roc["tpr"])
+    axes[0].plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
+    axes[0].set(title="ROC on test", xlabel="1 - specificity", ylabel="sensitivity")
+    axes[1].plot(reliability["predicted"], reliability["observed"], "o-", markersize=3)
+    axes[1].plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
+    axes[1].set(title="Calibration on test", xlabel="mean probability", ylabel="share of pneumonia")
+    for name, said in (("val_auroc", "random validation"), ("shift_auroc", "shift validations")):
+        if name in history:
+            axes[2].plot(history["epoch"], history[name], label=said)
+    axes[2].set(title="AUROC by epoch", xlabel="epoch")
+    axes[2].legend(fontsize=7)
+    for each in axes:
+        each.title.set_fontsize(9)
+        each.xaxis.label.set_fontsize(8)
+        each.yaxis.label.set_fontsize(8)
+        each.tick_params(labelsize=7)
+        each.grid(alpha=0.3)

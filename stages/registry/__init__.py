@@ -1,0 +1,1 @@
+"""Tracking and versions; the only room that imports mlflow."""

@@ -1,0 +1,52 @@
+"""The whole road from a film's file to a decision, as training froze it.
+
+Free of MLflow, and packaged with every registered model, so that a version answers by the code
+that it was judged with.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.engine.errors import InputError
+from stages.images.options import PixelOptions
+from stages.images.resize import prepare
+from stages.network import operating_point
+from stages.network.predict import load_model, predictor
+
+
+class FilmClassifier:
+    """Answers for films given as the bytes of image files.
+
+    Raises InputError where `model` or `point` is missing or is something else.
+    """
+
+    def __init__(self, model: Path, point: Path, pixels: PixelOptions) -> None:
+        self._point = operating_point.load(point)
+        self._pixels = pixels
+        self._logits = predictor(load_model(model))
+
+    def probability(self, films: Sequence[bytes]) -> npt.NDArray[np.float64]:
+        """Probability of pneumonia at the operating point's stated prior, float64 (N,), 0 to 1.
+
+        Raises InputError that names each film (by its position, from 1) that is no usable
+        image, with the reason; then none is answered.
+        """
+        pixels, refused = [], []
+        for number, film in enumerate(films, start=1):
+            try:
+                pixels.append(prepare(film, self._pixels))
+            except InputError as error:
+                refused.append(f"film {number} of {len(films)}: {error}")
+        if refused:
+            raise InputError("; ".join(refused))
+        if not pixels:
+            return np.zeros(0)
+        return self._point.probability(self._logits(np.stack(pixels)))
+
+    def decisions(self, probability: npt.NDArray[np.float64]) -> list[str]:
+        """ "pneumonia" where the probability reaches the frozen threshold, else "normal"."""
+        threshold = self._point.thresholds["decision"]
+        return ["pneumonia" if value >= threshold else "normal" for value in probability]

@@ -1,0 +1,211 @@
+"""What the files say of one run: the truth that the tracking store is a view of.
+
+Free of MLflow: reading and comparing take no more than the files themselves.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.engine.errors import InputError
+from stages.engine.files import digest, read_json, sha256_file
+from stages.registry.digests import model_digest, run_digest
+
+NOT_RECORDED = "not recorded"
+
+VIEW = 1
+"""Raise it when a run is to be shown in another way: every run is then shown anew."""
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is made of; known before it trains.
+
+    data: digest of the data set. code, lock: digests of the code files and the environment.
+    params: the sections fetch to evaluate. source: what the data set says of its origin.
+    counts: films and patients per role.
+    """
+
+    data: str
+    code: Mapping[str, str]
+    lock: str
+    params: Mapping[str, Any]
+    source: Mapping[str, Any]
+    counts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def run(self) -> str:
+        """The run digest."""
+        return run_digest(data=self.data, params=self.params, code=self.code, lock=self.lock)
+
+    @property
+    def code_digest(self) -> str:
+        return digest(dict(self.code))
+
+    @property
+    def synthetic(self) -> bool:
+        return bool(self.source["synthetic"])
+
+    def named(self, stem: str) -> str:
+        """Name of the experiment and of the registered model."""
+        return model_name(stem, str(self.source["name"]))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run: its identity, its figures and its files.
+
+    model: the model digest. epochs: one row of numbers per epoch, "epoch" among them.
+    figures: by role (val, ..., test), nested numbers as validation.json and metrics.json.
+    pixels: the preprocessing options that the model's input depends on.
+    files: what a person may want to open, by the path that the store shows it under.
+    """
+
+    identity: Identity
+    model: str
+    epochs: tuple[Row, ...]
+    figures: Mapping[str, Any]
+    pixels: Mapping[str, Any]
+    files: Mapping[str, Path]
+    model_file: Path
+    operating_point: Path
+
+    @property
+    def view(self) -> str:
+        """Digest of everything that is shown of this run."""
+        contents = {shown: sha256_file(path) for shown, path in self.files.items()}
+        return digest(
+            {"view": VIEW, "run": self.identity.run, "model": self.model, "files": contents}
+        )
+
+
+def model_name(stem: str, source: str) -> str:
+    """Name of the registered model: one per task and data set, in letters that MLflow takes."""
+    return f"{stem}-{re.sub(r'[^a-z0-9._-]+', '-', source.lower()).strip('-')}"
+
+
+def read_identity(
+    shards: Path, *, params: Mapping[str, Any], code: Mapping[str, str], lock: Path
+) -> Identity:
+    """The identity of a run on the data set in `shards`.
+
+    Raises InputError where the folder has no manifest.
+    """
+    manifest = read_json(shards / "manifest.json")
+    return Identity(
+        data=manifest["digest"],
+        code=code,
+        lock=sha256_file(lock),
+        params=params,
+        source=manifest["source"],
+        counts=manifest["counts"],
+    )
+
+
+def read_record(
+    identity: Identity,
+    *,
+    shards: Path,
+    model: Path,
+    validation: Path,
+    report: Path,
+    pixels: Mapping[str, Any],
+) -> Record:
+    """What the stages left in these places.
+
+    Raises InputError where one of them is missing, or where the report judges another model or
+    other data than these.
+    """
+    model_file, point = model / "model.keras", model / "operating_point.json"
+    figures = {**read_json(validation), **read_json(report / "metrics.json")}
+    judged = {"data": identity.data, "model": sha256_file(model_file)}
+    if read_json(report / "judged.json") != judged:
+        raise InputError(
+            f"{report / 'judged.json'}: expected the report of {model_file} on {shards}, received "
+            "that of another model or data set; run `dvc repro evaluate`"
+        )
+    read_json(point)  # a missing one is named before anything is hashed
+    files = {
+        "data/manifest.json": shards / "manifest.json",
+        "data/records.csv": shards / "records.csv",
+        "model/history.csv": model / "history.csv",
+        "model/operating_point.json": point,
+        "model/validation.json": validation,
+    }
+    for path in sorted(report.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
+            files[f"report/{path.relative_to(report).as_posix()}"] = path
+    return Record(
+        identity=identity,
+        model=model_digest(model_file, point, pixels),
+        epochs=tuple(read_history(model / "history.csv")),
+        figures=figures,
+        pixels=pixels,
+        files=files,
+        model_file=model_file,
+        operating_point=point,
+    )
+
+
+def read_history(path: Path) -> list[Row]:
+    """The rows of history.csv; cells that hold no number are left out."""
+    with path.open(encoding="utf-8", newline="") as handle:
+        return [dict(_numbers(row)) for row in csv.DictReader(handle)]
+
+
+def circumstance(journal: Mapping[str, Any], key: str) -> str:
+    """What the journal tells of `key`: training's word before any other stage's."""
+    for stage in ("train", *sorted(journal)):
+        facts = journal.get(stage, {})
+        if key in facts:
+            return plain(facts[key])
+    return NOT_RECORDED
+
+
+def plain(value: Any) -> str:
+    """`value` as a person writes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return ", ".join(map(plain, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of a nested mapping by dotted key, such as ("train.augment.area", (0.25, 1.0))."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def flatten_figures(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Figures as metrics: {"test": {"auroc": {"value", "low", "high"}}} gives "test/auroc",
+    "test/auroc_low" and "test/auroc_high".
+    """
+    for key, value in tree.items():
+        name = prefix + re.sub(r"[^\w.-]", "_", key, flags=re.ASCII)  # what MLflow allows
+        if isinstance(value, Mapping) and "value" in value:
+            yield name, float(value["value"])
+            for bound in ("low", "high"):
+                if bound in value:
+                    yield f"{name}_{bound}", float(value[bound])
+        elif isinstance(value, Mapping):
+            yield from flatten_figures(value, f"{name}/")
+        else:
+            yield name, float(value)
+
+
+def _numbers(row: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+    for key, cell in row.items():
+        try:
+            number = float(cell)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(number):
+            yield key, number

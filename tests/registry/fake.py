@@ -1,0 +1,84 @@
+"""Files of a finished run as the stages leave them, small and without TensorFlow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages.engine.files import sha256_bytes
+from stages.metrics.promotion import Verdict, floors
+from stages.registry.offer import Offer
+from stages.registry.record import Identity, Record, read_identity, read_record
+
+ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements.lock"
+PARAMS = {
+    "preprocess": {"seed": 0, "image_px": 32},
+    "train": {"network": "compact", "threads": 2, "augment": {"area": (0.25, 1.0), "flip": True}},
+}
+JOURNAL = {
+    "train": {"git_commit": "c0ffee", "git_dirty": False, "dvc_experiment": None, "time": "then"}
+}
+FLOORS = {"auroc": 0.9}
+
+
+def figure(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.02, "high": value + 0.02}
+
+
+def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> None:
+    """Write shards' manifest, model, validation and report below `folder`."""
+    (folder / "report/plots").mkdir(parents=True, exist_ok=True)
+    for name in ("shards", "model"):
+        (folder / name).mkdir(exist_ok=True)
+    manifest = {
+        "format": 1,
+        "digest": "d" * 64,
+        "counts": {
+            "train": {"normal": 3, "pneumonia": 4, "patients": 5},
+            "test": {"normal": 1, "pneumonia": 1, "patients": 2},
+        },
+        "source": {"name": "phantom", "version": "1", "licence": "Apache-2.0", "citation": "none",
+                   "sha256": "", "pinned": True, "synthetic": True, "films": 9},
+    }  # fmt: skip
+    texts: dict[str, Any] = {
+        "shards/manifest.json": manifest,
+        "shards/records.csv": "id,role\na,train\n",
+        "model/history.csv": "epoch,loss,val_auroc\n1,0.7,0.8\n2,0.5,0.9\n",
+        "model/operating_point.json": {"format": 1, "slope": 1.0, "intercept": 0.0, "prior": 0.5,
+                                       "thresholds": {"decision": 0.5}, "fitted_on": ["val"]},
+        "validation.json": {"val": {"films": 2, "auroc": figure(0.96)}},
+        "report/metrics.json": {
+            "test": {"films": 2, "auroc": figure(auroc), "sensitivity": figure(0.9),
+                     "screening": {"sensitivity": figure(0.97)}, "counts": {"tp": 1}}
+        },
+        "report/model_card.md": "# Model card\n",
+        "report/plots/roc.csv": "fpr,tpr\n0,0\n",
+        "report/judged.json": {"data": manifest["digest"], "model": sha256_bytes(model)},
+    }  # fmt: skip
+    for name, content in texts.items():
+        text = content if isinstance(content, str) else json.dumps(content)
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "model/model.keras").write_bytes(model)
+
+
+def identity(folder: Path, **params: Any) -> Identity:
+    return read_identity(
+        folder / "shards", params={**PARAMS, **params}, code={"stages/train.py": "1"}, lock=LOCK
+    )
+
+
+def record(folder: Path, **params: Any) -> Record:
+    return read_record(
+        identity(folder, **params),
+        shards=folder / "shards",
+        model=folder / "model",
+        validation=folder / "validation.json",
+        report=folder / "report",
+        pixels={"image_px": 32, "aspect": "stretch"},
+    )
+
+
+def offered(folder: Path, *, required: dict[str, float] | None = None, **params: Any) -> Offer:
+    found = record(folder, **params)
+    verdict = Verdict(floors(found.figures["test"], required or FLOORS))
+    return Offer(found, verdict, "pneumonia", JOURNAL, ROOT, LOCK)

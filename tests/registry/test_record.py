@@ -1,0 +1,76 @@
+"""What is read from the files, and how it is named."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.engine.errors import InputError
+from stages.registry.digests import model_digest
+from stages.registry.record import circumstance, flatten, flatten_figures, model_name, plain
+from tests.registry import fake
+
+
+def test_figures_become_metrics_with_their_bounds() -> None:
+    tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "kind": {"a b": {"n": 3}}}}
+    assert dict(flatten_figures(tree)) == {
+        "test/auroc": 0.9, "test/auroc_low": 0.8, "test/auroc_high": 1.0, "test/kind/a_b/n": 3.0,
+    }  # fmt: skip
+
+
+def test_params_are_flattened_by_dots() -> None:
+    assert dict(flatten({"train": {"augment": {"flip": True}}})) == {"train.augment.flip": True}
+
+
+def test_values_are_written_for_a_person() -> None:
+    assert [plain(v) for v in (None, True, (0.25, 1.0), 3)] == ["none", "yes", "0.25, 1.0", "3"]
+
+
+def test_history_leaves_out_what_is_no_number(files: Path) -> None:
+    (files / "model/history.csv").write_text("epoch,loss,note\n1,0.7,x\n2,nan,y\n")
+    assert fake.record(files).epochs == ({"epoch": 1.0, "loss": 0.7}, {"epoch": 2.0})
+
+
+def test_a_run_is_another_by_each_of_its_parts(files: Path) -> None:
+    runs = {fake.identity(files).run, fake.identity(files, train={"threads": 1}).run}
+    manifest = files / "shards/manifest.json"
+    manifest.write_text(manifest.read_text().replace("d" * 64, "e" * 64))
+    assert len(runs | {fake.identity(files).run}) == 3
+
+
+def test_a_model_is_another_by_each_of_its_parts(files: Path) -> None:
+    model, point = files / "model/model.keras", files / "model/operating_point.json"
+    digests = {model_digest(model, point, {"image_px": 32}), model_digest(model, point, {})}
+    model.write_bytes(b"another")
+    digests.add(model_digest(model, point, {}))
+    point.write_text("{}")
+    assert len(digests | {model_digest(model, point, {})}) == 4
+
+
+def test_the_view_changes_with_any_file_of_the_report(files: Path) -> None:
+    before = fake.record(files).view
+    assert fake.record(files).view == before
+    (files / "report/model_card.md").write_text("another")
+    assert fake.record(files).view != before
+
+
+def test_a_missing_report_is_named(files: Path) -> None:
+    (files / "report/metrics.json").unlink()
+    with pytest.raises(InputError, match=r"metrics\.json: expected a file, found none"):
+        fake.record(files)
+
+
+def test_trainings_word_comes_first_and_silence_is_said() -> None:
+    journal = {"evaluate": {"machine": "b"}, "train": {"machine": "a", "dvc_experiment": None}}
+    told = [circumstance(journal, key) for key in ("machine", "dvc_experiment", "git_commit")]
+    assert told == ["a", "none", "not recorded"]
+
+
+def test_names_are_what_mlflow_takes() -> None:
+    assert model_name("pneumonia", "My Zip: v2/é") == "pneumonia-my-zip-v2"
+
+
+def test_a_report_of_another_model_is_refused(tmp_path: Path) -> None:
+    fake.write(tmp_path)
+    (tmp_path / "model/model.keras").write_bytes(b"trained again")
+    with pytest.raises(InputError, match=r"judged\.json: expected the report of .*another model"):
+        fake.record(tmp_path)

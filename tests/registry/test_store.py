@@ -1,0 +1,93 @@
+"""The store is found from anywhere, moves with its folder and is made by one at a time."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.engine.errors import InputError
+from stages.registry import store as stores
+from stages.registry.offer import offer_fully
+from stages.registry.store import Store, find_store, open_store, project_root
+from tests.registry import fake
+
+
+def test_dvc_names_the_root_also_in_another_folder(tmp_path: Path) -> None:
+    assert project_root(Path("/"), {"DVC_ROOT": str(tmp_path)}) == tmp_path.resolve()
+
+
+def test_the_root_is_found_from_below(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "docs").mkdir()
+    assert project_root(tmp_path / "docs", {}) == tmp_path.resolve()
+
+
+def test_an_experiments_folder_belongs_to_its_repository(tmp_path: Path) -> None:
+    inside = tmp_path / ".dvc/tmp/exps/standalone/tmp1"
+    (inside / ".dvc").mkdir(parents=True)
+    assert project_root(inside, {}) == tmp_path.resolve()
+
+
+def test_the_environment_names_another_store(tmp_path: Path) -> None:
+    found = find_store(tmp_path, {"MLFLOW_TRACKING_URI": "http://there:5000"})
+    assert found == Store("http://there:5000", None)
+
+
+def test_a_server_has_its_own_pages() -> None:
+    with pytest.raises(InputError, match="its pages are at http://there"):
+        stores.serve_ui(Store("http://there", None))
+
+
+@pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
+def test_a_moved_or_copied_store_finds_its_artifacts_and_models(
+    move: Any, store: Store, files: Path, tmp_path: Path
+) -> None:
+    import mlflow
+
+    assert store.folder is not None
+    offer_fully(fake.offered(files), store, candidate=True)
+    there = tmp_path / "odd é #%20?x&y"
+    move(store.folder.parent, there)
+    shutil.rmtree(store.folder.parent, ignore_errors=True)  # the old place must not be needed
+
+    moved = find_store(there)
+    client = open_store(moved)
+    name = fake.offered(files).name
+    got = Path(mlflow.artifacts.download_artifacts(f"models:/{name}@candidate"))
+    assert there in got.parents
+    assert (got / "artifacts/model.keras").read_bytes() == b"a network"
+    run = client.search_runs([client.get_experiment_by_name(name).experiment_id])[0]
+    assert {item.path for item in client.list_artifacts(run.info.run_id)} >= {"report", "model"}
+    assert moved.folder is not None
+    with sqlite3.connect(moved.folder / "mlflow.db") as database:
+        assert str(store.folder) not in "".join(database.iterdump())
+    database.close()
+
+
+def test_the_ui_is_asked_for_this_store_alone(store: Store) -> None:
+    command = stores.ui_command(store, 5001)
+    assert command[command.index("--backend-store-uri") + 1] == store.uri
+    assert command[command.index("--default-artifact-root") + 1] == store.artifacts
+
+
+@pytest.mark.slow
+def test_three_processes_make_one_store(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from stages.registry.store import *; "
+        "open_store(find_store(Path(sys.argv[1])))"
+    )
+    made = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    said = [process.communicate()[1] for process in made]
+    assert [process.returncode for process in made] == [0, 0, 0], said
+
+
+def test_a_server_that_does_not_answer_is_named(mlflow_imported: None) -> None:
+    with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9: expected a tracking store"):
+        open_store(Store("http://127.0.0.1:9", None))

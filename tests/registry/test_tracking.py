@@ -1,0 +1,101 @@
+"""One run per run digest, made whole from the files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.registry import tracking
+from stages.registry.live import live_run
+from stages.registry.store import Store
+from tests.registry import fake
+
+
+def runs(client: Any) -> list[Any]:
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    return list(client.search_runs(experiments))
+
+
+def test_a_run_shows_all_that_the_files_say(client: Any, store: Store, files: Path) -> None:
+    record = fake.record(files)
+    run = client.get_run(tracking.show(client, store, "pneumonia", record, fake.JOURNAL))
+    assert client.get_experiment(run.info.experiment_id).name == "pneumonia-phantom"
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == f"compact {record.identity.run[:8]}"
+    assert run.data.params["train.augment.area"] == "0.25, 1.0"
+    assert run.data.metrics["test/auroc_low"] == pytest.approx(0.93)
+    assert run.data.metrics["val/auroc"] == 0.96
+    epochs = client.get_metric_history(run.info.run_id, "training/val_auroc")
+    assert [(point.step, point.value) for point in epochs] == [(1, 0.8), (2, 0.9)]
+    told = {key: run.data.tags[key] for key in ("git_commit", "git_dirty", "synthetic", "threads")}
+    assert told == {"git_commit": "c0ffee", "git_dirty": "no", "synthetic": "yes", "threads": "2"}
+    assert run.data.tags["instruction_set"] == "not recorded"
+    assert {item.path for item in client.list_artifacts(run.info.run_id, "report")} == {
+        "report/judged.json", "report/metrics.json", "report/model_card.md", "report/plots",
+    }  # fmt: skip
+    contexts = {i.dataset.name: i.tags[0].value for i in run.inputs.dataset_inputs}
+    assert contexts == {"phantom test": "test", "phantom train": "train"}
+
+
+def test_shown_again_it_is_the_same_run(client: Any, store: Store, files: Path) -> None:
+    record = fake.record(files)
+    first = tracking.show(client, store, "pneumonia", record, {})
+    assert tracking.show(client, store, "pneumonia", record, fake.JOURNAL) == first
+    # A journal that has gone since takes nothing back.
+    assert tracking.show(client, store, "pneumonia", record, {}) == first
+    [run] = runs(client)
+    assert run.data.tags["git_commit"] == "c0ffee"
+
+
+def test_a_run_left_half_way_is_completed(client: Any, store: Store, files: Path) -> None:
+    record = fake.record(files)
+    begun = tracking.begin(client, store, "pneumonia", record.identity, {}).info.run_id
+    tracking.log_epochs(client, begun, record.epochs[:1])
+    assert "complete" not in client.get_run(begun).data.tags
+    assert tracking.show(client, store, "pneumonia", record, {}) == begun
+    [run] = runs(client)
+    assert run.data.tags["complete"] == record.view
+    assert len(client.get_metric_history(begun, "training/loss")) == 2
+
+
+def test_other_params_are_another_run(client: Any, store: Store, files: Path) -> None:
+    for threads in (1, 2, 1):
+        record = fake.record(files, train={"threads": threads})
+        tracking.show(client, store, "pneumonia", record, {})
+    assert len(runs(client)) == 2
+
+
+def test_a_live_run_becomes_the_finished_one(client: Any, store: Store, files: Path) -> None:
+    record = fake.record(files)
+    with live_run(store, "pneumonia", record.identity, fake.JOURNAL) as tell:
+        for row in record.epochs:
+            tell(row)
+        tell.figures({"val": record.figures["val"]})
+    [run] = runs(client)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["val/auroc"] == 0.96
+    tracking.show(client, store, "pneumonia", record, fake.JOURNAL)
+    [run] = runs(client)
+    assert len(client.get_metric_history(run.info.run_id, "training/loss")) == 2
+
+
+def test_training_that_stops_early_is_shown_as_failed(
+    client: Any, store: Store, files: Path
+) -> None:
+    with live_run(store, "pneumonia", fake.identity(files), {}) as tell:
+        tell({"epoch": 1, "loss": 0.7})
+    [run] = runs(client)
+    assert run.info.status == "FAILED"
+
+
+def test_a_store_that_cannot_be_opened_costs_training_one_line(
+    files: Path, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "mlruns").write_text("a file where the store's folder should be")
+    broken = Store("sqlite:///nowhere", tmp_path / "mlruns")
+    with live_run(broken, "pneumonia", fake.identity(files), {}) as tell:
+        for epoch in range(1, 50):
+            tell({"epoch": epoch, "loss": 0.7})
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "nothing is lost" in said[0]

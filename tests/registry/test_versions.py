@@ -1,0 +1,136 @@
+"""One version per model digest, aliases that only the rule moves, and the quick look."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.engine.errors import InputError
+from stages.engine.files import canonical_json
+from stages.registry import aliases, offer
+from stages.registry.store import Store
+from tests.registry import fake
+
+NAME = "pneumonia-phantom"
+
+
+def versions(client: Any) -> list[Any]:
+    found = client.search_model_versions(f"name = '{NAME}'")
+    return sorted((client.get_model_version(NAME, str(v.version)) for v in found),
+                  key=lambda version: int(version.version))  # fmt: skip
+
+
+def test_the_same_model_is_one_version(client: Any, store: Store, files: Path) -> None:
+    said = [offer.offer(fake.offered(files), store) for _ in range(2)]
+    assert said[0].endswith("version 1 (synthetic films) is now registered, the candidate")
+    assert said[1].endswith("version 1 (synthetic films) is already registered, the candidate")
+    # Another run that ends in the same model files: one version, two runs.
+    offer.offer(fake.offered(files, train={"threads": 1}), store)
+    [version] = versions(client)
+    assert version.tags["model_digest"] == fake.record(files).model
+    assert version.tags["test_auroc"] == "0.950 (0.930 to 0.970)"
+    assert version.description.splitlines()[0] == (
+        "Test AUROC 0.950 (0.930 to 0.970). Synthetic films: says nothing about patients."
+    )
+    assert version.tags["git_commit"] == "c0ffee"
+    assert client.get_model_version_by_alias(NAME, "candidate").version == version.version
+
+
+def test_the_quick_look_sees_what_the_store_lacks(client: Any, store: Store, files: Path) -> None:
+    offered = fake.offered(files)
+    offer.offer(offered, store)
+    assert "already" in offer.offer(offered, store)
+    client.delete_registered_model_alias(NAME, "candidate")
+    assert "is now registered" in offer.offer(offered, store)
+    assert client.get_model_version_by_alias(NAME, "candidate")
+    [version] = versions(client)
+    client.delete_model_version(NAME, str(version.version))
+    assert "version 2" in offer.offer(offered, store)
+    client.delete_run(version.run_id)
+    assert "is now registered" in offer.offer(offered, store)
+    assert "already" in offer.offer(offered, store)
+    (files / "report/model_card.md").write_text("a better card")
+    assert "is now registered" in offer.offer(fake.offered(files), store)
+
+
+def test_an_experiment_moves_no_alias(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "purer-sook")
+    assert "this is an experiment" in offer.offer(fake.offered(files), store)
+    assert "already" in offer.offer(fake.offered(files), store)
+    [version] = versions(client)
+    assert version.aliases == []
+
+
+def test_a_model_under_its_floors_is_no_candidate(client: Any, store: Store, files: Path) -> None:
+    said = offer.offer(fake.offered(files, required={"auroc": 0.99}), store)
+    assert "FAIL  auroc, lower bound at least 0.99: 0.930" in said
+    with pytest.raises(InputError, match="expected a candidate, found none"):
+        aliases.promote(client, NAME)
+    with pytest.raises(InputError, match=r"version 1 stays where it is: floors\nFAIL  auroc"):
+        aliases.promote(client, NAME, "1")
+
+
+def test_promote_moves_champion_to_the_candidate(client: Any, store: Store, files: Path) -> None:
+    offer.offer(fake.offered(files), store)
+    first = aliases.promote(client, NAME)
+    assert (first.version, first.before) == ("1", None)
+    assert str(first).endswith("champion is now version 1 (the first)")
+    fake.write(files, model=b"another network")
+    offer.offer(fake.offered(files), store)
+    assert aliases.alias_of(client, NAME, "champion") == "1"  # registering never moves it
+    second = aliases.promote(client, NAME)
+    assert (second.version, second.before) == ("2", "1")
+
+
+def test_what_is_unpinned_or_unknown_is_not_promoted(
+    client: Any, store: Store, files: Path
+) -> None:
+    manifest = files / "shards/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"pinned": true', '"pinned": false'))
+    offer.offer(fake.offered(files), store)
+    with pytest.raises(InputError, match=r"without a checksum; set fetch\.sha256"):
+        aliases.promote(client, NAME)
+    with pytest.raises(InputError, match="received '7', which is not in the registry"):
+        aliases.promote(client, NAME, "7")
+
+
+def test_release_depends_on_the_files_alone(store: Store, files: Path) -> None:
+    offered = fake.offered(files)
+    before = canonical_json(offer.release(offered.record, offered.verdict))
+    offer.offer(offered, store)
+    offered = fake.offered(files)
+    assert canonical_json(offer.release(offered.record, offered.verdict)) == before
+    assert '"passed": true' in before
+    assert str(files) not in before
+
+
+def test_a_dead_server_fails_nothing(files: Path) -> None:
+    dead = Store("http://127.0.0.1:9", None)
+    said = offer.offer(fake.offered(files), dead)
+    assert said.startswith("registry: http://127.0.0.1:9 was not told (")
+    assert "nothing is lost" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_slow_server_is_left_behind(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    never = threading.Event()
+    monkeypatch.setattr(offer, "SERVER_S", 0.01)
+    monkeypatch.setattr(offer, "offer_fully", lambda *_, **__: str(never.wait(5)))
+    said = offer.offer(fake.offered(files), Store("http://slow", None))
+    never.set()
+    assert "no end within 0.01 s" in said
+
+
+def test_our_own_defects_are_not_taken_for_the_servers(
+    store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: Any, **__: Any) -> str:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(offer, "offer_fully", defect)
+    with pytest.raises(KeyError, match="ours"):
+        offer.offer(fake.offered(files), store)

@@ -1,0 +1,85 @@
+"""Answers for films, by a model file and by the champion."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.engine.errors import InputError
+from stages.images.options import PixelOptions
+from stages.serving.predictor import Predictor
+from tests.registry import fake
+
+
+def ask(film: bytes) -> tuple[float, str]:
+    if film == b"bad":
+        raise InputError("film 1 of 1: no picture")
+    return len(film) / 10, "normal"
+
+
+def test_a_bad_film_gets_its_reason_and_stops_no_other(tmp_path: Path) -> None:
+    there = tmp_path / "a.jpeg"
+    there.write_bytes(b"film")
+    missing = tmp_path / "b.jpeg"
+    predictor = Predictor(ask, origin="a test", model="m", synthetic=True)
+    answers = predictor.predict([there, b"bad", missing, b"good"])
+    assert [answer.name for answer in answers] == [str(there), "film 2", str(missing), "film 4"]
+    assert [answer.probability for answer in answers] == [0.4, None, None, 0.4]
+    assert [answer.reason for answer in answers] == [
+        None, "no picture", "No such file or directory", None,
+    ]  # fmt: skip
+    assert {answer.model for answer in answers} == {"m"}
+
+
+def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"point\.json: expected a file, found none"):
+        Predictor.from_file(
+            tmp_path / "model.keras", tmp_path / "point.json", PixelOptions(32, "stretch")
+        )
+
+
+BOTH = """
+import dataclasses, json, sys
+from pathlib import Path
+from stages.engine.errors import InputError
+from stages.images.options import PixelOptions
+from stages.registry import aliases
+from stages.registry.offer import offer_fully
+from stages.registry.store import find_store, open_store
+from stages.serving.predictor import Predictor
+from tests.registry import fake, tiny
+
+root = Path(sys.argv[1])
+fake.write(root / "data")
+tiny.make(root / "data/model/model.keras")
+store = find_store(root)
+offer_fully(fake.offered(root / "data"), store, candidate=True)
+aliases.promote(open_store(store), "pneumonia-phantom")
+model = root / "data/model"
+roads = [
+    Predictor.from_file(
+        model / "model.keras", model / "operating_point.json", PixelOptions(32, "stretch")
+    ),
+    Predictor.from_champion(root, "pneumonia"),
+]
+films = [tiny.film(120), tiny.film(200), b"no film"]
+answers = [[dataclasses.asdict(a) for a in road.predict(films)] for road in roads]
+print(json.dumps([*answers, roads[1].origin, roads[1].synthetic]))
+"""
+
+
+@pytest.mark.slow
+def test_file_and_champion_answer_alike(tmp_path: Path) -> None:
+    """By a file here, by the champion in its own packaged code: the same road, the same bits."""
+    said = subprocess.run(
+        [sys.executable, "-c", BOTH, str(tmp_path)],
+        capture_output=True, text=True, check=True, cwd=fake.ROOT,
+        env={**os.environ, "MLFLOW_TRACKING_URI": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    by_file, by_champion, origin, synthetic = json.loads(said.stdout.splitlines()[-1])
+    assert by_file == by_champion
+    assert [answer["decision"] for answer in by_file] == ["normal", "pneumonia", None]
+    assert (origin, synthetic) == ("pneumonia-phantom version 1 (champion)", True)
