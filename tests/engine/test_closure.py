@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from stages.engine.closure import code_digests, import_closure
+from stages.engine.files import sha256_bytes
+
+TREE = {
+    "stages/__init__.py": "",
+    "stages/train.py": "import os\nfrom stages.net import model\nimport numpy as np\n",
+    "stages/net/__init__.py": "from stages.net.names import NAME\n",
+    "stages/net/names.py": "NAME = 1\n",
+    "stages/net/model.py": "def f():\n    import stages.deep.inner.layer as layer\n",
+    "stages/deep/__init__.py": "",
+    "stages/deep/inner/__init__.py": "",
+    "stages/deep/inner/layer.py": "import stages.deep.inner.layer\nfrom stages.train import main\n",
+    "stages/deep/other.py": "import stages.gone\n",
+    "stages/gone.py": "",
+    "stagesque/train.py": "",
+    "tests/stages.py": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in TREE.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def names(root: Path, module: str) -> list[str]:
+    return [path.as_posix() for path in import_closure(module, root)]
+
+
+def test_a_closure_follows_imports_wherever_they_stand(root: Path) -> None:
+    assert names(root, "stages.train") == [
+        "stages/__init__.py",
+        "stages/deep/__init__.py",
+        "stages/deep/inner/__init__.py",
+        "stages/deep/inner/layer.py",
+        "stages/net/__init__.py",
+        "stages/net/model.py",
+        "stages/net/names.py",
+        "stages/train.py",
+    ]
+
+
+def test_from_and_import_mean_the_same(root: Path) -> None:
+    for text in ("import stages.gone", "from stages import gone", "from stages.gone import x"):
+        (root / "stages/deep/other.py").write_text(text)
+        assert names(root, "stages.deep.other") == [
+            "stages/__init__.py", "stages/deep/__init__.py", "stages/deep/other.py",
+            "stages/gone.py",
+        ]  # fmt: skip
+
+
+def test_a_package_is_its_init(root: Path) -> None:
+    found = names(root, "stages.net")
+    assert found == ["stages/__init__.py", "stages/net/__init__.py", "stages/net/names.py"]
+
+
+@pytest.mark.parametrize("module", ["stages.nothing", "numpy"])
+def test_a_module_that_is_not_ours_is_refused(root: Path, module: str) -> None:
+    with pytest.raises(ValueError, match=f"{module}: no such module"):
+        import_closure(module, root)
+
+
+@pytest.mark.parametrize("text", ["from . import gone", "from .gone import x"])
+def test_a_relative_import_is_refused(root: Path, text: str) -> None:
+    (root / "stages/deep/other.py").write_text(text)
+    with pytest.raises(ValueError, match=r"other\.py: expected absolute imports"):
+        import_closure("stages.deep.other", root)
+
+
+def test_digests_are_by_path_and_change_with_the_file(root: Path) -> None:
+    before = code_digests(["stages.gone", "stages.net"], root)
+    assert list(before) == sorted(before)
+    assert before["stages/net/names.py"] == sha256_bytes(b"NAME = 1\n")
+    (root / "stages/net/names.py").write_text("NAME = 2\n")
+    after = code_digests(["stages.gone", "stages.net"], root)
+    assert [name for name in before if before[name] != after[name]] == ["stages/net/names.py"]

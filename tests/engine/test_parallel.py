@@ -1,0 +1,48 @@
+import os
+import signal
+import time
+
+import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from stages.engine.parallel import map_in_order
+
+
+def slow_first(number: int) -> int:
+    time.sleep(0.2 if number == 0 else 0)
+    return number * number
+
+
+def refuse_three(number: int) -> int:
+    if number == 3:
+        raise ValueError("3 is not wanted")
+    return number
+
+
+def die_on_three(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_results_come_in_order_whatever_the_workers() -> None:
+    expected = [number * number for number in range(20)]
+    assert list(map_in_order(slow_first, range(20), label="x", workers=1)) == expected
+    assert list(map_in_order(slow_first, iter(range(20)), label="x", workers=4)) == expected
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_no_items_no_results(workers: int) -> None:
+    assert list(map_in_order(slow_first, [], label="x", workers=workers)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_the_function_raises_reaches_the_caller(workers: int) -> None:
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="3 is not wanted"):
+        seen.extend(map_in_order(refuse_three, range(8), label="x", workers=workers))
+
+
+def test_a_killed_worker_is_an_error_not_a_gap() -> None:
+    with pytest.raises(TerminatedWorkerError):
+        list(map_in_order(die_on_three, range(8), label="x", workers=4))

@@ -1,0 +1,109 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.network import checkpoints
+from stages.network.checkpoints import Checkpoint
+
+
+def make(epoch: int) -> Checkpoint:
+    arrays = {
+        "model0": np.arange(6, dtype=np.float32).reshape(2, 3) * np.float32(epoch + 0.1),
+        "optimizer0": np.array(epoch, np.int64),
+        "best0": np.zeros(0, np.float16),
+    }
+    return Checkpoint(epoch, arrays, {"history": [{"loss": 0.1 * epoch}], "best_epoch": 1})
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_what_was_saved_comes_back_to_the_bit(tmp_path: Path) -> None:
+    saved = make(3)
+    checkpoints.save(tmp_path, saved)
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert (found.epoch, found.facts) == (saved.epoch, saved.facts)
+    assert set(found.arrays) == set(saved.arrays)
+    for name, array in saved.arrays.items():
+        assert found.arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(found.arrays[name], array)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_nothing_saved_is_none(tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "digest"
+    if exists:
+        folder.mkdir()
+    assert checkpoints.latest(folder) is None
+
+
+def test_only_two_are_kept_and_the_newest_is_found(tmp_path: Path) -> None:
+    for epoch in (1, 2, 9, 10):
+        checkpoints.save(tmp_path, make(epoch))
+    assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["00009", "00010"]
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert found.epoch == 10
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "empty"])
+def test_a_damaged_newest_is_passed_over(
+    tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for epoch in (4, 5):
+        checkpoints.save(tmp_path, make(epoch))
+    newest = max(tmp_path.iterdir())
+    if harm == "flip":
+        flip(newest, 200)
+    else:
+        newest.write_bytes(newest.read_bytes()[:100] if harm == "cut" else b"")
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert found.epoch == 4
+    assert f"{newest}: damaged, passed over" in capsys.readouterr().err
+
+
+def test_two_damaged_ones_start_from_nothing(tmp_path: Path) -> None:
+    for epoch in (4, 5):
+        checkpoints.save(tmp_path, make(epoch))
+    for path in tmp_path.iterdir():
+        flip(path, 300)
+    assert checkpoints.latest(tmp_path) is None
+
+
+def test_an_unfinished_file_is_no_checkpoint(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, make(1))
+    whole = next(tmp_path.iterdir())
+    (tmp_path / f".00002-{'0' * 16}.npz.77.tmp").write_bytes(whole.read_bytes()[:50])
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert found.epoch == 1
+
+
+def test_nothing_pickled_is_written_or_read(tmp_path: Path) -> None:
+    objects = Checkpoint(1, {"model0": np.array([{"a": 1}], dtype=object)}, {})
+    with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
+        checkpoints.save(tmp_path, objects)
+    assert list(tmp_path.iterdir()) == []
+
+    from stages.engine.files import sha256_bytes
+
+    data = pickle.dumps({"facts": 1})
+    (tmp_path / f"00001-{sha256_bytes(data)[:16]}.npz").write_bytes(data)
+    with pytest.raises(ValueError, match="pickled"):
+        checkpoints.latest(tmp_path)
+
+
+def test_other_trainings_are_cleaned_away(tmp_path: Path) -> None:
+    for name in ("mine", "yours"):
+        checkpoints.save(tmp_path / name, make(1))
+    (tmp_path / "note.txt").write_text("kept")
+    checkpoints.clean_others(tmp_path / "mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "note.txt"]
+    assert checkpoints.latest(tmp_path / "mine") is not None

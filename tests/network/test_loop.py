@@ -1,0 +1,210 @@
+"""Training: the same every time, stopped and resumed or not."""
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from stages.engine.errors import InputError
+from stages.engine.files import sha256_file
+from stages.network import canonical, checkpoints, loop
+from stages.network.model import build
+from stages.network.options import TrainOptions
+from stages.network.predict import predictor
+from tests.network.tiny import OPTIONS, Judge, films
+
+COMPACT = replace(OPTIONS, widths=(4,), epochs=2)
+SEED = replace(OPTIONS, network="seed", crop_px=48, epochs=2)
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+def stop(_: object) -> Any:
+    raise StoppedError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training left, and what its judge saw of each epoch."""
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    weights: list[Any]
+    file: str
+    speed: dict[str, float]
+    kept: Any
+    seen: list[Any]
+
+
+def train(
+    options: TrainOptions,
+    folder: Path,
+    *,
+    count: int = 25,
+    judge: Callable[..., dict[str, float]] | None = None,
+    on_epoch: Callable[[dict[str, float]], Any] = lambda _: None,
+) -> Outcome:
+    px = options.crop_px
+    usual = Judge(px)
+    trained = loop.train(
+        options, loop.Films(*films(count, px)), judge or usual,
+        image_px=px, folder=folder, on_epoch=on_epoch,
+    )  # fmt: skip
+    path = folder.with_suffix(".keras")
+    canonical.save(trained.model, path)
+    return Outcome(
+        trained.history, trained.best_epoch, trained.model.get_weights(), sha256_file(path),
+        trained.speed, predictor(trained.model)(usual.pixels), usual.seen,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[COMPACT, SEED], ids=["compact", "seed"])
+def options(request: pytest.FixtureRequest) -> TrainOptions:
+    chosen: TrainOptions = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def whole(options: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """A training that nothing interrupted."""
+    return train(options, tmp_path_factory.mktemp("whole") / "checkpoints")
+
+
+def test_stopped_anywhere_it_ends_the_same_to_the_bit(
+    options: TrainOptions, whole: Outcome, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(StoppedError):  # trained, but before the first epoch's checkpoint
+        train(options, folder, judge=stop)
+    assert checkpoints.latest(folder) is None
+    for epoch in range(1, options.epochs + 1):
+        with pytest.raises(StoppedError):
+            train(options, folder, on_epoch=stop)
+        found = checkpoints.latest(folder)
+        assert found is not None
+        assert found.epoch == epoch
+    # The last kill came after the last epoch: nothing is trained again.
+    resumed = train(options, folder, on_epoch=stop)
+    assert resumed.speed == {}
+    assert resumed.history == whole.history
+    assert resumed.best_epoch == whole.best_epoch
+    for a, b in zip(resumed.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert resumed.file == whole.file
+
+
+def test_history_has_a_row_per_epoch(options: TrainOptions, whole: Outcome) -> None:
+    assert [row["epoch"] for row in whole.history] == [1, 2]
+    assert list(whole.history[0]) == ["epoch", "loss", "learning_rate", "val_auroc", "val_loss"]
+    rates = [row["learning_rate"] for row in whole.history]
+    assert rates == pytest.approx([options.learning_rate, 0], abs=1e-9)  # warmed up, decayed
+    assert set(whole.speed) == {"films_per_s", "waiting_share", "rate_against_resident_batch"}
+    assert 0 <= whole.speed["waiting_share"] <= 1
+
+
+def test_the_kept_weights_are_those_that_were_judged_best(whole: Outcome) -> None:
+    np.testing.assert_array_equal(whole.kept, whole.seen[whole.best_epoch - 1])
+    assert not np.array_equal(whole.seen[0], whole.seen[1])
+
+
+def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_path: Path) -> None:
+    wild = replace(
+        COMPACT, learning_rate=10.0, weight_decay=10.0, warmup_epochs=0.0, epochs=40, ema=0.0
+    )
+    with pytest.raises(FloatingPointError) as caught:
+        train(wild, tmp_path / "checkpoints")
+    kept = checkpoints.latest(tmp_path / "checkpoints")
+    assert kept is not None
+    said = rf"loss is (nan|inf) at step \d of 3 in epoch {kept.epoch + 1}; .* lower train.learning"
+    assert re.search(said, str(caught.value))
+    assert all(np.isfinite(row["loss"]) for row in kept.facts["history"])
+
+
+def test_more_films_to_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"train\.batch: expected at most the 5 .* received 8"):
+        train(OPTIONS, tmp_path / "checkpoints", count=5)
+
+
+def test_the_precision_that_params_name_is_the_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+
+    def build_and_stop(options: TrainOptions, image_px: int) -> Any:
+        built.append(build(options, image_px))
+        raise StoppedError
+
+    monkeypatch.setattr(loop, "build", build_and_stop)
+    try:
+        with pytest.raises(StoppedError):
+            train(replace(OPTIONS, precision="mixed_bfloat16"), tmp_path / "checkpoints")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert built[0].get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert built[0].get_layer("logit").compute_dtype == "float32"
+
+
+def advanced(values: list[float], monitor: str) -> loop._State:
+    state = loop._State(0, [], 0, [])
+    for epoch, value in enumerate(values, start=1):
+        state.advance({monitor: value}, monitor, [np.array(epoch)])
+    return state
+
+
+def test_the_greatest_auroc_or_the_least_loss_is_the_best() -> None:
+    values = [0.6, 0.8, 0.4, 0.8, 0.7]
+    best, least = advanced(values, "val_auroc"), advanced(values, "val_loss")
+    assert best.best_epoch == int(best.best_weights[0]) == 2  # a tie is no better one
+    assert least.best_epoch == int(least.best_weights[0]) == 3
+
+
+def test_patience_counts_epochs_since_the_best() -> None:
+    state = advanced([0.6, 0.8, 0.7, 0.8], "val_auroc")
+    assert state.exhausted(2)
+    assert not state.exhausted(3)
+    assert not state.exhausted(0)  # waits for ever
+
+
+def test_a_monitor_that_is_not_judged_is_refused() -> None:
+    state = loop._State(0, [], 0, [])
+    said = r"train\.monitor: expected one of val_auroc, val_loss, received 'shift_auroc'"
+    with pytest.raises(InputError, match=said):
+        state.advance({"val_auroc": 0.5, "val_loss": 0.5}, "shift_auroc", [])
+
+
+def test_class_balance_and_smoothing() -> None:
+    labels = np.array([1, 0, 0, 0])
+    targets, weights = loop._targets(labels, replace(OPTIONS, label_smoothing=0.2))
+    np.testing.assert_allclose(targets, [0.9, 0.1, 0.1, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(weights, [2, 2 / 3, 2 / 3, 2 / 3], rtol=1e-6)
+    assert (targets.dtype, weights.dtype) == (np.float32, np.float32)
+    _, plain = loop._targets(labels, replace(OPTIONS, class_balance=False))
+    np.testing.assert_array_equal(plain, np.ones(4))
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
+    options = replace(OPTIONS, warmup_epochs=2.0, epochs=10, learning_rate=0.01)
+    schedule = loop._optimizer(options, steps=5)._learning_rate
+    rates = [float(schedule(step)) for step in range(51)]
+    assert rates[0] == 0
+    assert rates[5] == pytest.approx(0.005)
+    assert rates[10] == max(rates) == pytest.approx(0.01)
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+    assert rates[50] == pytest.approx(0, abs=1e-8)
+
+
+def test_scales_and_shifts_are_not_decayed() -> None:
+    model = build(OPTIONS, 32)
+    optimizer = loop._optimizer(OPTIONS, steps=5)
+    optimizer.build(model.trainable_variables)
+    decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    assert decayed == {v.path for v in model.trainable_variables if v.path.endswith("kernel")}
+    assert 0 < len(decayed) < len(model.trainable_variables)

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.engine.errors import InputError
+from stages.network import canonical, predict
+from stages.network.model import build
+from tests.network.tiny import OPTIONS, films
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    canonical.save(build(OPTIONS, 32), path)
+    return path.read_bytes()
+
+
+def test_a_logit_does_not_depend_on_the_films_beside_it() -> None:
+    logits = predict.predictor(build(OPTIONS, 32))
+    pixels, _ = films(70)
+    every = logits(pixels)
+    assert every.shape == (70,)
+    assert every.dtype == np.float32
+    for count in (1, 5, 32, 33):
+        np.testing.assert_array_equal(logits(pixels[:count]), every[:count])
+    np.testing.assert_array_equal(logits(pixels[::-1]), every[::-1])
+
+
+def test_no_films_no_logits() -> None:
+    logits = predict.predictor(build(OPTIONS, 32))(np.zeros((0, 32, 32), np.uint8))
+    assert logits.shape == (0,)
+    assert logits.dtype == np.float32
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.keras: expected a \.keras model, found no file"):
+        predict.load_model(tmp_path / "model.keras")
+
+
+def test_another_kind_of_file_is_refused(tmp_path: Path, saved: bytes) -> None:
+    path = tmp_path / "model.h5"
+    path.write_bytes(saved)
+    with pytest.raises(InputError, match=r"model\.h5: expected a \.keras model, received a \.h5"):
+        predict.load_model(path)
+
+
+@pytest.mark.parametrize("harm", ["empty", "text", "cut", "flip"])
+def test_a_broken_file_is_refused_by_name(tmp_path: Path, saved: bytes, harm: str) -> None:
+    path = tmp_path / "model.keras"
+    flipped = bytearray(saved)
+    flipped[len(saved) // 2] ^= 1
+    harmed = {"empty": b"", "text": b"a model", "cut": saved[:-50], "flip": bytes(flipped)}
+    path.write_bytes(harmed[harm])
+    with pytest.raises(InputError, match=r"model\.keras: expected a \.keras model, received"):
+        predict.load_model(path)
+
+
+def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
+    import keras
+
+    inputs = keras.Input((None, None, 1))
+    path = tmp_path / "model.keras"
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)).save(path)
+    with pytest.raises(InputError, match=r"model\.keras: .*[Ll]ambda"):
+        predict.load_model(path)

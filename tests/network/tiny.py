@@ -1,0 +1,54 @@
+"""Films, options and a judge small enough to train on in a second."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.network.options import AugmentOptions, TrainOptions
+
+Pixels = npt.NDArray[np.uint8]
+PX = 32
+
+AUGMENT = AugmentOptions(
+    enabled=True, area=(0.5, 1.0), aspect=0.3, rotate_deg=5.0, flip=True, brightness=0.1,
+    contrast=0.2, gamma=0.2, blur_px=1.0, resample=0.5, noise=0.03,
+)  # fmt: skip
+
+STILL = AugmentOptions(
+    enabled=True, area=(0.5, 1.0), aspect=0.3, rotate_deg=0.0, flip=False, brightness=0.0,
+    contrast=0.0, gamma=0.0, blur_px=0.0, resample=1.0, noise=0.0,
+)  # fmt: skip
+"""Crops and nothing else."""
+
+OPTIONS = TrainOptions(
+    seed=3, network="compact", weights=None, widths=(4, 8), blocks=1, crop_px=PX, epochs=3,
+    batch=8, learning_rate=0.01, weight_decay=0.05, warmup_epochs=1.0, label_smoothing=0.05,
+    class_balance=True, ema=0.9, monitor="val_auroc", patience=0, precision="float32", threads=2,
+    augment=AUGMENT,
+)  # fmt: skip
+
+
+def films(count: int, px: int = PX, *, seed: int = 0) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    """Noise, uint8 (count, px, px), with a bright patch in the films labelled 1 (a third)."""
+    rng = np.random.default_rng([seed, count, px])
+    labels = (np.arange(count) % 3 == 0).astype(np.int64)
+    pixels = rng.integers(40, 160, (count, px, px))
+    pixels[labels == 1, px // 4 : px // 2, px // 4 : px // 2] += 60
+    return pixels.astype(np.uint8), labels
+
+
+class Judge:
+    """Rank statistic and log loss on films that are not trained on; keeps the logits it saw."""
+
+    def __init__(self, px: int = PX) -> None:
+        self.pixels, self.labels = films(18, px, seed=1)
+        self.seen: list[npt.NDArray[np.float32]] = []
+
+    def __call__(self, logits: Callable[[Pixels], Any]) -> dict[str, float]:
+        self.seen.append(logits(self.pixels))
+        scores = self.seen[-1].astype(np.float64)
+        pairs = scores[self.labels == 1][:, None] > scores[self.labels == 0][None]
+        losses = np.logaddexp(0, scores) - self.labels * scores
+        return {"val_auroc": float(pairs.mean()), "val_loss": float(losses.mean())}
