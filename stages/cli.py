@@ -1,0 +1,170 @@
+"""The street door: one command `pneumonia`, with sub-commands beneath it.
+
+Every command checks the whole of params.yaml first. Heavy libraries are imported by the
+commands that need them.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from stages import layout, params
+from stages.engine.errors import InputError
+from stages.engine.files import read_json, write_text
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Print probability and decision for each film; 1 where any could not be used."""
+    from stages.engine import devices
+    from stages.registry.store import project_root
+    from stages.serving.predictor import Predictor
+
+    everything = params.load()
+    devices.configure(everything.train.threads)
+    if arguments.model is None:
+        predictor = Predictor.from_champion(
+            project_root(), everything.register.name, arguments.source
+        )
+    else:
+        point = arguments.model.with_name("operating_point.json")
+        predictor = Predictor.from_file(arguments.model, point, everything.preprocess.pixels)
+    answers = predictor.predict(arguments.film)
+    if arguments.json:
+        print(json.dumps([vars(answer) for answer in answers], indent=2))
+    else:
+        print(f"by {predictor.origin}, digest {predictor.model[:12]}", file=sys.stderr)
+        for answer in answers:
+            said = (
+                f"{answer.probability:.3f}  {answer.decision}"
+                if answer.probability is not None
+                else f"  -    {answer.reason}"
+            )
+            print(f"{said:18}  {answer.name}")
+        if predictor.synthetic:
+            print("trained on synthetic films: says nothing about patients", file=sys.stderr)
+        print("not a diagnosis", file=sys.stderr)
+    return int(any(answer.probability is None for answer in answers))
+
+
+def promote(arguments: argparse.Namespace) -> int:
+    """Move `champion` to a version that passed its floors."""
+    from stages.registry import aliases
+    from stages.registry.record import model_name
+    from stages.registry.store import find_store, open_store, project_root
+
+    everything = params.load()
+    source = arguments.source or read_json(layout.RELEASE)["source"]["name"]
+    client = open_store(find_store(project_root()))
+    name = model_name(everything.register.name, source)
+    print(aliases.promote(client, name, arguments.version))
+    return 0
+
+
+def ui(arguments: argparse.Namespace) -> int:
+    """Serve the MLflow pages until interrupted."""
+    from stages.registry.store import find_store, project_root, serve_ui
+
+    params.load()
+    return serve_ui(find_store(project_root()), arguments.port)
+
+
+def results(arguments: argparse.Namespace) -> int:
+    """Print the table of results, or put it between the marks in a file."""
+    from stages.metrics import results as tables
+
+    params.load()
+    table = tables.results_table(
+        read_json(layout.REPORT / "metrics.json"),
+        read_json(layout.VALIDATION),
+        read_json(layout.SHARDS / "manifest.json"),
+    )
+    if arguments.write is None:
+        print(table)
+    else:
+        text = arguments.write.read_text(encoding="utf-8")
+        write_text(arguments.write, tables.splice(text, table))
+    return 0
+
+
+def figures(arguments: argparse.Namespace) -> int:
+    """Draw phantoms and their model's curves as one PNG."""
+    from stages import figures as pictures
+    from stages.engine.files import write_bytes
+
+    params.load()
+    write_bytes(arguments.to, pictures.phantoms())
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Save the model as HDF5, which the project that this one grew from shipped."""
+    from stages.engine import devices
+
+    if arguments.to.suffix != ".h5":
+        raise InputError(f"{arguments.to}: expected a name ending in .h5; .keras is in data/model")
+    everything = params.load()
+    devices.configure(everything.train.threads)
+    from stages.engine.files import replacing
+    from stages.network.predict import load_model
+
+    model = load_model(layout.MODEL / "model.keras")
+    with replacing(arguments.to) as temporary:
+        model.save(temporary.with_suffix(".h5"))
+        temporary.with_suffix(".h5").replace(temporary)
+    print(f"{arguments.to}: an export; it opens without Keras's safe mode, so trust its sender")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The grammar of the command line."""
+    top = argparse.ArgumentParser(
+        prog="pneumonia", description="Detect pneumonia in chest X-rays. Not a diagnosis."
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("predict", help="probability and decision for image files")
+    command.add_argument("film", nargs="+", type=Path)
+    command.add_argument("--model", type=Path, help="a .keras file (default: the champion)")
+    command.add_argument("--source", help="the champion for this data set, by its name")
+    command.add_argument("--json", action="store_true")
+    command.set_defaults(run=predict)
+
+    command = commands.add_parser("promote", help="move `champion` to a version")
+    command.add_argument("version", nargs="?", help="default: the candidate")
+    command.add_argument("--source", help="the data set (default: data/release.json's)")
+    command.set_defaults(run=promote)
+
+    command = commands.add_parser("ui", help="the MLflow pages on the tracking store")
+    command.add_argument("--port", type=int, default=5000)
+    command.set_defaults(run=ui)
+
+    command = commands.add_parser("results", help="the table of results, as Markdown")
+    command.add_argument("--write", type=Path, metavar="FILE", help="put it between FILE's marks")
+    command.set_defaults(run=results)
+
+    command = commands.add_parser("figures", help="a picture of phantoms and their model's curves")
+    command.add_argument("to", type=Path, metavar="FILE.png")
+    command.set_defaults(run=figures)
+
+    command = commands.add_parser("export", help="save the model as HDF5")
+    command.add_argument("to", type=Path, metavar="FILE.h5")
+    command.set_defaults(run=export)
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; an InputError is a message on stderr and the exit status 1."""
+    arguments = parser().parse_args(words)
+    try:
+        status: int = arguments.run(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Stage `evaluate`: the frozen model on the test split, which is read here and nowhere else."""
+
+import cv2
+import pandas as pd
+
+from stages import layout, params
+from stages.engine.devices import configure
+from stages.engine.files import read_json, sha256_file, write_bytes, write_json, write_text
+from stages.engine.stage import run
+from stages.images.shards import open_shards
+from stages.metrics import baselines, curves, examples
+from stages.metrics.card import Facts, card
+from stages.metrics.report import report
+from stages.metrics.results import say
+from stages.network import operating_point, predict, saliency
+
+
+def main() -> None:
+    """Write figures, predictions, plots and the model card; metrics.json last."""
+    settings = params.load()
+    options = settings.evaluate
+    configure(settings.train.threads)
+    folder = layout.REPORT
+    (folder / "metrics.json").unlink(missing_ok=True)  # without it, a report is unfinished
+
+    shards = open_shards(layout.SHARDS)
+    test, train = shards.role("test"), shards.role("train")
+    model = predict.load_model(layout.MODEL / "model.keras")
+    point = operating_point.load(layout.MODEL / "operating_point.json")
+    logit = predict.predictor(model)(test.pixels)
+    probability = point.probability(logit)
+    label, threshold = test.records["label"].to_numpy(), point.thresholds["decision"]
+
+    shadows = baselines.fit(train.records, train.pixels)
+    truth = layout.RAW / "truth.csv"  # phantoms alone have one
+    figures = {
+        test.name: report(
+            test.records, probability, point.thresholds, options, prior=point.prior,
+            baselines=shadows.probabilities(test.records, test.pixels),
+            truth=pd.read_csv(truth) if truth.exists() else None,
+        )
+    }  # fmt: skip
+    listed = curves.predictions(test.records, logit, probability, threshold)
+    write_text(folder / "predictions.csv", listed)
+    tables = curves.tables(label, probability, threshold, options.ece_bins, point.prior)
+    for name, text in tables.items():
+        write_text(folder / "plots" / name, text)
+
+    shown = examples.choose(label, probability, threshold, options.saliency_films)
+    films, captions = test.pixels[[e.row for e in shown]], [e.caption for e in shown]
+    sheet = saliency.sheet(model, films, captions)
+    _, png = cv2.imencode(".png", sheet[..., ::-1])
+    write_bytes(folder / "grad_cam.png", png.tobytes())
+
+    official = bool((test.records["source_split"] == "test").all())
+    facts = Facts(shards.manifest, point.to_json(), int(model.count_params()), official)
+    write_text(folder / "model_card.md", card(figures, read_json(layout.VALIDATION), facts))
+    # What was judged, so that nobody can show these figures for another model.
+    judged = {"data": shards.manifest["digest"], "model": sha256_file(layout.MODEL / "model.keras")}
+    write_json(folder / "judged.json", judged)
+    write_json(folder / "metrics.json", figures)
+    print("test: AUROC", say(figures[test.name]["auroc"]))
+
+
+if __name__ == "__main__":
+    run(main)

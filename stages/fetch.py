@@ -1,0 +1,36 @@
+"""Stage `fetch`: radiographs as received, and an index of them, into data/raw."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages import layout, params
+from stages.engine.stage import run
+from stages.sources import archive
+from stages.sources.folder import replacing_folder
+from stages.sources.index import Film, Source, write_raw
+from stages.sources.options import FetchOptions
+from stages.sources.phantom import generate
+
+
+def main() -> None:
+    """Bring the films of the source that params name, whole or not at all."""
+    options = params.load().fetch
+    with replacing_folder(layout.RAW) as folder:
+        films, source = _received(options, folder)
+        count = write_raw(folder, films, source)
+    pinned = "" if source.pinned else " (not pinned: give its fetch.sha256 to have it noticed)"
+    print(f"{count} films from {source.name}, sha256 {source.sha256 or 'none: made here'}{pinned}")
+
+
+def _received(options: FetchOptions, folder: Path) -> tuple[Iterator[Film], Source]:
+    """Films and source; what else the source knows goes to `folder`."""
+    if options.source == "phantom":
+        return generate.keep_truth(folder, generate.films(options.phantom)), generate.SOURCE
+    # DVC runs some experiments in another folder; it names the repository's root in DVC_ROOT.
+    root = Path(os.environ.get("DVC_ROOT", ""))
+    return archive.receive(root / Path(options.path or "").expanduser(), options.sha256)
+
+
+if __name__ == "__main__":
+    run(main)

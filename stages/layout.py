@@ -1,0 +1,13 @@
+"""Where things lie, relative to the repository's root. Known to the hallway alone."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+LOCK = Path("requirements.lock")
+RAW = Path("data/raw")
+SHARDS = Path("data/shards")
+MODEL = Path("data/model")
+VALIDATION = Path("data/validation.json")
+REPORT = Path("data/report")
+RELEASE = Path("data/release.json")
+CHECKPOINTS = Path(".cache/train")

@@ -1,0 +1,51 @@
+"""Stage `register`: show the finished run in the tracking store, offer its model as a version.
+
+DVC cannot see a registry, so this stage always runs, looks for itself and mostly confirms.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from stages import digests, layout, params
+from stages.engine import journal
+from stages.engine.files import write_json
+from stages.engine.stage import run
+from stages.metrics.promotion import Verdict, floors
+from stages.registry.offer import Offer, offer, release
+from stages.registry.record import read_identity, read_record
+from stages.registry.store import find_store, project_root
+
+
+def main() -> None:
+    """Write data/release.json from the files alone; then have the store show what they say."""
+    everything = params.load()
+    options = everything.register
+    identity = read_identity(
+        layout.SHARDS,
+        params=digests.judged_params(everything),
+        code=digests.judged_code(),
+        lock=layout.LOCK,
+    )
+    record = read_record(
+        identity,
+        shards=layout.SHARDS,
+        model=layout.MODEL,
+        validation=layout.VALIDATION,
+        report=layout.REPORT,
+        pixels=dataclasses.asdict(everything.preprocess.pixels),
+    )
+    verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
+    write_json(layout.RELEASE, release(record, verdict))
+    offered = Offer(
+        record=record,
+        verdict=verdict,
+        stem=options.name,
+        journal=journal.read(digests.training_digest(everything, identity.data)),
+        root=Path(),
+        lock=layout.LOCK,
+    )
+    print(offer(offered, find_store(project_root())))
+
+
+if __name__ == "__main__":
+    run(main)

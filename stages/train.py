@@ -1,0 +1,65 @@
+"""Stage `train`: data/shards to data/model and data/validation.json."""
+
+from stages import layout, params
+from stages.digests import training_digest
+from stages.engine import devices, journal
+from stages.engine.files import write_json, write_text
+from stages.engine.listener import listener
+from stages.engine.stage import run
+from stages.images.shards import open_shards
+from stages.metrics import baselines, curves, report
+from stages.metrics.monitor import Monitor
+
+
+def main() -> None:
+    """Train on the training films; choose epoch, calibration and thresholds on validation."""
+    everything = params.load()
+    options = everything.train
+    shards = open_shards(layout.SHARDS)
+    digest = training_digest(everything, shards.manifest["digest"])
+    devices.configure(options.threads)
+
+    from stages.network import canonical, checkpoints, loop, operating_point, predict
+
+    films = shards.role("train")
+    judged = [shards.role(name) for name in shards.roles if name.startswith("val")]
+    monitor = Monitor(judged)
+    folder = layout.CHECKPOINTS / digest
+    with listener("stages.live") as tell:
+        trained = loop.train(
+            options, loop.Films(films.pixels, films.records["label"].to_numpy()), monitor,
+            image_px=everything.preprocess.image_px, folder=folder, on_epoch=tell,
+        )  # fmt: skip
+        canonical.save(trained.model, layout.MODEL / "model.keras")
+        # The saved file is what is judged from here on, here and everywhere.
+        model = predict.load_model(layout.MODEL / "model.keras")
+        logits = monitor.logits(predict.predictor(model))
+        point = operating_point.fit(
+            {role.name: operating_point.pool(role.records, logits[role.name]) for role in judged},
+            seed=options.seed,
+        )
+        shadows = baselines.fit(films.records, films.pixels)
+        figures = {
+            role.name: report.report(
+                role.records, point.probability(logits[role.name]), point.thresholds,
+                everything.evaluate, prior=point.prior,
+                baselines=shadows.probabilities(role.records, role.pixels),
+            )
+            for role in judged
+        }  # fmt: skip
+        tell({"figures": figures})
+    write_json(layout.MODEL / "operating_point.json", point.to_json())
+    write_text(
+        layout.MODEL / "history.csv",
+        curves.csv(list(trained.history[0]), [list(row.values()) for row in trained.history]),
+    )
+    write_json(layout.VALIDATION, figures)
+    checkpoints.clean_others(folder)
+    journal.write(digest, "train", {**journal.circumstances(), **trained.speed})
+    for name, value in trained.speed.items():
+        print(f"{name}: {value:.3f}")
+    print(f"kept epoch {trained.best_epoch} by {options.monitor}: {layout.MODEL}")
+
+
+if __name__ == "__main__":
+    run(main)

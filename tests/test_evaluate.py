@@ -1,0 +1,84 @@
+"""The stage `evaluate`, end to end on made-up shards and an untrained network."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.engine.files import write_json
+from stages.images.shards import Record, ShardWriter
+from stages.metrics.report import report
+from stages.network.operating_point import OperatingPoint
+from tests.metrics.films import OPTIONS, POINTS, make
+
+ROOT = Path(__file__).parents[1]
+SOURCE = {
+    "name": "made-up", "version": "1", "licence": "none", "citation": "", "sha256": "",
+    "pinned": True, "synthetic": True, "films": 0,
+}  # fmt: skip
+
+
+def prepare(folder: Path) -> None:
+    """What the stages before evaluate leave behind: shards, a model, figures on validation."""
+    import keras
+
+    shutil.copy(ROOT / "params.yaml", folder)
+    (folder / "data/shards").mkdir(parents=True)
+    generator = np.random.default_rng(1)
+    with ShardWriter(folder / "data/shards", 48) as writer:
+        for seed, role in enumerate(("train", "val", "test")):
+            records, _ = make(seed, 10, 12)
+            for row in records.to_dict("records"):
+                facts = {str(key): value for key, value in row.items()}
+                facts |= {"split_group": row["patient"], "source_split": "", "mode": "L"}
+                pixels = generator.integers(0, 200 + 40 * row["label"], (48, 48), dtype=np.uint8)
+                writer.add(role, Record(role="", row=-1, **facts), pixels)
+        writer.finish({"source": SOURCE, "options": {}})
+    inputs = keras.Input((None, None, 1))
+    features = keras.layers.Conv2D(4, 3, strides=4, activation="relu")(inputs)
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    model = keras.Model(inputs, keras.layers.Dense(1)(pooled))
+    (folder / "data/model").mkdir()
+    model.save(folder / "data/model/model.keras")
+    point = OperatingPoint(0.1, 0.0, 0.5, POINTS, ("val",))
+    write_json(folder / "data/model/operating_point.json", point.to_json())
+    records, probability = make(1, 10, 12)
+    figures = report(records.assign(role="val"), probability, POINTS, OPTIONS, prior=0.5)
+    write_json(folder / "data/validation.json", {"val": figures})
+
+
+def evaluate(folder: Path) -> dict[str, bytes]:
+    """Run the stage in `folder`; every file of its report, by name."""
+    command = [sys.executable, "-m", "stages.evaluate"]
+    ended = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    out = folder / "data/report"
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # keras, saving
+def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    first = evaluate(tmp_path)
+    assert set(first) == {
+        "grad_cam.png", "metrics.json", "model_card.md", "plots/calibration.csv",
+        "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv", "predictions.csv",
+    }  # fmt: skip
+    figures = json.loads(first["metrics.json"])["test"]
+    rows = list(csv.DictReader(first["predictions.csv"].decode().splitlines()))
+    assert len(rows) == figures["films"]
+    called = sum(row["decision"] == "1" for row in rows)
+    assert called == figures["counts"]["tp"] + figures["counts"]["fp"]
+    assert set(figures["baselines"]) == {
+        "always_pneumonia", "encoding", "shape", "frame", "thumbnail",
+    }  # fmt: skip
+    assert "computer-made phantoms" in first["model_card.md"].decode()
+    assert evaluate(tmp_path) == first

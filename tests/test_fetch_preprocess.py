@@ -1,0 +1,64 @@
+"""The stages `fetch` and `preprocess`, run as DVC runs them, from a folder with params alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.engine.files import read_json, sha256_file
+from stages.images.shards import open_shards
+from tests.films import encoded, paths, picture, zipped
+
+ROOT = Path(__file__).parents[1]
+
+
+def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[str]:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["fetch"] |= fetch
+    params["preprocess"] |= {"image_px": 32, "matched_donors": 0}  # few films: not to be matched
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    return subprocess.run(
+        [sys.executable, "-m", f"stages.{name}"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_archive_becomes_shards(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "films.zip", {f"set/{p}": encoded(picture(p)) for p in paths()})
+    fetched = stage("fetch", tmp_path, source="archive", path="films.zip")
+    assert "48 films from films.zip" in fetched.stdout, fetched.stderr
+    assert "not pinned" in fetched.stdout
+    done = stage("preprocess", tmp_path)
+    assert "train: " in done.stdout, done.stderr
+    manifest = open_shards(tmp_path / "data/shards").manifest
+    assert manifest["source"]["sha256"] == sha256_file(path)
+    assert set(manifest["counts"]) == {"train", "val", "test", "val_tail"}
+
+
+def test_phantoms_become_shards(tmp_path: Path) -> None:
+    few = {"seed": 0, "patients_train": 12, "patients_test": 4, "confound": 0.9}
+    fetched = stage("fetch", tmp_path, source="phantom", phantom=few)
+    assert "films from phantom" in fetched.stdout, fetched.stderr
+    assert {path.name for path in (tmp_path / "data/raw").iterdir()} == {
+        "films.zip", "index.csv", "masks.zip", "source.json", "truth.csv"
+    }  # fmt: skip
+    assert read_json(tmp_path / "data/raw/source.json")["synthetic"] is True
+    done = stage("preprocess", tmp_path)
+    assert "test: " in done.stdout, done.stderr
+    assert open_shards(tmp_path / "data/shards").manifest["test"] == "official"
+
+
+def test_a_users_mistake_is_one_line(tmp_path: Path) -> None:
+    failed = stage("fetch", tmp_path, source="archive", path="none.zip")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: fetch.path: expected a zip archive, found no file")
+    assert not (tmp_path / "data/raw").exists()
+    failed = stage("preprocess", tmp_path)
+    assert failed.stderr.startswith("error: data/raw/index.csv: expected an index, found none")

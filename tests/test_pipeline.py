@@ -1,0 +1,176 @@
+"""The pipeline by its real door, `dvc repro`, in a repository of its own with small params."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import zipfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.workspace import Workspace, copy_tree
+
+STAGES = ["fetch", "preprocess", "train", "evaluate", "register"]
+TRACKED = {  # what git keeps of a run
+    "dvc.lock",
+    "data/validation.json",
+    "data/report/metrics.json",
+    "data/release.json",
+}
+
+
+def ran(finished: subprocess.CompletedProcess[str]) -> list[str]:
+    """The stages that `dvc repro` ran, in order."""
+    return re.findall(r"^Running stage '(\w+)'", finished.stdout, flags=re.MULTILINE)
+
+
+def ask(workspace: Workspace, query: str) -> list[Any]:
+    """Rows of the embedded store."""
+    with closing(sqlite3.connect(workspace.folder / "mlruns/mlflow.db")) as database:
+        return database.execute(query).fetchall()
+
+
+def extract(workspace: Workspace, prefix: str, count: int) -> list[str]:
+    """The first films under `prefix`, as files beside the workspace's own."""
+    with zipfile.ZipFile(workspace.folder / "data/raw/films.zip") as archive:
+        names = [name for name in archive.namelist() if name.startswith(prefix)][:count]
+        archive.extractall(workspace.folder / ".cache/films", names)
+    return [f".cache/films/{name}" for name in names]
+
+
+def test_every_out_is_there_and_names_no_place(finished: Workspace) -> None:
+    stages = yaml.safe_load(finished.text("dvc.yaml"))["stages"]
+    assert list(stages) == STAGES
+    for stage in stages.values():
+        for entry in [*stage.get("outs", []), *stage.get("metrics", [])]:
+            assert (
+                finished.folder / (entry if isinstance(entry, str) else next(iter(entry)))
+            ).exists()
+    for path in (finished.folder / "data").rglob("*"):
+        if path.suffix in (".json", ".csv", ".md"):
+            assert str(finished.folder) not in path.read_text(encoding="utf-8"), path
+
+
+def test_git_keeps_figures_and_no_film(finished: Workspace) -> None:
+    data = finished.run("git", "ls-files", "data", "dvc.lock").stdout.split()
+    assert {name for name in data if not name.endswith(".gitignore")} == TRACKED
+    assert finished.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_second_repro_only_confirms(finished: Workspace) -> None:
+    again = finished.run("dvc", "repro")
+    assert ran(again) == ["register"]
+    assert "is already registered, the candidate" in again.stdout
+    assert finished.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_store_shows_one_run_and_one_version(finished: Workspace) -> None:
+    assert ask(finished, "SELECT status FROM runs") == [("FINISHED",)]
+    release = json.loads(finished.text("data/release.json"))
+    shown = "SELECT value FROM {} WHERE key = '{}'"
+    assert ask(finished, shown.format("tags", "run_digest")) == [(release["run_digest"],)]
+    models = ask(finished, shown.format("model_version_tags", "model_digest"))
+    assert models == [(release["model_digest"],)]
+
+
+def test_dvc_shows_metrics_and_plots_offline(finished: Workspace) -> None:
+    shown = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
+    auroc = shown[""]["data"]["data/report/metrics.json"]["data"]["test"]["auroc"]
+    assert 0 <= auroc["low"] <= auroc["value"] <= auroc["high"] <= 1
+    out = finished.folder / "dvc_plots"
+    finished.run("dvc", "plots", "show", "--out", str(out))
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert page.count("vegaEmbed('#") == 6
+    assert 'src="static/' in page  # the sheet of saliency maps
+    assert not re.search(r"<script[^>]*src", page)
+
+
+def test_the_lock_answers_for_the_sources(finished: Workspace) -> None:
+    finished.run("python", "-m", "tests.stale_lock")
+
+
+def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
+    promoted = finished.run("pneumonia", "promote")
+    assert "pneumonia-phantom: champion is now version 1" in promoted.stdout
+    films = extract(finished, "test/PNEUMONIA/", 2)
+    (finished.folder / ".cache/films/broken.jpeg").write_bytes(b"no film")
+    answered = finished.run("pneumonia", "predict", *films, ".cache/films/broken.jpeg", expect=1)
+    assert re.findall(r"^[01]\.\d{3}  (?:normal|pneumonia)", answered.stdout, flags=re.M)
+    assert len(answered.stdout.splitlines()) == 3
+    assert "by pneumonia-phantom version 1 (champion)" in answered.stderr
+    assert "synthetic" in answered.stderr
+    assert "not a diagnosis" in answered.stderr
+
+
+@pytest.mark.slow
+def test_two_clones_give_the_same_lock(finished: Workspace, tmp_path: Path) -> None:
+    other = copy_tree(tmp_path / "another place, ü")
+    assert ran(other.run("dvc", "repro")) == STAGES
+    for name in TRACKED:
+        assert other.text(name) == finished.text(name), name
+
+
+@pytest.mark.slow
+def test_a_stage_that_fails_leaves_films_out_of_git(tmp_path: Path) -> None:
+    workspace = copy_tree(tmp_path / "repository")
+    workspace.params({"preprocess.tail_fraction": 0.0, "train.monitor": "shift_auroc"})
+    workspace.commit()
+    failed = workspace.run("dvc", "repro", "train", expect=255)
+    # Nothing but the random validation is there, so nothing to take the mean of.
+    assert "error: params.yaml: train.monitor: expected one of" in failed.stderr
+    seen = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
+    assert "films.zip" not in seen
+    assert ".npy" not in seen
+
+
+@pytest.mark.slow
+def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
+    (copied.folder.parent / "films.zip").write_bytes(
+        (copied.folder / "data/raw/films.zip").read_bytes()
+    )
+    source = ["-S", "fetch.source=archive", "-S", "fetch.path=../films.zip"]
+    done = copied.run("dvc", "exp", "run", "--name", "films", *source)
+    assert ran(done) == STAGES
+    assert "not moved to candidate: this is an experiment" in done.stdout
+    manifest = json.loads(copied.text("data/shards/manifest.json"))
+    assert manifest["test"] == "official"
+    assert manifest["source"]["name"] == "films.zip"
+    assert "The test split is the source's own" in copied.text("data/report/model_card.md")
+    # Outside an experiment it is a candidate; what may have changed unseen is not promoted.
+    assert ran(copied.run("dvc", "repro")) == ["register"]
+    refused = copied.run("pneumonia", "promote", expect=1)
+    assert "without a checksum; set fetch.sha256" in refused.stderr
+
+
+@pytest.mark.slow
+def test_experiments_here_elsewhere_and_queued(copied: Workspace) -> None:
+    copied.run("dvc", "exp", "run", "--name", "here", "-S", "train.seed=1")
+    copied.run("git", "restore", ".")
+    copied.run("dvc", "checkout")
+    copied.run("dvc", "exp", "run", "--temp", "--name", "elsewhere", "-S", "train.seed=2")
+    copied.run("dvc", "exp", "run", "--queue", "--name", "queued", "-S", "train.seed=3", "train")
+    copied.run("dvc", "exp", "run", "--run-all")
+    assert copied.run("git", "status", "--porcelain").stdout == ""
+    listed = copied.run("dvc", "exp", "list", "--name-only").stdout.split()
+    assert set(listed) == {"here", "elsewhere", "queued"}
+    # All of them are in this repository's own store, and none is the candidate.
+    names = ask(copied, "SELECT value FROM tags WHERE key = 'dvc_experiment'")
+    assert {name for (name,) in names} >= {"here", "elsewhere", "queued"}
+    pointed = ask(copied, "SELECT alias, version FROM registered_model_aliases")
+    assert ("candidate", 1) in pointed
+    shown = copied.run("dvc", "exp", "show", "--md", "--only-changed").stdout
+    assert "train.seed" in shown
+
+
+@pytest.mark.slow
+def test_a_relative_archive_is_found_from_anywhere(copied: Workspace) -> None:
+    (copied.folder.parent / "films.zip").write_bytes(
+        (copied.folder / "data/raw/films.zip").read_bytes()
+    )
+    source = ["-S", "fetch.source=archive", "-S", "fetch.path=../films.zip"]
+    copied.run("dvc", "exp", "run", "--temp", "--name", "films", *source, "preprocess")
+    assert "films" in copied.run("dvc", "exp", "list", "--name-only").stdout

@@ -1,0 +1,112 @@
+"""A copy of this working tree, as a git and DVC repository of its own with small params."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+SMALL: dict[str, Any] = {
+    # Site tells class, so that a network of a few weights learns something in a second; with so
+    # few films, normals can't be matched; no floor, so that what was learned can be promoted.
+    "fetch.phantom.patients_train": 48,
+    "fetch.phantom.patients_test": 14,
+    "fetch.phantom.confound": 1.0,
+    "preprocess.image_px": 64,
+    "preprocess.matched_donors": 0,
+    "train.widths": [4, 8],
+    "train.blocks": 1,
+    "train.crop_px": 48,
+    "train.epochs": 6,
+    "train.batch": 16,
+    "train.learning_rate": 0.01,
+    "train.warmup_epochs": 1,
+    "train.ema": 0.5,
+    "train.monitor": "val_auroc",
+    "evaluate.draws": 100,
+    "evaluate.saliency_films": 2,
+    "register.floors.auroc": 0.0,
+    "register.floors.sensitivity": 0.0,
+    "register.floors.specificity": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A repository in `folder`, and commands that run there as in an activated environment."""
+
+    folder: Path
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment without what would lead elsewhere than to `folder`."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("DVC_", "GIT_", "MLFLOW_", "PYTEST_"))
+        }
+        return kept | {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),  # the copy's own code, where a command is installed
+            "DVC_SITE_CACHE_DIR": str(self.folder / ".dvc/tmp/site"),
+        }
+
+    def run(
+        self, *command: str, expect: int = 0, seconds: float = 600, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; its exit status must be `expect`."""
+        finished = subprocess.run(
+            command, cwd=self.folder, env=self.environment() | environment, text=True,
+            capture_output=True, timeout=seconds, check=False,
+        )  # fmt: skip
+        said = f"{' '.join(command)}\n{finished.stdout}\n{finished.stderr}"
+        assert finished.returncode == expect, said
+        return finished
+
+    def commit(self) -> None:
+        """Commit whatever git sees, if anything."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
+
+    def params(self, changes: Mapping[str, Any]) -> None:
+        """Change values of params.yaml, by dotted key."""
+        path = self.folder / "params.yaml"
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            section = tree
+            for name in sections:
+                section = section[name]
+            assert last in section, key
+            section[last] = value
+        path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+    def text(self, path: str) -> str:
+        return (self.folder / path).read_text(encoding="utf-8")
+
+
+def copy_tree(folder: Path) -> Workspace:
+    """Copy what git has or would add, with small params, and commit it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        source, target = ROOT / name, folder / name
+        if source.is_file():  # a file that was deleted is still listed
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+            target.chmod(source.stat().st_mode)
+    workspace = Workspace(folder)
+    workspace.run("git", "init", "--quiet", "--initial-branch", "main")
+    workspace.run("git", "config", "user.name", "test")
+    workspace.run("git", "config", "user.email", "test@example.org")
+    workspace.params(SMALL)
+    workspace.commit()
+    return workspace
