@@ -1,7 +1,7 @@
 """From logits to calibrated probabilities and decisions, frozen on validation films.
 
 The rule, chosen because it survives the shift of the normals that a random validation
-split cannot see (docs/operating-point.md):
+split cannot see (docs/judging.md):
 
 - *decision*: the threshold of equal error, sensitivity = specificity, on validation
   pneumonia against a pool of normals in which natural and re-acquired ("matched") ones
