@@ -40,7 +40,7 @@ def load(path: Path = layout.PARAMS) -> Params:
     Raises InputError that names the key, what was expected and what was received.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except FileNotFoundError:
         raise InputError(
             f"{path}: expected the params file, found none; run from the repository's root"
@@ -51,9 +51,22 @@ def load(path: Path = layout.PARAMS) -> Params:
     return params
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML without its habit of letting the second of two equal keys win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key, again in zip(node.value, keys, strict=True):
+            if keys.count(again) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {again!r} stands twice", key[0].start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def _build(cls: type, tree: Any, where: str) -> Any:
     if not isinstance(tree, dict):
-        raise refuse(where or "(top level)", "a mapping of keys to values", tree)
+        raise refuse(where.rstrip(".") or "(top level)", "a mapping of keys to values", tree)
     hints = typing.get_type_hints(cls)
     for key in tree:
         if key not in hints:

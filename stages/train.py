@@ -2,7 +2,7 @@
 
 from stages import layout, params
 from stages.digests import training_digest
-from stages.engine import devices, journal
+from stages.engine import check, devices, journal
 from stages.engine.files import write_json, write_text
 from stages.engine.listener import listener
 from stages.engine.stage import run
@@ -24,6 +24,8 @@ def main() -> None:
     films = shards.role("train")
     judged = [shards.role(name) for name in shards.roles if name.startswith("val")]
     monitor = Monitor(judged)
+    if options.monitor not in monitor.quantities:
+        raise check.refuse("train.monitor", f"one of {monitor.quantities}", options.monitor)
     folder = layout.CHECKPOINTS / digest
     with listener("stages.live") as tell:
         trained = loop.train(

@@ -277,3 +277,11 @@ def test_every_command_checks_it_too(
     assert cli.main(words) == 1
     assert capsys.readouterr().err.startswith("error: params.yaml: register.floors.auroc: expected")
     assert [path.name for path in spoiled.iterdir()] == ["params.yaml"]
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("  epochs:", "  epochs: 3\n  epochs:"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"'epochs' stands twice"):
+        params.load(path)

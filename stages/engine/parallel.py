@@ -1,5 +1,6 @@
 """Work spread over the cores of this machine, or a cluster, in the order of the items."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -8,6 +9,9 @@ import joblib
 
 from stages.engine.processes import die_with_parent
 from stages.engine.progress import progress
+
+_WINDOW = 128
+"""Results that may wait for the reader: many enough that the pause between two does not show."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,9 +39,17 @@ def map_in_order(
     if workers == 1:
         yield from progress(map(function, items), label=label, total=total)
         return
-    run = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="4 * n_jobs")
-    tasks = (joblib.delayed(_in_worker)(function, item, os.getpid()) for item in items)
-    yield from progress(run(tasks), label=label, total=total)
+    results = _windows(joblib.Parallel(n_jobs=workers, return_as="generator"), function, items)
+    yield from progress(results, label=label, total=total)
+
+
+def _windows(
+    run: joblib.Parallel, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """The results, a window of items at a time: joblib runs ahead of a slow reader without end."""
+    waiting = iter(items)
+    while window := list(itertools.islice(waiting, _WINDOW)):
+        yield from run(joblib.delayed(_in_worker)(function, item, os.getpid()) for item in window)
 
 
 def _in_worker(function: Callable[[Item], Result], item: Item, owner: int) -> Result:

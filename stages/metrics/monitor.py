@@ -31,6 +31,12 @@ class Monitor:
         every = network(self._films)
         return {name: every[places] for name, places in self._places.items()}
 
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The names of what a call gives."""
+        names = [f"{name}_auroc" for name in self._places]
+        return (*names, "val_loss", *(["shift_auroc"] if len(names) > 1 else []))
+
     def __call__(self, network: Callable[[NDArray[np.uint8]], Any]) -> dict[str, float]:
         """AUROC of every role, log loss on "val", and "shift_auroc", the mean AUROC of the
         shift validations where there are some."""

@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -46,3 +47,17 @@ def test_what_the_function_raises_reaches_the_caller(workers: int) -> None:
 def test_a_killed_worker_is_an_error_not_a_gap() -> None:
     with pytest.raises(TerminatedWorkerError):
         list(map_in_order(die_on_three, range(8), label="x", workers=4))
+
+
+def test_a_slow_reader_is_not_run_away_from() -> None:
+    taken: list[int] = []
+
+    def many() -> Iterator[int]:
+        for number in range(300):
+            taken.append(number)
+            yield number
+
+    results = map_in_order(abs, many(), label="x", workers=2)
+    next(results)
+    assert len(taken) <= 128
+    assert list(results) == list(range(1, 300))

@@ -91,3 +91,16 @@ def test_three_processes_make_one_store(tmp_path: Path) -> None:
 def test_a_server_that_does_not_answer_is_named(mlflow_imported: None) -> None:
     with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9: expected a tracking store"):
         open_store(Store("http://127.0.0.1:9", None))
+
+
+@pytest.mark.slow
+def test_a_database_whose_making_was_killed_is_made_again(
+    tmp_path: Path, mlflow_imported: None
+) -> None:
+    unfinished = tmp_path / "mlruns" / "mlflow.unfinished"
+    unfinished.parent.mkdir()
+    with sqlite3.connect(unfinished) as database:
+        database.execute("CREATE TABLE experiments (experiment_id INTEGER)")
+    database.close()
+    assert open_store(find_store(tmp_path)).search_experiments()
+    assert not unfinished.exists()

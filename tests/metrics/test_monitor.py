@@ -1,0 +1,44 @@
+"""What is looked at after every epoch."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.images.shards import Role
+from stages.metrics.monitor import Monitor
+
+
+def role(name: str, grey: list[int], labels: list[int], ids: list[str]) -> Role:
+    pixels = np.array(grey, np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    return Role(name, pixels, pd.DataFrame({"id": ids, "label": labels}))
+
+
+def brightness(films: Any) -> Any:
+    return films.mean(axis=(1, 2)).astype(np.float32)
+
+
+def test_a_film_of_two_roles_is_judged_once() -> None:
+    seen = []
+
+    def network(films: Any) -> Any:
+        seen.append(len(films))
+        return brightness(films)
+
+    val = role("val", [1, 2, 3, 4], [0, 1, 0, 1], ["a", "b", "c", "d"])
+    matched = role("val_matched", [9, 2, 4], [0, 1, 1], ["a#0", "b", "d"])
+    row = Monitor([val, matched])(network)
+    assert seen == [5]
+    assert row["val_auroc"] == 0.75
+    assert row["val_matched_auroc"] == row["shift_auroc"] == 0
+    z = np.array([1.0, 2, 3, 4])
+    assert row["val_loss"] == pytest.approx(
+        np.mean(np.log1p(np.exp(z)) - np.array([0, 1, 0, 1]) * z)
+    )
+
+
+@pytest.mark.parametrize("names", [["val"], ["val", "val_matched", "val_tail"]])
+def test_it_says_beforehand_what_it_will_give(names: list[str]) -> None:
+    monitor = Monitor([role(name, [1, 2], [0, 1], ["a", "b"]) for name in names])
+    assert set(monitor(brightness)) == set(monitor.quantities)
