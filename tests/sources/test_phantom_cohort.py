@@ -1,5 +1,6 @@
 """The cohort: sites tied to the class as `confound` says, names that carry neither."""
 
+import re
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -62,6 +63,11 @@ def test_a_patient_has_one_name_one_split_and_one_site() -> None:
         seen[film.view.patient].add((said.patient, said.source_split, said.kind, film.site))
     assert all(len(says) == 1 for says in seen.values())
     assert len({next(iter(says))[0] for says in seen.values()}) == len(seen)
+
+
+def _number(film: Planned) -> int:
+    group = names.parse(film.path).split_group
+    return int(re.sub(r"^NORMAL2-IM-|^IM-|^person", "", group))
 
 
 def test_file_numbers_and_series_carry_neither_site_nor_split() -> None:

@@ -40,7 +40,7 @@ class Pose:
     """How the child lay and breathed for one film.
 
     inspiration: 1 = full, 0 = expiration. turn: about the long axis, -1 to 1. tilt: tangent
-    of half the in-plane angle. arms_deg-free slopes: rise of each arm, mm per mm outwards.
+    of half the in-plane angle. arms: how each arm points, mm of rise per mm outwards.
     """
 
     inspiration: float
@@ -57,7 +57,7 @@ def draw_child(seed: int, patient: int) -> Child:
     return Child(
         size=draws.bell(1.0, 0.07),
         girth_mm=draws.bell(124, 8),
-        chest_mm=draws.bell(91, 5),
+        chest_mm=draws.bell(91, 8),
         apex_power=draws.uniform(1.7, 3.0),
         fat_mm=draws.uniform(6, 15),
         rib_spacing_mm=draws.bell(14.0, 0.9),

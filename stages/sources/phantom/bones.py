@@ -23,8 +23,9 @@ def ribs(child: Child, x: Floats, wall: Floats) -> Floats:
     front = _bars(height - 1.6 - 2.7 * r + 1.1 * r * r, last=7) * ramp((q - 0.42) / 0.3)
     # Near the wall the beam runs along the rib.
     edge = 0.65 + 0.45 * q2 * q2
-    nepers = (0.25 * hind + 0.17 * front) * edge * child.rib_density
-    return nepers * inside * ramp((Y_MM + 12) / 14)
+    nepers = (0.30 * hind + 0.20 * front) * edge * child.rib_density
+    bones: Floats = nepers * inside * ramp((Y_MM + 12) / 14)
+    return bones
 
 
 def _bars(coordinate: Floats, last: int) -> Floats:

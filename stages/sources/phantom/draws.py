@@ -36,7 +36,7 @@ class Draws:
 
     def bell(self, mean: float, sd: float) -> float:
         """A bell-shaped float: a sum of four uniforms, so never further than 3.5 sd from mean."""
-        total = sum(self.rng.integers(0, 256, size=4).tolist())
+        total: int = sum(self.rng.integers(0, 256, size=4).tolist())
         return mean + sd * (total - 510) / _FOUR_BYTES_SD
 
     def chance(self, probability: float) -> bool:

@@ -69,7 +69,7 @@ def capsule(x: Floats, y: Floats, start: tuple[float, float], end: tuple[float, 
 def box_blur(image: Int32, radius: int) -> Int32:
     """int32 (H, W): mean over a (2 radius + 1)-square, edges repeated, rounded to the nearest.
 
-    Exact as long as |values| times (2 radius + 1) times the longer side stay below 2^31.
+    Exact as long as |values| times the longer side (edges included) stay below 2^31.
     """
     width = 2 * radius + 1
     for axis in (0, 1):

@@ -38,9 +38,9 @@ class Grade:
 # THE place to make the task easier or harder: raise the weight of grade 1 or lower its ranges,
 # and the AUROC that an honest classifier can reach falls.
 GRADES: Final = {
-    1: Grade(weight=30, lobar=(0.32, 0.52), haze=(0.20, 0.30), extent=(0.80, 1.05)),
-    2: Grade(weight=40, lobar=(0.52, 0.78), haze=(0.30, 0.45), extent=(0.95, 1.25)),
-    3: Grade(weight=30, lobar=(0.78, 1.00), haze=(0.45, 0.65), extent=(1.15, 1.50)),
+    1: Grade(weight=30, lobar=(0.36, 0.55), haze=(0.22, 0.32), extent=(0.85, 1.10)),
+    2: Grade(weight=40, lobar=(0.55, 0.80), haze=(0.32, 0.46), extent=(1.00, 1.30)),
+    3: Grade(weight=30, lobar=(0.80, 1.00), haze=(0.46, 0.65), extent=(1.15, 1.50)),
 }
 
 # Centre (share of the chest's half width, share of the lung's height) and reach of each zone,
@@ -115,4 +115,4 @@ def _diffuse(draws: Draws, thorax: Thorax, density: float) -> Floats:
     central = 0.5 + 0.75 * clamp(1 - u * u - v * v)
     uneven = draws.uniform(-0.25, 0.25)
     sides = 1 + uneven * np.sign(X_MM)
-    return density * clamp(central * (0.85 + 0.45 * patches) * sides + 0.55 * net * central) * 1.0
+    return density * clamp(central * (0.85 + 0.45 * patches) * sides + 0.55 * net * central)

@@ -112,12 +112,13 @@ class _Side:
         trunk_path = girth * dome(self.x / outline)
         # The wall cut lengthwise by the beam: a bright line along the edge of the lung.
         wall = clamp(1 - np.abs(self.x - self.wall - 2.5) / 4.0) * ramp((Y_MM - 4) / 30)
-        return np.maximum(TISSUE_PER_MM * trunk_path, self._arm()) + 0.30 * wall
+        body: Floats = np.maximum(TISSUE_PER_MM * trunk_path, self._arm())
+        return body + 0.30 * wall
 
     def _arm(self) -> Floats:
         start, end = self._arm_line()
         near = capsule(self.x, Y_MM, start, end)
-        flesh = np.sqrt(np.maximum(np.float32(20.0 * 20.0) - near, np.float32(0)))
+        flesh: Floats = np.sqrt(np.maximum(np.float32(20.0 * 20.0) - near, np.float32(0)))
         return (3.2 * TISSUE_PER_MM) * flesh
 
     def _arm_line(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -143,7 +144,8 @@ def _heart(child: Child, pose: Pose, base_mm: float) -> Floats:
     body = ellipse(x_mm, base_mm - 0.55 * tall, wide, tall, child.heart_lean - 0.15)
     # The pulmonary trunk fills the notch between heart and great vessels on the left.
     trunk = ellipse(16.0 + 5.0 * pose.turn, base_mm - 1.25 * tall, 22.0, 32.0, 0.35)
-    return np.maximum(ramp(3.0 * body) * (0.72 + 0.28 * body), 0.85 * ramp(2.2 * trunk))
+    shadow: Floats = np.maximum(ramp(3.0 * body) * (0.72 + 0.28 * body), 0.85 * ramp(2.2 * trunk))
+    return shadow
 
 
 def _mediastinum(child: Child, pose: Pose) -> Floats:
@@ -156,7 +158,8 @@ def _mediastinum(child: Child, pose: Pose) -> Floats:
     left = 19.0 + child.thymus_mm[1] * sail
     edge = np.where(shift > X_MM, right + (X_MM - shift), left - (X_MM - shift))
     knob = 0.7 * ramp(1.3 * ellipse(17.0 + shift, 29.0, 12.0, 14.0, 0.0))
-    return np.maximum(ramp(edge.astype(np.float32) / 4.0 + 0.5) * length, knob)
+    shadow: Floats = np.maximum(ramp(edge.astype(np.float32) / 4.0 + 0.5) * length, knob)
+    return shadow
 
 
 def _head(child: Child) -> Floats:
@@ -195,7 +198,8 @@ def draw_markings(seed: int, patient: int, thorax: Thorax, child: Child) -> Int3
     hila = ellipse(-27, 56, 11, 17, 0.2) + ellipse(29, 53, 11, 16, -0.2)
     hilum = np.rint(hila * (0.13 * NEPER)).astype(np.int32)
     strength = round(256 * child.markings)
-    return ((((vessels + (fine >> 4)) * aerated) >> 8) * strength >> 8) + hilum
+    markings: Int32 = ((((vessels + (fine >> 4)) * aerated) >> 8) * strength >> 8) + hilum
+    return markings
 
 
 def _branches(draws: Draws, sign: int, thorax: Thorax) -> list[tuple[Floats, Floats, Int32]]:
