@@ -39,6 +39,6 @@ def choose(
         shown[row] = "doubtful"
     shown |= dict.fromkeys(wrong, "wrong")
     return [
-        Example(row, f"{why}: {_CLASSES[label[row]]}, called {probability[row]:.3f}")
+        Example(row, f"{why}: {_CLASSES[label[row]]}, probability {probability[row]:.3f}")
         for row, why in shown.items()
     ]

@@ -9,12 +9,12 @@ PROBABILITY = np.array([0.99, 0.90, 0.52, 0.01, 0.10, 0.49, 0.20, 0.97])
 def test_surest_doubtful_and_wrong_films_are_chosen() -> None:
     chosen = choose(LABEL, PROBABILITY, threshold=0.5, count=2)
     assert [example.caption for example in chosen] == [
-        "surest: pneumonia, called 0.990",
-        "surest: normal, called 0.010",
-        "doubtful: normal, called 0.490",
-        "doubtful: pneumonia, called 0.520",
-        "wrong: normal, called 0.970",
-        "wrong: pneumonia, called 0.200",
+        "surest: pneumonia, probability 0.990",
+        "surest: normal, probability 0.010",
+        "doubtful: normal, probability 0.490",
+        "doubtful: pneumonia, probability 0.520",
+        "wrong: normal, probability 0.970",
+        "wrong: pneumonia, probability 0.200",
     ]
 
 
