@@ -5,6 +5,7 @@ import zipfile
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages import layout
 from stages.engine.errors import InputError
@@ -42,8 +43,7 @@ def phantoms() -> bytes:
             path = rows.get((kind, site, grade))
             if path is None:  # among few phantoms some sorts are missing
                 continue
-            mask = masks.read(f"{path}.png") if grade else None
-            lesion = mask and cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE)
+            lesion = _mask(masks.read(f"{path}.png")) if grade else None
             caption = f"{kind}{_GRADES[grade]}, site {site}"
             panels.append(Panel(decode(stored[path].read()), lesion, caption))
     tables = {
@@ -52,3 +52,7 @@ def phantoms() -> bytes:
         "history": layout.MODEL / "history.csv",
     }
     return picture(panels, {name: pd.read_csv(path) for name, path in tables.items()})
+
+
+def _mask(png: bytes) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)

@@ -1,9 +1,14 @@
 """A copy of this working tree, as a git and DVC repository of its own with small params."""
 
+import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +29,14 @@ SMALL: dict[str, Any] = {
     "train.widths": [4, 8],
     "train.blocks": 1,
     "train.crop_px": 48,
-    "train.epochs": 6,
+    "train.epochs": 15,
     "train.batch": 16,
     "train.learning_rate": 0.01,
     "train.warmup_epochs": 1,
     "train.ema": 0.5,
     "train.monitor": "val_auroc",
+    "train.augment.area": [0.7, 1.0],
+    "train.augment.aspect": 0.2,
     "evaluate.draws": 100,
     "evaluate.saliency_films": 2,
     "register.floors.auroc": 0.0,
@@ -69,6 +76,25 @@ class Workspace:
         assert finished.returncode == expect, said
         return finished
 
+    @contextlib.contextmanager
+    def pages(self) -> Iterator[bytes]:
+        """Serve MLflow's pages by `pneumonia ui`; the first page, once it is there.
+
+        Ends as Ctrl-C ends it, which must be without complaint.
+        """
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        with subprocess.Popen(
+            ["pneumonia", "ui", "--port", port], cwd=self.folder, env=self.environment(),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        ) as server:  # fmt: skip
+            try:
+                yield _answer(f"http://127.0.0.1:{port}/", server)
+            finally:
+                os.killpg(server.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        assert server.returncode == 0
+
     def commit(self) -> None:
         """Commit whatever git sees, if anything."""
         self.run("git", "add", "--all")
@@ -89,6 +115,16 @@ class Workspace:
 
     def text(self, path: str) -> str:
         return (self.folder / path).read_text(encoding="utf-8")
+
+
+def _answer(address: str, server: subprocess.Popen[bytes]) -> bytes:
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                return bytes(answer.read())
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"{address}: the server ended with {server.returncode}")
 
 
 def copy_tree(folder: Path) -> Workspace:

@@ -37,12 +37,14 @@ def picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) -> byte
 
     rows = -(-len(panels) // _PER_ROW)
     figure = Figure(figsize=(9, 2.1 * rows + 2.9), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=[2.1 * rows, 2.9])
-    for panel, axes in zip(panels, above.subplots(rows, _PER_ROW).flat, strict=False):
-        _show(axes, panel)
-    for axes in above.axes:
+    canvas: Any = FigureCanvasAgg(figure)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2.1 * rows, 2.9])
+    above, below = parts
+    tiles = above.subplots(rows, _PER_ROW, squeeze=False)
+    for axes in tiles.flat:
         axes.set_axis_off()
+    for axes, panel in zip(tiles.flat, panels, strict=False):  # the last row may be short
+        _show(axes, panel)
     _draw(below.subplots(1, 3), curves)
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])

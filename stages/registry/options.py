@@ -36,9 +36,9 @@ class RegisterOptions:
     floors: Floors
 
     def __post_init__(self) -> None:
-        # MLflow refuses "/" and ":" in a model's name; the rest keeps links and shells simple.
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,79}", self.name):
+        # MLflow refuses "/", ":" and "." in a model's name; the rest keeps links and shells simple.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,79}", self.name):
             raise refuse(
-                "register.name", "1 to 80 of a-z, 0-9, '.', '_' and '-', a letter or digit first",
+                "register.name", "1 to 80 of a-z, 0-9, '_' and '-', a letter or digit first",
                 self.name,
             )  # fmt: skip

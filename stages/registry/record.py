@@ -86,8 +86,11 @@ class Record:
 
 
 def model_name(stem: str, source: str) -> str:
-    """Name of the registered model: one per task and data set, in letters that MLflow takes."""
-    return f"{stem}-{re.sub(r'[^a-z0-9._-]+', '-', source.lower()).strip('-')}"
+    """Name of the registered model: one per task and data set, in letters that MLflow takes.
+
+    A point is not among them where MLflow logs a model.
+    """
+    return f"{stem}-{re.sub(r'[^a-z0-9_-]+', '-', source.lower()).strip('-')}"
 
 
 def read_identity(

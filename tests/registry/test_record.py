@@ -67,6 +67,8 @@ def test_trainings_word_comes_first_and_silence_is_said() -> None:
 
 def test_names_are_what_mlflow_takes() -> None:
     assert model_name("pneumonia", "My Zip: v2/é") == "pneumonia-my-zip-v2"
+    # MLflow refuses a point in the name of a logged model.
+    assert model_name("pneumonia", "chest_xray.zip") == "pneumonia-chest_xray-zip"
 
 
 def test_a_report_of_another_model_is_refused(tmp_path: Path) -> None:
