@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stages import layout, params
 from stages.engine.errors import InputError
-from stages.engine.files import read_json, write_text
+from stages.engine.files import read_json, sha256_file, write_text
 
 
 def predict(arguments: argparse.Namespace) -> int:
@@ -74,6 +74,12 @@ def results(arguments: argparse.Namespace) -> int:
     from stages.metrics import results as tables
 
     params.load()
+    judged = read_json(layout.REPORT / "judged.json")["model"]
+    if judged != sha256_file(layout.MODEL / "model.keras"):
+        raise InputError(
+            f"{layout.REPORT}: expected the report of {layout.MODEL / 'model.keras'}, received "
+            "that of an earlier model; run `dvc repro evaluate`"
+        )
     table = tables.results_table(
         read_json(layout.REPORT / "metrics.json"),
         read_json(layout.VALIDATION),

@@ -82,7 +82,7 @@ def test_mistakes_are_one_line(
 
     shutil.copy(ROOT / "params.yaml", tmp_path)
     assert main(["results"]) == 1
-    assert "data/report/metrics.json" in one_line(capsys)
+    assert "data/report/judged.json" in one_line(capsys)
     assert main(["promote"]) == 1
     assert "data/release.json" in one_line(capsys)
     assert main(["figures", "picture.png"]) == 1

@@ -108,7 +108,7 @@ def _check(point: OperatingPoint) -> None:
 def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
     """Freeze an operating point on the role "val", and "val_matched" where there is one.
 
-    Raises ValueError where scores are constant or no numbers, or do not separate the classes
+    Raises InputError where scores are constant or no numbers, or do not separate the classes
     in the right order at all.
     """
     natural = pools["val"]
@@ -116,14 +116,19 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
     sources = [natural] if matched is None else [natural, matched]
     for source in sources:
         if not 0 < np.ptp(source.logits) < np.inf:  # NaN is neither
-            raise ValueError(
-                "validation scores: expected finite ones that differ between films, received "
-                f"{np.min(source.logits):.3g} to {np.max(source.logits):.3g}"
+            raise InputError(
+                "train: expected validation scores that are finite and differ between films, "
+                f"received {np.min(source.logits):.3g} to {np.max(source.logits):.3g}; the network "
+                "has learnt nothing: train longer or at another learning rate"
             )
     cut = float(np.median([_equal_error(sources, rng) for rng in _generators(seed)]))
     slope, intercept = _platt(sources)
     if slope <= 0:
-        raise ValueError(f"validation scores run the wrong way: Platt slope {slope:.3g}")
+        raise InputError(
+            "train: expected validation scores that are higher for pneumonia, received the "
+            f"opposite (slope {slope:.3g}); the network has learnt nothing: train longer, at "
+            "another learning rate, or on more films"
+        )
     intercept = -slope * cut  # probability 0.5 is the decision threshold
     pneumonia = natural.logits[natural.labels == 1]
     strict = sources[-1].logits[sources[-1].labels == 0]

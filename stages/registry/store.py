@@ -8,6 +8,7 @@ notices that the folder has moved (or is a copy) and re-addresses them all in on
 import contextlib
 import fcntl
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -224,7 +225,14 @@ def serve_ui(store: Store, port: int = 5000) -> int:
     print(f"MLflow on {store}: http://127.0.0.1:{port}/#/experiments  (Ctrl-C ends it)")
     # Without its job runner the server is up in a quarter of the time, in two processes.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
+    server = subprocess.Popen(ui_command(store, port), env=environment, start_new_session=True)
     try:
-        return subprocess.run(ui_command(store, port), env=environment, check=False).returncode
+        return server.wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        # MLflow's command starts the server beneath it, which would outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()

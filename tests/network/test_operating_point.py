@@ -119,13 +119,13 @@ def test_the_seed_decides_and_films_of_a_patient_stay_together() -> None:
 @pytest.mark.parametrize("scores", [0.25, np.nan])
 def test_scores_that_say_nothing_are_refused(scores: float) -> None:
     pool = replace(gaussian_pool(10, 10), logits=np.full(20, scores, np.float32))
-    with pytest.raises(ValueError, match="validation scores: expected finite ones that differ"):
+    with pytest.raises(InputError, match="expected validation scores that are finite and differ"):
         operating_point.fit({"val": pool}, seed=0)
 
 
 def test_scores_that_run_the_wrong_way_are_refused() -> None:
     pool = gaussian_pool(50, 50, at=-2.0)
-    with pytest.raises(ValueError, match="wrong way: Platt slope -"):
+    with pytest.raises(InputError, match="received the opposite"):
         operating_point.fit({"val": pool}, seed=0)
 
 
