@@ -1,8 +1,8 @@
 """Where on a film the network looked: LayerCAM maps and a sheet of them.
 
 LayerCAM (Jiang et al. 2021, IEEE TIP 30:5875-5888) is Grad-CAM with a weight per place in
-place of one per channel: relu(gradient) x activation, summed over channels, so that it stays
-sharp on a finer map than the last.
+place of one per channel: relu(gradient) x activation, summed over channels. Of the methods and
+layers tried on phantoms, whose lesions are known, it hit them most often (docs/log.md).
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
-_FINE = 8
+_FINE = 4
 """The map is read off the deepest layer of at least this many cells on a side."""
 _TILE, _PER_ROW = 176, 4
 
