@@ -97,6 +97,30 @@ def figures(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def stress(_: argparse.Namespace) -> int:
+    """Print what changed acquisitions do to the model's figures on validation."""
+    from stages.engine import devices
+
+    settings = params.load()
+    devices.configure(settings.train.threads)
+    from stages import stress as stressed
+
+    print(stressed.table(settings))
+    return 0
+
+
+def pointing(_: argparse.Namespace) -> int:
+    """Print how often saliency maps peak on the phantoms' lesions, beside chance."""
+    from stages.engine import devices
+
+    settings = params.load()
+    devices.configure(settings.train.threads)
+    from stages import pointing as game
+
+    print(game.table(settings))
+    return 0
+
+
 def export(arguments: argparse.Namespace) -> int:
     """Save the model as HDF5, which the project that this one grew from shipped."""
     from stages.engine import devices
@@ -146,6 +170,16 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("figures", help="a picture of phantoms and their model's curves")
     command.add_argument("to", type=Path, metavar="FILE.png")
     command.set_defaults(run=figures)
+
+    command = commands.add_parser(
+        "stress", help="figures on validation films whose acquisition is changed"
+    )
+    command.set_defaults(run=stress)
+
+    command = commands.add_parser(
+        "pointing", help="how often saliency maps peak on phantoms' lesions"
+    )
+    command.set_defaults(run=pointing)
 
     command = commands.add_parser("export", help="save the model as HDF5")
     command.add_argument("to", type=Path, metavar="FILE.h5")

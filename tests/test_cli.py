@@ -14,7 +14,7 @@ from stages.cli import main
 from stages.metrics.results import BEGIN, END
 from tests.workspace import ROOT, Workspace
 
-COMMANDS = ("predict", "promote", "ui", "results", "figures", "export")
+COMMANDS = ("predict", "promote", "ui", "results", "figures", "stress", "pointing", "export")
 LIGHT = """
 import sys
 from stages.cli import main
@@ -57,6 +57,20 @@ def test_the_picture_is_small_and_the_same_again(finished: Workspace, tmp_path: 
     assert data.startswith(b"\x89PNG")
     assert len(data) < 300_000
     assert data == (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_stress_has_a_row_for_every_variant_and_class(finished: Workspace) -> None:
+    said = finished.run("pneumonia", "stress").stdout
+    assert len(said.splitlines()) == 2 + 1 + 6 * 3
+    assert re.search(r"^\| frame blanked \| normals only \| \d\.\d{3} \(", said, re.MULTILINE)
+    assert said == finished.run("pneumonia", "stress").stdout
+
+
+@pytest.mark.slow
+def test_pointing_stands_beside_chance(finished: Workspace) -> None:
+    said = finished.run("pneumonia", "pointing").stdout
+    assert re.search(r"^\| with a lesion \| \d+ (\| \d\.\d{3} \(.*\) ){3}\|$", said, re.MULTILINE)
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
