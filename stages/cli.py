@@ -79,12 +79,18 @@ def results(arguments: argparse.Namespace) -> int:
         read_json(layout.VALIDATION),
         read_json(layout.SHARDS / "manifest.json"),
     )
-    if arguments.write is None:
+    _deliver(table, arguments.write)
+    return 0
+
+
+def _deliver(table: str, page: Path | None) -> None:
+    """Print a table, or put it between the marks in `page`."""
+    from stages.metrics.results import splice
+
+    if page is None:
         print(table)
     else:
-        text = arguments.write.read_text(encoding="utf-8")
-        write_text(arguments.write, tables.splice(text, table))
-    return 0
+        write_text(page, splice(page.read_text(encoding="utf-8"), table))
 
 
 def figures(arguments: argparse.Namespace) -> int:
@@ -94,6 +100,26 @@ def figures(arguments: argparse.Namespace) -> int:
 
     params.load()
     write_bytes(arguments.to, pictures.phantoms())
+    return 0
+
+
+def seeds(arguments: argparse.Namespace) -> int:
+    """Train with several seeds through DVC and print mean, spread and intervals."""
+    from stages import seeds as seeded
+
+    params.load()
+    print(seeded.table(arguments.count, arguments.name, arguments.set))
+    return 0
+
+
+def ablation(arguments: argparse.Namespace) -> int:
+    """Print the table of experiments, or put it between the marks in a file."""
+    from stages import ablation as ablated
+
+    table = ablated.table(
+        params.load(), arguments.rev, against=arguments.against, paired=arguments.paired
+    )
+    _deliver(table, arguments.write)
     return 0
 
 
@@ -170,6 +196,21 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("figures", help="a picture of phantoms and their model's curves")
     command.add_argument("to", type=Path, metavar="FILE.png")
     command.set_defaults(run=figures)
+
+    command = commands.add_parser("seeds", help="train with N seeds; mean, spread and intervals")
+    command.add_argument("count", type=int, metavar="N")
+    command.add_argument("--name", default="seed", help="prefix of the experiments' names")
+    command.add_argument(
+        "-S", "--set", action="append", default=[], metavar="KEY=VALUE", help="as of `dvc exp run`"
+    )
+    command.set_defaults(run=seeds)
+
+    command = commands.add_parser("ablation", help="the table of experiments, as Markdown")
+    command.add_argument("--rev", default="HEAD", help="the commit that they start from")
+    command.add_argument("--against", metavar="NAME", help="the baseline (default: the commit)")
+    command.add_argument("--paired", action="store_true", help="differences from the baseline too")
+    command.add_argument("--write", type=Path, metavar="FILE", help="put it between FILE's marks")
+    command.set_defaults(run=ablation)
 
     command = commands.add_parser(
         "stress", help="figures on validation films whose acquisition is changed"

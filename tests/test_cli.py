@@ -14,7 +14,10 @@ from stages.cli import main
 from stages.metrics.results import BEGIN, END
 from tests.workspace import ROOT, Workspace
 
-COMMANDS = ("predict", "promote", "ui", "results", "figures", "stress", "pointing", "export")
+COMMANDS = (
+    "predict", "promote", "ui", "results", "figures", "seeds", "ablation", "stress", "pointing",
+    "export",
+)  # fmt: skip
 LIGHT = """
 import sys
 from stages.cli import main
@@ -101,6 +104,12 @@ def test_mistakes_are_one_line(
     assert "data/release.json" in one_line(capsys)
     assert main(["figures", "picture.png"]) == 1
     assert "data/raw/index.csv: expected an index, found none" in one_line(capsys)
+    assert main(["stress"]) == 1
+    assert "data/shards/manifest.json" in one_line(capsys)
+    assert main(["pointing"]) == 1
+    assert "data/shards/manifest.json" in one_line(capsys)
+    assert main(["seeds", "0"]) == 1
+    assert "expected a number from 1, received 0" in one_line(capsys)
     assert main(["export", "model.keras"]) == 1
     assert "expected a name ending in .h5" in one_line(capsys)
 
