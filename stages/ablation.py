@@ -67,6 +67,8 @@ def _differences(
 
 
 def _change(baseline: Experiment, one: Experiment) -> str:
+    if not one.params:  # a run that failed before DVC could read them
+        return "not told"
     changes = differences(baseline.params, one.params)
     told = [f"{key} {_say(was)} → {_say(now)}" for key, (was, now) in changes.items()]
     return "; ".join(told) or "none"

@@ -7,6 +7,7 @@ commands that need them.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from stages import layout, params
@@ -74,23 +75,27 @@ def results(arguments: argparse.Namespace) -> int:
     from stages.metrics import results as tables
 
     params.load()
-    table = tables.results_table(
-        read_json(layout.REPORT / "metrics.json"),
-        read_json(layout.VALIDATION),
-        read_json(layout.SHARDS / "manifest.json"),
+    _deliver(
+        lambda: tables.results_table(
+            read_json(layout.REPORT / "metrics.json"),
+            read_json(layout.VALIDATION),
+            read_json(layout.SHARDS / "manifest.json"),
+        ),
+        arguments.write,
     )
-    _deliver(table, arguments.write)
     return 0
 
 
-def _deliver(table: str, page: Path | None) -> None:
-    """Print a table, or put it between the marks in `page`."""
+def _deliver(make: Callable[[], str], page: Path | None) -> None:
+    """Print a table, or put it between the marks in `page`, which are looked for first."""
     from stages.metrics.results import splice
 
     if page is None:
-        print(table)
-    else:
-        write_text(page, splice(page.read_text(encoding="utf-8"), table))
+        print(make())
+        return
+    text = page.read_text(encoding="utf-8")
+    splice(text, "")
+    write_text(page, splice(text, make()))
 
 
 def figures(arguments: argparse.Namespace) -> int:
@@ -116,10 +121,13 @@ def ablation(arguments: argparse.Namespace) -> int:
     """Print the table of experiments, or put it between the marks in a file."""
     from stages import ablation as ablated
 
-    table = ablated.table(
-        params.load(), arguments.rev, against=arguments.against, paired=arguments.paired
+    settings = params.load()
+    _deliver(
+        lambda: ablated.table(
+            settings, arguments.rev, against=arguments.against, paired=arguments.paired
+        ),
+        arguments.write,
     )
-    _deliver(table, arguments.write)
     return 0
 
 
