@@ -93,6 +93,8 @@ def _deliver(make: Callable[[], str], page: Path | None) -> None:
     if page is None:
         print(make())
         return
+    if not page.is_file():
+        raise InputError(f"{page}: expected a page with marks, found no file")
     text = page.read_text(encoding="utf-8")
     splice(text, "")
     write_text(page, splice(text, make()))

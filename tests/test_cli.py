@@ -108,6 +108,9 @@ def test_mistakes_are_one_line(
     assert "data/shards/manifest.json" in one_line(capsys)
     assert main(["pointing"]) == 1
     assert "data/shards/manifest.json" in one_line(capsys)
+    for command in ("results", "ablation"):
+        assert main([command, "--write", "nowhere.md"]) == 1
+        assert "nowhere.md: expected a page with marks" in one_line(capsys)
     assert main(["seeds", "0"]) == 1
     assert "expected a number from 1, received 0" in one_line(capsys)
     assert main(["export", "model.keras"]) == 1
