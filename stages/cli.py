@@ -7,6 +7,7 @@ commands that need them.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from stages import layout, params
@@ -80,17 +81,29 @@ def results(arguments: argparse.Namespace) -> int:
             f"{layout.REPORT}: expected the report of {layout.MODEL / 'model.keras'}, received "
             "that of an earlier model; run `dvc repro evaluate`"
         )
-    table = tables.results_table(
-        read_json(layout.REPORT / "metrics.json"),
-        read_json(layout.VALIDATION),
-        read_json(layout.SHARDS / "manifest.json"),
+    _deliver(
+        lambda: tables.results_table(
+            read_json(layout.REPORT / "metrics.json"),
+            read_json(layout.VALIDATION),
+            read_json(layout.SHARDS / "manifest.json"),
+        ),
+        arguments.write,
     )
-    if arguments.write is None:
-        print(table)
-    else:
-        text = arguments.write.read_text(encoding="utf-8")
-        write_text(arguments.write, tables.splice(text, table))
     return 0
+
+
+def _deliver(make: Callable[[], str], page: Path | None) -> None:
+    """Print a table, or put it between the marks in `page`, which are looked for first."""
+    from stages.metrics.results import splice
+
+    if page is None:
+        print(make())
+        return
+    if not page.is_file():
+        raise InputError(f"{page}: expected a page with marks, found no file")
+    text = page.read_text(encoding="utf-8")
+    splice(text, "")
+    write_text(page, splice(text, make()))
 
 
 def figures(arguments: argparse.Namespace) -> int:
@@ -100,6 +113,53 @@ def figures(arguments: argparse.Namespace) -> int:
 
     params.load()
     write_bytes(arguments.to, pictures.phantoms())
+    return 0
+
+
+def seeds(arguments: argparse.Namespace) -> int:
+    """Train with several seeds through DVC and print mean, spread and intervals."""
+    from stages import seeds as seeded
+
+    params.load()
+    print(seeded.table(arguments.count, arguments.name, arguments.set))
+    return 0
+
+
+def ablation(arguments: argparse.Namespace) -> int:
+    """Print the table of experiments, or put it between the marks in a file."""
+    from stages import ablation as ablated
+
+    settings = params.load()
+    _deliver(
+        lambda: ablated.table(
+            settings, arguments.rev, against=arguments.against, paired=arguments.paired
+        ),
+        arguments.write,
+    )
+    return 0
+
+
+def stress(_: argparse.Namespace) -> int:
+    """Print what changed acquisitions do to the model's figures on validation."""
+    from stages.engine import devices
+
+    settings = params.load()
+    devices.configure(settings.train.threads)
+    from stages import stress as stressed
+
+    print(stressed.table(settings))
+    return 0
+
+
+def pointing(_: argparse.Namespace) -> int:
+    """Print how often saliency maps peak on the phantoms' lesions, beside chance."""
+    from stages.engine import devices
+
+    settings = params.load()
+    devices.configure(settings.train.threads)
+    from stages import pointing as game
+
+    print(game.table(settings))
     return 0
 
 
@@ -152,6 +212,31 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("figures", help="a picture of phantoms and their model's curves")
     command.add_argument("to", type=Path, metavar="FILE.png")
     command.set_defaults(run=figures)
+
+    command = commands.add_parser("seeds", help="train with N seeds; mean, spread and intervals")
+    command.add_argument("count", type=int, metavar="N")
+    command.add_argument("--name", default="seed", help="prefix of the experiments' names")
+    command.add_argument(
+        "-S", "--set", action="append", default=[], metavar="KEY=VALUE", help="as of `dvc exp run`"
+    )
+    command.set_defaults(run=seeds)
+
+    command = commands.add_parser("ablation", help="the table of experiments, as Markdown")
+    command.add_argument("--rev", default="HEAD", help="the commit that they start from")
+    command.add_argument("--against", metavar="NAME", help="the baseline (default: the commit)")
+    command.add_argument("--paired", action="store_true", help="differences from the baseline too")
+    command.add_argument("--write", type=Path, metavar="FILE", help="put it between FILE's marks")
+    command.set_defaults(run=ablation)
+
+    command = commands.add_parser(
+        "stress", help="figures on validation films whose acquisition is changed"
+    )
+    command.set_defaults(run=stress)
+
+    command = commands.add_parser(
+        "pointing", help="how often saliency maps peak on phantoms' lesions"
+    )
+    command.set_defaults(run=pointing)
 
     command = commands.add_parser("export", help="save the model as HDF5")
     command.add_argument("to", type=Path, metavar="FILE.h5")

@@ -14,7 +14,10 @@ from stages.cli import main
 from stages.metrics.results import BEGIN, END
 from tests.workspace import ROOT, Workspace
 
-COMMANDS = ("predict", "promote", "ui", "results", "figures", "export")
+COMMANDS = (
+    "predict", "promote", "ui", "results", "figures", "seeds", "ablation", "stress", "pointing",
+    "export",
+)  # fmt: skip
 LIGHT = """
 import sys
 from stages.cli import main
@@ -59,6 +62,20 @@ def test_the_picture_is_small_and_the_same_again(finished: Workspace, tmp_path: 
     assert data == (tmp_path / "two.png").read_bytes()
 
 
+@pytest.mark.slow
+def test_stress_has_a_row_for_every_variant_and_class(finished: Workspace) -> None:
+    said = finished.run("pneumonia", "stress").stdout
+    assert len(said.splitlines()) == 2 + 1 + 6 * 3
+    assert re.search(r"^\| frame blanked \| normals only \| \d\.\d{3} \(", said, re.MULTILINE)
+    assert said == finished.run("pneumonia", "stress").stdout
+
+
+@pytest.mark.slow
+def test_pointing_stands_beside_chance(finished: Workspace) -> None:
+    said = finished.run("pneumonia", "pointing").stdout
+    assert re.search(r"^\| with a lesion \| \d+ (\| \d\.\d{3} \(.*\) ){3}\|$", said, re.MULTILINE)
+
+
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -87,6 +104,15 @@ def test_mistakes_are_one_line(
     assert "data/release.json" in one_line(capsys)
     assert main(["figures", "picture.png"]) == 1
     assert "data/raw/index.csv: expected an index, found none" in one_line(capsys)
+    assert main(["stress"]) == 1
+    assert "data/shards/manifest.json" in one_line(capsys)
+    assert main(["pointing"]) == 1
+    assert "data/shards/manifest.json" in one_line(capsys)
+    for command in ("results", "ablation"):
+        assert main([command, "--write", "nowhere.md"]) == 1
+        assert "nowhere.md: expected a page with marks" in one_line(capsys)
+    assert main(["seeds", "0"]) == 1
+    assert "expected a number from 1, received 0" in one_line(capsys)
     assert main(["export", "model.keras"]) == 1
     assert "expected a name ending in .h5" in one_line(capsys)
 

@@ -304,6 +304,7 @@ def _speed(step: Any, feeder: Feeder, targets: Any, weights: Any, clock: _Clock)
     resident = repeats * feeder.batch / (time.perf_counter() - start)
     rate = clock.films / clock.seconds
     return {
+        "seconds": clock.seconds,
         "films_per_s": rate,
         "waiting_share": clock.waited_s / clock.seconds,
         "rate_against_resident_batch": rate / resident,
