@@ -1,10 +1,9 @@
 """The experiments of a commit as the table of docs/log.md."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from stages import experiments, layout
+from stages import experiments
 from stages.engine import journal
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
@@ -38,7 +37,7 @@ def table(settings: Params, rev: str, *, against: str | None = None, paired: boo
     rows = []
     for one in (baseline, *others):
         change = _change(baseline, one) if one is not baseline else BASELINE
-        cost = _cost(one, facts.get((one.name, commit.rev)), settings)
+        cost = _cost(facts.get((one.name, commit.rev)))
         row = Row(one.date, one.name, change, one.validation, one.state, cost, told.get(one.rev))
         rows.append(row)
     return ablation_table(rows)
@@ -85,25 +84,8 @@ def _journal() -> dict[tuple[str | None, str], Mapping[str, Any]]:
     return {(facts["dvc_experiment"], facts["git_commit"]): facts for facts in told}
 
 
-def _cost(one: Experiment, facts: Mapping[str, Any] | None, settings: Params) -> str:
-    """Minutes in training steps where the number of films is known, and films per second."""
-    if facts is None or "films_per_s" not in facts:
+def _cost(facts: Mapping[str, Any] | None) -> str:
+    """Minutes in training steps, of the process that ended the training, and films per second."""
+    if facts is None or "seconds" not in facts:
         return "not recorded"
-    rate = facts["films_per_s"]
-    films = _training_films(one, settings)
-    if films is None:
-        return f"{rate:.0f} films/s"
-    minutes = one.params["train"]["epochs"] * films / rate / 60
-    return f"{minutes:.1f} min at {rate:.0f} films/s"
-
-
-def _training_films(one: Experiment, settings: Params) -> int | None:
-    """Training films of an experiment, where the shards at hand are made as its were."""
-    path = layout.SHARDS / "manifest.json"
-    if not path.exists() or one.params["fetch"] != asdict(settings.fetch):
-        return None
-    manifest = read_json(path)
-    if manifest["options"] != one.params["preprocess"]:
-        return None
-    train = manifest["counts"]["train"]
-    return int(train["normal"] + train["pneumonia"])
+    return f"{facts['seconds'] / 60:.1f} min at {facts['films_per_s']:.0f} films/s"

@@ -106,7 +106,9 @@ def test_history_has_a_row_per_epoch(options: TrainOptions, whole: Outcome) -> N
     assert list(whole.history[0]) == ["epoch", "loss", "learning_rate", "val_auroc", "val_loss"]
     rates = [row["learning_rate"] for row in whole.history]
     assert rates == pytest.approx([options.learning_rate, 0], abs=1e-9)  # warmed up, decayed
-    assert set(whole.speed) == {"films_per_s", "waiting_share", "rate_against_resident_batch"}
+    assert set(whole.speed) == {
+        "seconds", "films_per_s", "waiting_share", "rate_against_resident_batch",
+    }  # fmt: skip
     assert 0 <= whole.speed["waiting_share"] <= 1
 
 
