@@ -14,6 +14,7 @@ from stages.experiments import Experiment
 from tests.workspace import ROOT, Workspace
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+EPOCHS = PARAMS["train"]["epochs"]
 
 
 def entry(rev: str, name: str, timestamp: str, error: str | None = None) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def test_a_name_taken_by_another_recipe_is_refused_before_anything_is_trained(
     dvc: Dvc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds.table(2, "seed", [])
-    with pytest.raises(InputError, match=r"train.epochs is 30 there and 9 here"):
+    with pytest.raises(InputError, match=rf"train.epochs is {EPOCHS} there and 9 here"):
         seeds.table(3, "seed", ["train.epochs=9"])
     monkeypatch.setattr(experiments, "code_differs", lambda _: ["stages/train.py"])
     with pytest.raises(InputError, match=r"stages/train.py has changed since"):
@@ -160,7 +161,7 @@ def test_changes_are_told_against_the_baseline_that_is_named(dvc: Dvc) -> None:
     seeds.table(2, "seed", ["train.epochs=9"])
     told = table(params.load(), "HEAD", against="seed-0", paired=False).splitlines()
     assert told[2].startswith("|  | seed-0 | none: the baseline |")
-    assert told[3].startswith("|  | main | train.epochs 9 → 30 | no figures |")
+    assert told[3].startswith(f"|  | main | train.epochs 9 → {EPOCHS} | no figures |")
     assert told[4].startswith("|  | seed-1 | train.seed 0 → 1 |")
 
 
