@@ -274,7 +274,8 @@ def test_every_stage_checks_the_whole_file_before_any_work(stage: str, spoiled: 
 
 
 @pytest.mark.parametrize(
-    "words", [["predict", "film.png"], ["promote"], ["ui"], ["results"], ["export", "model.h5"]],
+    "words", [["predict", "film.png"], ["promote"], ["rollback"], ["history"], ["runs"], ["models"],
+              ["sync"], ["ui"], ["results"], ["export", "model.h5"]],
     ids=lambda words: str(words[0]),
 )  # fmt: skip
 def test_every_command_checks_it_too(

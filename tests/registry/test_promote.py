@@ -1,7 +1,5 @@
 """The gate at the registry: who becomes champion, and what is kept of it."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +7,8 @@ import numpy as np
 import pytest
 
 from stages.engine.errors import InputError
-from stages.engine.files import sha256_bytes
 from stages.metrics.comparison import Paired
-from stages.registry import contest, history, listed, offer
+from stages.registry import contest, history, listed, tracking
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.promote import Gate, Outcome, promote, rollback
 from stages.registry.store import Store
@@ -33,27 +30,36 @@ def gate(*, same: bool = True, rule: RuleOptions = RULE) -> Gate:
 
 
 @pytest.fixture
-def three(client: Any, store: Store, files: Path) -> Any:
-    """A client whose registry has three candidates, one after the other."""
-    judged = fake.figure(0.9)
-    for name in ("validation.json", "report/metrics.json"):
-        text = (files / name).read_text()
-        role = "val" if name == "validation.json" else "test"
-        tree = json.loads(text)
-        tree[role] |= {"specificity": judged, "calibration": {"at_prior": {"ece": judged}}}
-        (files / name).write_text(json.dumps(tree))
-    for number in range(3):
-        network = f"network {number}".encode()
-        (files / "model/model.keras").write_bytes(network)
-        told = json.loads((files / "report/judged.json").read_text())
-        told["model"] = sha256_bytes(network)
-        (files / "report/judged.json").write_text(json.dumps(told))
-        offer.offer(fake.offered(files, train={"seed": number}), store)
+def three(client: Any, store: Store, tmp_path: Path) -> Any:
+    """A client whose registry has three versions as `register` leaves them, the last the candidate.
+
+    Made by hand: packaging three models would take half a minute.
+    """
+    fake.write(tmp_path / "data")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/MLmodel").write_text("flavors: {}\n")
+    offered = fake.offered(tmp_path / "data")
+    figures = {
+        "test": {"auroc": fake.figure(0.95), "sensitivity": fake.figure(0.9),
+                 "specificity": fake.figure(0.9)},
+        "val": {"calibration": {"at_prior": {"ece": fake.figure(0.9)}}},
+    }  # fmt: skip
+    experiment = client.create_experiment(NAME, (tmp_path / "artifacts").as_uri())
+    client.create_registered_model(NAME)
+    for number in range(1, 4):
+        run = client.create_run(experiment, tags={"run_digest": f"{number}", "complete": "yes"})
+        tracking.log_figures(client, run.info.run_id, figures)
+        client.set_terminated(run.info.run_id, "FINISHED")
+        client.create_model_version(
+            NAME, (tmp_path / "package").as_uri(), run_id=run.info.run_id,
+            tags=dict(offered.note.tags),
+        )  # fmt: skip
+    history.move(client, store, NAME, "candidate", "3", kind="register", why="floors")
     return client
 
 
 @pytest.fixture
-def missed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many of 400 pneumonia films each later challenger misses that the champion finds."""
     share = [0]
 
@@ -67,7 +73,7 @@ def missed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return contest.Contest(Paired(roles, patient, label, fewer, called), "800 films")
 
     monkeypatch.setattr(contest, "hold", hold)
-    yield share
+    return share
 
 
 def failed(outcome: Outcome) -> list[str]:
