@@ -108,7 +108,9 @@ def sync(arguments: argparse.Namespace) -> int:  # noqa: ARG001  every command t
     from stages.registry.offer import offer
     from stages.registry.store import find_store, project_root
 
-    _, offered = register.finished(params.load())
+    everything = params.load()
+    read_json(layout.SHARDS / "manifest.json")  # where nothing has run yet, that is the message
+    _, offered = register.finished(everything)
     print(offer(offered, find_store(project_root())))
     return 0
 

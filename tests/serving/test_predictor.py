@@ -52,8 +52,8 @@ from stages.serving.predictor import Predictor
 from tests.registry import fake, tiny
 
 root = Path(sys.argv[1])
-fake.write(root / "data")
-tiny.make(root / "data/model/model.keras")
+tiny.make(root / "network.keras")
+fake.write(root / "data", model=(root / "network.keras").read_bytes())
 store = find_store(root)
 offer_fully(fake.offered(root / "data"), store, candidate=True)
 open_store(store).set_registered_model_alias("pneumonia-phantom", "champion", "1")
