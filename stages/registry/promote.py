@@ -17,6 +17,7 @@ from stages.registry.store import Store
 
 CALIBRATED = ("val_matched", "val")
 """Where calibration is judged: the first of these roles that has a figure."""
+_SAME_FILMS = "champion on the same films"
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,14 @@ def judge(
     ]  # fmt: skip
     reported = {f"test {key}": _say(figure) for key, figure in test.items()}
     if champion is None:
-        reasons.append(Reason("champion on the same films", "no champion yet", "none", True))
+        reasons.append(Reason(_SAME_FILMS, "no champion yet", "none", True))
     else:
-        told = _contest(client, name, entry, champion, gate)
+        try:
+            told = _contest(client, name, entry, champion, gate)
+        except InputError as error:  # a reason against it, which an override may outweigh
+            reasons.append(Reason(_SAME_FILMS, "not compared", "a comparison", False))
+            reported["not compared"] = str(error)
+            return Verdict(tuple(reasons)), reported
         found = differences(
             told.paired, seed=rule.seed, draws=rule.draws, confidence=rule.confidence
         )

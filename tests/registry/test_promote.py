@@ -122,6 +122,20 @@ def test_an_override_is_on_record(three: Any, store: Store) -> None:
     assert history.lines(three, NAME)[-1].why == "gate overridden: the clinic asked"
 
 
+def test_what_cannot_be_compared_is_refused_unless_overridden(
+    three: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold(*_: Any, **__: Any) -> contest.Contest:
+        raise InputError("no film is left")
+
+    monkeypatch.setattr(contest, "hold", hold)
+    promote(three, store, NAME, "1", gate())
+    outcome = promote(three, store, NAME, "2", gate())
+    assert (outcome.moved, failed(outcome)) == (False, ["champion on the same films"])
+    assert outcome.reported["not compared"] == "no film is left"
+    assert promote(three, store, NAME, "2", gate(), override="no choice").moved
+
+
 @pytest.mark.parametrize(
     ("key", "value", "rule"),
     [
