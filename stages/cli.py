@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stages import layout, params
+from stages import layout, params, releases
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_text
 
@@ -46,20 +46,6 @@ def predict(arguments: argparse.Namespace) -> int:
             print("trained on synthetic films: says nothing about patients", file=sys.stderr)
         print("not a diagnosis", file=sys.stderr)
     return int(any(answer.probability is None for answer in answers))
-
-
-def promote(arguments: argparse.Namespace) -> int:
-    """Move `champion` to a version that passed its floors."""
-    from stages.registry import aliases
-    from stages.registry.record import model_name
-    from stages.registry.store import find_store, open_store, project_root
-
-    everything = params.load()
-    source = arguments.source or read_json(layout.RELEASE)["source"]["name"]
-    client = open_store(find_store(project_root()))
-    name = model_name(everything.register.name, source)
-    print(aliases.promote(client, name, arguments.version))
-    return 0
 
 
 def ui(arguments: argparse.Namespace) -> int:
@@ -196,10 +182,39 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true")
     command.set_defaults(run=predict)
 
-    command = commands.add_parser("promote", help="move `champion` to a version")
+    source = argparse.ArgumentParser(add_help=False)
+    source.add_argument("--source", help="the data set (default: data/release.json's)")
+    table = argparse.ArgumentParser(add_help=False)
+    table.add_argument("--json", action="store_true")
+
+    command = commands.add_parser(
+        "promote", parents=[source], help="move `champion` to a version, if the gate lets it"
+    )
     command.add_argument("version", nargs="?", help="default: the candidate")
-    command.add_argument("--source", help="the data set (default: data/release.json's)")
-    command.set_defaults(run=promote)
+    command.add_argument("--to", default="champion", metavar="ALIAS", help="default: champion")
+    command.add_argument("--override", action="store_true", help="move it whatever the gate says")
+    command.add_argument("--reason", help="why; kept in the history")
+    command.set_defaults(run=releases.promote)
+
+    command = commands.add_parser(
+        "rollback", parents=[source], help="move `champion` back to the version before"
+    )
+    command.add_argument("--reason", default="not given", help="why; kept in the history")
+    command.set_defaults(run=releases.rollback)
+
+    command = commands.add_parser(
+        "history", parents=[source, table], help="who moved which alias, when and why"
+    )
+    command.set_defaults(run=releases.history)
+
+    command = commands.add_parser("runs", parents=[table], help="the runs, newest first")
+    command.set_defaults(run=releases.runs)
+
+    command = commands.add_parser("models", parents=[table], help="the versions, newest first")
+    command.set_defaults(run=releases.models)
+
+    command = commands.add_parser("sync", help="have MLflow show the run under data/")
+    command.set_defaults(run=releases.sync)
 
     command = commands.add_parser("ui", help="the MLflow pages on the tracking store")
     command.add_argument("--port", type=int, default=5000)

@@ -5,6 +5,7 @@ DVC cannot see a registry, so this stage always runs, looks for itself and mostl
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from stages import digests, layout, params
 from stages.engine import journal
@@ -18,7 +19,13 @@ from stages.registry.store import find_store, project_root
 
 def main() -> None:
     """Write data/release.json from the files alone; then have the store show what they say."""
-    everything = params.load()
+    released, offered = finished(params.load())
+    write_json(layout.RELEASE, released)
+    print(offer(offered, find_store(project_root())))
+
+
+def finished(everything: params.Params) -> tuple[dict[str, Any], Offer]:
+    """The run that lies under data/: what release.json holds, and what the store is offered."""
     options = everything.register
     identity = read_identity(
         layout.SHARDS,
@@ -35,7 +42,6 @@ def main() -> None:
         pixels=dataclasses.asdict(everything.preprocess.pixels),
     )
     verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
-    write_json(layout.RELEASE, release(record, verdict))
     offered = Offer(
         record=record,
         verdict=verdict,
@@ -44,7 +50,7 @@ def main() -> None:
         root=Path(),
         lock=layout.LOCK,
     )
-    print(offer(offered, find_store(project_root())))
+    return release(record, verdict), offered
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from stages.metrics.results import BEGIN, END
 from tests.workspace import ROOT, Workspace
 
 COMMANDS = (
-    "predict", "promote", "ui", "results", "figures", "seeds", "ablation", "stress", "pointing",
-    "export",
+    "predict", "promote", "rollback", "history", "runs", "models", "sync", "ui", "results",
+    "figures", "seeds", "ablation", "stress", "pointing", "export",
 )  # fmt: skip
 LIGHT = """
 import sys
@@ -93,15 +93,22 @@ def test_mistakes_are_one_line(
 
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(params.replace("  draws:", "  drawz:"), encoding="utf-8")
-    for words in (["results"], ["promote"], ["predict", "film.jpeg"], ["ui"]):
+    moving = (["promote"], ["rollback"], ["history"], ["runs"], ["models"], ["sync"])
+    for words in (["results"], ["predict", "film.jpeg"], ["ui"], *moving):
         assert main(words) == 1
         assert "evaluate.drawz: expected no such key" in one_line(capsys)
 
     shutil.copy(ROOT / "params.yaml", tmp_path)
     assert main(["results"]) == 1
     assert "data/report/judged.json" in one_line(capsys)
-    assert main(["promote"]) == 1
-    assert "data/release.json" in one_line(capsys)
+    for words in (["promote"], ["rollback"], ["history"]):
+        assert main(words) == 1
+        assert "data/release.json" in one_line(capsys)
+    assert main(["sync"]) == 1
+    assert "data/shards/manifest.json" in one_line(capsys)
+    for words in (["promote", "--override"], ["promote", "--reason", "mine"]):
+        assert main(words) == 1
+        assert 'expected --override and --reason "..." together' in one_line(capsys)
     assert main(["figures", "picture.png"]) == 1
     assert "data/raw/index.csv: expected an index, found none" in one_line(capsys)
     assert main(["stress"]) == 1

@@ -71,6 +71,12 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "register.floors.auroc": [-0.1, 1.1],
     "register.floors.sensitivity": [-0.1, 1.1],
     "register.floors.specificity": [-0.1, 1.1],
+    "register.rule.ece": [-0.1, 1.1],
+    "register.rule.margin_sensitivity": [-0.1, 1.1],
+    "register.rule.margin_specificity": [-0.1, 1.1, float("nan")],
+    "register.rule.confidence": [0.4, 1.0],
+    "register.rule.draws": [99, 10**6],
+    "register.rule.seed": [-1, 2**31],
 }
 NO_RANGE = {"fetch.path", "train.class_balance", "train.augment.enabled", "train.augment.flip"}
 
@@ -268,7 +274,8 @@ def test_every_stage_checks_the_whole_file_before_any_work(stage: str, spoiled: 
 
 
 @pytest.mark.parametrize(
-    "words", [["predict", "film.png"], ["promote"], ["ui"], ["results"], ["export", "model.h5"]],
+    "words", [["predict", "film.png"], ["promote"], ["rollback"], ["history"], ["runs"], ["models"],
+              ["sync"], ["ui"], ["results"], ["export", "model.h5"]],
     ids=lambda words: str(words[0]),
 )  # fmt: skip
 def test_every_command_checks_it_too(

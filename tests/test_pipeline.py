@@ -69,7 +69,8 @@ def test_a_second_repro_only_confirms(finished: Workspace) -> None:
 
 
 def test_the_store_shows_one_run_and_one_version(finished: Workspace) -> None:
-    assert ask(finished, "SELECT status FROM runs") == [("FINISHED",)]
+    one = "SELECT status FROM runs JOIN tags USING (run_uuid) WHERE key = 'run_digest'"
+    assert ask(finished, one) == [("FINISHED",)]
     release = json.loads(finished.text("data/release.json"))
     shown = "SELECT value FROM {} WHERE key = '{}'"
     assert ask(finished, shown.format("tags", "run_digest")) == [(release["run_digest"],)]
@@ -96,6 +97,17 @@ def test_the_lock_answers_for_the_sources(finished: Workspace) -> None:
 def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
     promoted = finished.run("pneumonia", "promote")
     assert "pneumonia-phantom: champion is now version 1" in promoted.stdout
+    assert "FAIL" not in promoted.stdout
+    told = json.loads(finished.run("pneumonia", "history", "--json").stdout)
+    assert [(line["alias"], line["to"], line["outcome"]) for line in told] == [
+        ("candidate", "1", "made"), ("champion", "1", "made"),
+    ]  # fmt: skip
+    header, row = finished.run("pneumonia", "models").stdout.splitlines()
+    assert row.split("\t")[:3] == ["pneumonia-phantom", "1", "candidate, champion"]
+    assert len(header.split("\t")) == len(row.split("\t"))
+    (run,) = json.loads(finished.run("pneumonia", "runs", "--json").stdout)
+    assert run["status"] == "FINISHED"
+    assert "is already registered" in finished.run("pneumonia", "sync").stdout
     films = extract(finished, "test/PNEUMONIA/", 2)
     (finished.folder / ".cache/films/broken.jpeg").write_bytes(b"no film")
     answered = finished.run("pneumonia", "predict", *films, ".cache/films/broken.jpeg", expect=1)
@@ -144,7 +156,9 @@ def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
     # Outside an experiment it is a candidate; what may have changed unseen is not promoted.
     assert ran(copied.run("dvc", "repro")) == ["register"]
     refused = copied.run("pneumonia", "promote", expect=1)
-    assert "without a checksum; set fetch.sha256" in refused.stderr
+    assert re.search(
+        r"data are pinned by a checksum \(fetch\.sha256\) +no +yes +FAIL", refused.stdout
+    )
 
 
 @pytest.mark.slow

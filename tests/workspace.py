@@ -42,6 +42,7 @@ SMALL: dict[str, Any] = {
     "register.floors.auroc": 0.0,
     "register.floors.sensitivity": 0.0,
     "register.floors.specificity": 0.0,
+    "register.rule.ece": 1.0,
 }
 
 

@@ -1,4 +1,4 @@
-"""The promotion rule: figures and a rule in, a verdict with its reasons out."""
+"""The promotion rule: figures, comparisons and lineage in, a verdict with its reasons out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,22 @@ class Reason:
     """One line of a verdict: what was asked, what was found (None: no such figure)."""
 
     rule: str
-    value: float | None
-    required: float
+    value: float | str | None
+    required: float | str
     passed: bool
 
     def __str__(self) -> str:
-        found = "no such figure" if self.value is None else f"{self.value:.3f}"
-        return f"{'pass' if self.passed else 'FAIL'}  {self.rule}: {found}"
+        return f"{self.outcome}  {self.rule}: {self.found}"
+
+    @property
+    def outcome(self) -> str:
+        return "pass" if self.passed else "FAIL"
+
+    @property
+    def found(self) -> str:
+        if self.value is None:
+            return "no such figure"
+        return self.value if isinstance(self.value, str) else f"{self.value:.3f}"
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,49 @@ def floors(figures: Mapping[str, Any], required: Mapping[str, float]) -> tuple[R
 
 
 def _floor(name: str, figure: Any, floor: float) -> Reason:
-    low = figure.get("low") if isinstance(figure, Mapping) else None
+    low = _bound(figure, "low")
     passed = low is not None and low >= floor
     return Reason(f"{name}, lower bound at least {floor:g}", low, floor, passed)
+
+
+def ceiling(name: str, figure: Any, most: float) -> Reason:
+    """The upper bound of `figure`, {"value", "low", "high"}, must stay under its ceiling.
+
+    None, or a figure without an interval, fails.
+    """
+    high = _bound(figure, "high")
+    return Reason(
+        f"{name}, upper bound at most {most:g}", high, most, high is not None and high <= most
+    )
+
+
+def not_worse(differences: Mapping[str, Any], margins: Mapping[str, float]) -> tuple[Reason, ...]:
+    """Challenger less champion on the same films: lower bounds must stay above minus the margins.
+
+    differences: {"sensitivity": {"value", "low", "high"}}, None or missing where the films leave
+    one undefined, which fails.
+    """
+    return tuple(
+        _not_worse(name, differences.get(name), margin) for name, margin in sorted(margins.items())
+    )
+
+
+def _not_worse(name: str, difference: Any, margin: float) -> Reason:
+    low = _bound(difference, "low")
+    passed = low is not None and low > -margin
+    return Reason(f"{name} less champion's, lower bound above {-margin:g}", low, -margin, passed)
+
+
+def same(rule: str, found: str | None, required: str | None) -> Reason:
+    """Two names, such as digests, must be the same one; None, for a missing name, never is."""
+    return Reason(
+        rule, _short(found), _short(required), found is not None and found == required
+    )  # fmt: skip
+
+
+def _bound(figure: Any, name: str) -> float | None:
+    return figure.get(name) if isinstance(figure, Mapping) else None
+
+
+def _short(name: str | None) -> str:
+    return "none" if name is None else name[:12]

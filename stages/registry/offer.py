@@ -99,7 +99,7 @@ def offer(offered: Offer, store: Store) -> str:
 
 def offer_fully(offered: Offer, store: Store, *, candidate: bool) -> str:
     """The long road of `offer`: raises whatever MLflow raises; the version."""
-    from stages.registry import tracking, versions
+    from stages.registry import history, tracking, versions
 
     client = open_store(store)
     run_id = tracking.show(client, store, offered.stem, offered.record, offered.journal)
@@ -108,7 +108,10 @@ def offer_fully(offered: Offer, store: Store, *, candidate: bool) -> str:
         root=offered.root, lock=offered.lock, renew=not aliases.in_experiment(),
     )  # fmt: skip
     if candidate:
-        aliases.point(client, offered.name, aliases.CANDIDATE, version)
+        history.move(
+            client, store, offered.name, aliases.CANDIDATE, version,
+            kind="register", why="reached the floors",
+        )  # fmt: skip
     return version
 
 

@@ -24,16 +24,44 @@ class Floors:
 
 
 @dataclass(frozen=True)
+class RuleOptions:
+    """What `promote` asks beyond the floors, all of it on validation films.
+
+    ece: most that the upper bound of the expected calibration error at the stated prior may be.
+    margin_sensitivity, margin_specificity: how much worse than the champion, on the same films
+        of the shift validations, a challenger may at most be (0.03: three points).
+    confidence: of each bound of that comparison, taken alone. draws, seed: of its resampling.
+    """
+
+    ece: float
+    margin_sensitivity: float
+    margin_specificity: float
+    confidence: float
+    draws: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        between("register.rule.ece", self.ece, 0, 1)
+        between("register.rule.margin_sensitivity", self.margin_sensitivity, 0, 1)
+        between("register.rule.margin_specificity", self.margin_specificity, 0, 1)
+        between("register.rule.confidence", self.confidence, 0.5, 0.999)
+        between("register.rule.draws", self.draws, 100, 100_000)
+        between("register.rule.seed", self.seed, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
 class RegisterOptions:
     """Section `register`: under which name, and from which figures on.
 
     name: stem of the experiment's and the registered model's name; the data's own name is
         added, so that a phantom's model never stands for a real one.
     floors: what the test figures must reach before a version becomes `candidate`.
+    rule: what else a version must show before it becomes `champion`.
     """
 
     name: str
     floors: Floors
+    rule: RuleOptions
 
     def __post_init__(self) -> None:
         # MLflow refuses "/", ":" and "." in a model's name; the rest keeps links and shells simple.

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from stages.metrics.promotion import Verdict, floors
+from stages.metrics.promotion import Verdict, ceiling, floors, not_worse, same
 
 FIGURES: dict[str, Any] = {
     "films": 100,
@@ -36,3 +36,59 @@ def test_a_verdict_gives_its_reasons() -> None:
         "FAIL  sensitivity, lower bound at least 0.95: 0.900",
     ]
     assert [reason.value for reason in verdict.reasons] == [0.95, None, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("figure", "passed"),
+    [
+        ({"value": 0.05, "low": 0.01, "high": 0.1}, True),
+        ({"value": 0.05, "low": 0.01, "high": 0.101}, False),  # its upper bound counts
+        ({"value": 0.05}, False),
+        (None, False),
+    ],
+)
+def test_a_ceiling_holds_the_upper_bound(figure: Any, passed: bool) -> None:
+    assert ceiling("ece on val", figure, 0.1).passed is passed
+
+
+MARGINS = {"sensitivity": 0.03, "specificity": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "specificity", "passed"),
+    [
+        (-0.029, -0.049, True),
+        (0.02, 0.01, True),  # better
+        (-0.031, 0.1, False),  # no specificity pays for sensitivity
+        (0.1, -0.051, False),
+        (-0.03, 0.0, False),  # a margin that is just used up
+        (None, 0.0, False),  # undefined on these films
+    ],
+)
+def test_a_challenger_may_not_be_worse_than_the_margin(
+    sensitivity: float | None, specificity: float, passed: bool
+) -> None:
+    found = {
+        "sensitivity": None if sensitivity is None else {"value": 0.0, "low": sensitivity},
+        "specificity": {"value": 0.0, "low": specificity},
+        "specificity on val_tail": {"value": -0.5, "low": -0.5},  # told, not asked for
+    }
+    assert Verdict(not_worse(found, MARGINS)).passed is passed
+
+
+def test_a_comparison_without_films_fails() -> None:
+    assert str(Verdict(not_worse({}, MARGINS))).splitlines() == [
+        "FAIL  sensitivity less champion's, lower bound above -0.03: no such figure",
+        "FAIL  specificity less champion's, lower bound above -0.05: no such figure",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "required", "passed"),
+    [("a" * 64, "a" * 64, True), ("a" * 64, "b" * 64, False), (None, None, False),
+     ("a", None, False), (None, "a", False)],
+)  # fmt: skip
+def test_names_must_be_the_same(found: str | None, required: str | None, passed: bool) -> None:
+    reason = same("lineage", found, required)
+    assert reason.passed is passed
+    assert len(str(reason.required)) <= 12

@@ -54,9 +54,10 @@ def test_an_unpinned_import_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def registered(store: Store, files: Path) -> Store:
+def registered(store: Store, files: Path, tmp_path: Path) -> Store:
     """A store whose candidate is a network that works."""
-    tiny.make(files / "model/model.keras")
+    tiny.make(tmp_path / "network.keras")
+    fake.write(files, model=(tmp_path / "network.keras").read_bytes())  # and a report of it
     offer_fully(fake.offered(files), store, candidate=True)
     return store
 

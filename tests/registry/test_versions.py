@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from stages.engine.errors import InputError
 from stages.engine.files import canonical_json
 from stages.registry import aliases, offer
 from stages.registry.store import Store
@@ -66,34 +65,7 @@ def test_an_experiment_moves_no_alias(
 def test_a_model_under_its_floors_is_no_candidate(client: Any, store: Store, files: Path) -> None:
     said = offer.offer(fake.offered(files, required={"auroc": 0.99}), store)
     assert "FAIL  auroc, lower bound at least 0.99: 0.930" in said
-    with pytest.raises(InputError, match="expected a candidate, found none"):
-        aliases.promote(client, NAME)
-    with pytest.raises(InputError, match=r"version 1 stays where it is: floors\nFAIL  auroc"):
-        aliases.promote(client, NAME, "1")
-
-
-def test_promote_moves_champion_to_the_candidate(client: Any, store: Store, files: Path) -> None:
-    offer.offer(fake.offered(files), store)
-    first = aliases.promote(client, NAME)
-    assert (first.version, first.before) == ("1", None)
-    assert str(first).endswith("champion is now version 1 (the first)")
-    fake.write(files, model=b"another network")
-    offer.offer(fake.offered(files), store)
-    assert aliases.alias_of(client, NAME, "champion") == "1"  # registering never moves it
-    second = aliases.promote(client, NAME)
-    assert (second.version, second.before) == ("2", "1")
-
-
-def test_what_is_unpinned_or_unknown_is_not_promoted(
-    client: Any, store: Store, files: Path
-) -> None:
-    manifest = files / "shards/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"pinned": true', '"pinned": false'))
-    offer.offer(fake.offered(files), store)
-    with pytest.raises(InputError, match=r"without a checksum; set fetch\.sha256"):
-        aliases.promote(client, NAME)
-    with pytest.raises(InputError, match="received '7', which is not in the registry"):
-        aliases.promote(client, NAME, "7")
+    assert aliases.alias_of(client, NAME, "candidate") is None
 
 
 def test_release_depends_on_the_files_alone(store: Store, files: Path) -> None:

@@ -46,18 +46,17 @@ import dataclasses, json, sys
 from pathlib import Path
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
-from stages.registry import aliases
 from stages.registry.offer import offer_fully
 from stages.registry.store import find_store, open_store
 from stages.serving.predictor import Predictor
 from tests.registry import fake, tiny
 
 root = Path(sys.argv[1])
-fake.write(root / "data")
-tiny.make(root / "data/model/model.keras")
+tiny.make(root / "network.keras")
+fake.write(root / "data", model=(root / "network.keras").read_bytes())
 store = find_store(root)
 offer_fully(fake.offered(root / "data"), store, candidate=True)
-aliases.promote(open_store(store), "pneumonia-phantom")
+open_store(store).set_registered_model_alias("pneumonia-phantom", "champion", "1")
 model = root / "data/model"
 roads = [
     Predictor.from_file(

@@ -1,0 +1,165 @@
+"""The gate's error rates: `python -m tests.bench.gate [--draws 1000]`.
+
+Draws pairs of models at the size of the shift validations of the real training films, whose
+true difference is known, and counts how often the gate lets the challenger pass. Prints one
+line per case. Sizes, rates and the share of films on which two models disagree are those of two
+recipes (120 and 160 px) on the real films: sensitivity 0.95 and 0.94 (1.5% of the films decided
+otherwise), specificity 0.93 on val_matched (4.1%) and 0.82 on val_tail (5.3%). "apart" has
+models that disagree on twice as many films.
+"""
+
+import argparse
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages import params
+from stages.metrics.comparison import Paired, differences, margins
+from stages.metrics.promotion import Verdict, not_worse
+from stages.registry.options import RuleOptions
+
+SICK_PATIENTS, SICK_FILMS = 311, 525
+NORMAL_PATIENTS, NORMALS, COPIES = 154, 171, 5
+TAIL_PATIENTS, TAIL_NORMALS = 131, 136
+SENSITIVITY, SPECIFICITY, TAIL_SPECIFICITY = 0.95, 0.93, 0.82
+# Correlation of two models' scores on a film of pneumonia and on a normal one, found so that
+# they disagree as often as above, and twice as often.
+ALIKE, APART = (0.985, 0.91), (0.94, 0.66)
+COPY_SHARED = 0.6  # of what a model alone sees, the share that all copies of a normal have
+
+
+@dataclass(frozen=True)
+class Case:
+    """A challenger's true deficit: in sensitivity, in specificity on val_matched and on val_tail.
+
+    correlation: of its scores with the champion's, on pneumonia and on normals. tail: whether
+    there is a val_tail.
+    """
+
+    name: str
+    sensitivity: float = 0.0
+    matched: float = 0.0
+    tailed: float = 0.0
+    correlation: tuple[float, float] = ALIKE
+    tail: bool = True
+
+
+CASES = (
+    Case("equal"),
+    Case("equal, no val_tail", tail=False),
+    Case("3 points of sensitivity", sensitivity=0.03),
+    Case("5 points of specificity", matched=0.05, tailed=0.05),
+    Case("5 points, no val_tail", matched=0.05, tail=False),
+    Case("5 points on val_matched alone", matched=0.05),
+    Case("5 points on val_tail alone", tailed=0.05),
+    Case("equal, apart", correlation=APART),
+    Case("3 points of sensitivity, apart", sensitivity=0.03, correlation=APART),
+    Case("5 points of specificity, apart", matched=0.05, tailed=0.05, correlation=APART),
+)
+
+
+def draw(case: Case, generator: np.random.Generator) -> Paired:
+    """One pair of models on one draw of patients."""
+    sick = _patients(SICK_PATIENTS, SICK_FILMS, generator)
+    normal = np.repeat(_patients(NORMAL_PATIENTS, NORMALS, generator), COPIES)
+    films = np.repeat(np.arange(NORMALS), COPIES)
+    parts = [
+        ("val_matched", 1, sick, _pair(np.arange(SICK_FILMS), sick, case.correlation[0], generator),
+         SENSITIVITY, case.sensitivity),
+        ("val_matched", 0, normal + 1000, _pair(films, normal, case.correlation[1], generator),
+         SPECIFICITY, case.matched),
+    ]  # fmt: skip
+    if case.tail:
+        tail = _patients(TAIL_PATIENTS, TAIL_NORMALS, generator)
+        parts += [
+            ("val_tail", 1, sick, parts[0][3], SENSITIVITY, case.sensitivity),
+            ("val_tail", 0, tail + 2000,
+             _pair(np.arange(TAIL_NORMALS), tail, case.correlation[1], generator),
+             TAIL_SPECIFICITY, case.tailed),
+        ]  # fmt: skip
+    right = [[_right(z, share, label) for z, share in zip(pair, (rate - worse, rate), strict=True)]
+             for _, label, _, pair, rate, worse in parts]  # fmt: skip
+    return Paired(
+        role=np.concatenate([[role] * len(who) for role, _, who, *_ in parts]),
+        patient=np.concatenate([who.astype(str) for _, _, who, *_ in parts]),
+        label=np.concatenate([np.full(len(who), label) for _, label, who, *_ in parts]),
+        challenger=np.concatenate([called for called, _ in right]),
+        champion=np.concatenate([called for _, called in right]),
+    )
+
+
+def _patients(patients: int, films: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """The patient of each film: one film each, the rest at random."""
+    more = generator.integers(0, patients, films - patients)
+    return np.sort(np.concatenate([np.arange(patients), more]))
+
+
+def _pair(
+    film: NDArray[np.int64],
+    patient: NDArray[np.int64],
+    correlation: float,
+    generator: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Standard normal scores of challenger and champion, alike within patient and film.
+
+    Of what both see, 0.3 is the patient's, 0.4 the film's and the rest the copy's.
+    """
+
+    def shared(index: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(generator.standard_normal(index.max() + 1))[index]
+
+    def noise() -> NDArray[np.float64]:
+        return generator.standard_normal(len(film))
+
+    both = math.sqrt(0.3) * shared(patient) + math.sqrt(0.4) * shared(film)
+    both += math.sqrt(0.3) * noise()
+    own = [
+        math.sqrt(COPY_SHARED) * shared(film) + math.sqrt(1 - COPY_SHARED) * noise()
+        for _ in range(2)
+    ]
+    of_both, of_one = math.sqrt(correlation), math.sqrt(1 - correlation)
+    return of_both * both + of_one * own[0], of_both * both + of_one * own[1]
+
+
+def _right(score: NDArray[np.float64], share: float, label: int) -> NDArray[np.bool_]:
+    """Whether pneumonia is called, where a true share of the films is decided rightly."""
+    right = score < NormalDist().inv_cdf(share)
+    return right if label else ~right
+
+
+def promoted(paired: Paired, rule: RuleOptions, seed: int) -> bool:
+    """What the gate's comparison says of the challenger."""
+    found = differences(paired, seed=seed, draws=rule.draws, confidence=rule.confidence)
+    asked = margins(
+        paired.role, sensitivity=rule.margin_sensitivity, specificity=rule.margin_specificity
+    )
+    return Verdict(not_worse(found, asked)).passed
+
+
+def main() -> None:
+    """Print every case's rate."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.gate")
+    parser.add_argument("--draws", type=int, default=1000)
+    count = parser.parse_args().draws
+    rule = params.load().register.rule
+    print(f"margins {rule.margin_sensitivity:g} and {rule.margin_specificity:g}, {count} draws")
+    for case in CASES:
+        passed, apart = 0, np.zeros(2)
+        for number in range(count):
+            paired = draw(case, np.random.default_rng([0, number]))
+            passed += promoted(paired, rule, number)
+            differ = paired.challenger != paired.champion
+            first = paired.role == "val_matched"
+            apart += [differ[first & (paired.label == label)].mean() for label in (1, 0)]
+        sick, normal = apart / count
+        print(
+            f"{case.name:32} promoted {passed / count:6.1%}   "
+            f"(films decided otherwise: {sick:.1%} of pneumonia, {normal:.1%} of normals)"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Champions come and go by the real commands, in a small repository."""
+
+import json
+
+import pytest
+
+from tests.workspace import Workspace
+
+
+def champions(workspace: Workspace) -> list[tuple[str, str, str]]:
+    told = json.loads(workspace.run("pneumonia", "history", "--json").stdout)
+    return [(line["from"], line["to"], line["by"]) for line in told if line["alias"] == "champion"]
+
+
+@pytest.mark.slow
+def test_challengers_meet_the_champion_on_the_same_films(copied: Workspace) -> None:
+    if not champions(copied):  # the copy may come after another test has promoted
+        copied.run("pneumonia", "promote")
+    # So few films can't show that a model is not worse: with these margins any will do.
+    wide = {"register.rule.margin_sensitivity": 1.0, "register.rule.margin_specificity": 1.0}
+
+    copied.params({"train.seed": 1, **wide})
+    copied.run("dvc", "repro")
+    refused = copied.run("pneumonia", "promote", expect=1)
+    assert "data/model is what HEAD's dvc.lock names" in refused.stdout
+    assert refused.stderr.startswith("error: pneumonia-phantom version 2 stays where it is: ")
+    copied.commit()
+    promoted = copied.run("pneumonia", "promote")
+    assert "sensitivity less champion's" in promoted.stdout
+    assert "as they lie in the shards" in promoted.stdout
+    assert "champion is now version 2 (before: version 1)" in promoted.stdout
+
+    # Another split: the champion is asked for raw films, less the patients that it knows.
+    copied.params({"preprocess.seed": 1})
+    copied.run("dvc", "repro")
+    copied.commit()
+    judged = copied.run(
+        "pneumonia", "promote", "3", "--override", "--reason", "a test wants to see it"
+    )
+    assert "less the patients that either was trained on" in judged.stdout
+    back = copied.run("pneumonia", "rollback", "--reason", "seen")
+    assert "champion is now version 2 (before: version 3)" in back.stdout
+    assert champions(copied) == [
+        ("none", "1", "promote"), ("1", "2", "promote"), ("2", "3", "promote"),
+        ("3", "2", "rollback"),
+    ]  # fmt: skip
