@@ -39,9 +39,10 @@ def differences(
     bound taken alone (one-sided). A draw takes a patient's films in all roles together, the
     same for both models.
 
-    Where both models decide alike on every film, so does every draw, and the percentile
-    interval would claim certainty. With n patients of the class, a true share p of discordant
-    ones gives none with probability (1 - p)^n, hence the bounds at 1 - (1 - confidence)^(1/n).
+    Where both models decide alike on every film, or one patient is all there is, so does every
+    draw, and the percentile interval would claim certainty. With n patients of the class, a true
+    share p of others gives none of them with probability (1 - p)^n, hence bounds that lie
+    1 - (1 - confidence)^(1/n) off.
     """
     drawn = resample(
         paired.patient, paired.label, seed=seed, draws=draws, confidence=confidence
@@ -52,18 +53,18 @@ def differences(
     found: dict[str, dict[str, float] | None] = {}
     for name, label in CLASSES.items():
         of_class = paired.label == label
-        by_role = []
+        by_role, behind = [], []
         for role in roles:
             member = of_class & (paired.role == role)
             who, signed = drawn.patient[member], gain[member] * (1 if label else -1)
             films = times @ _sum(who, np.ones(len(who)), times.shape[1])
+            behind.append(len(np.unique(who)))
             by_role.append(ratio(times @ _sum(who, signed, times.shape[1]), films))
         patients = len(np.unique(drawn.patient[of_class]))
-        concordant = 0 if gain[of_class].any() else patients
-        found[name] = _figure(np.mean(by_role, axis=0), confidence, concordant)
+        found[name] = _figure(np.mean(by_role, axis=0), confidence, patients)
         if label == 0 and len(roles) > 1:
-            for role, values in zip(roles, by_role, strict=True):
-                found[f"{name} on {role}"] = _figure(values, confidence, concordant)
+            for role, values, count in zip(roles, by_role, behind, strict=True):
+                found[f"{name} on {role}"] = _figure(values, confidence, count)
     return found
 
 
@@ -85,13 +86,13 @@ def _sum(patient: NDArray[np.intp], values: Floats, patients: int) -> Floats:
     return np.bincount(patient, values, patients).astype(np.float64)
 
 
-def _figure(values: Floats, confidence: float, concordant_patients: int) -> dict[str, float] | None:
+def _figure(values: Floats, confidence: float, patients: int) -> dict[str, float] | None:
     """values: the films as they are, then every draw."""
     here, drawn = float(values[0]), values[1:][np.isfinite(values[1:])]
     if not np.isfinite(here) or not drawn.size:
         return None
-    if concordant_patients:
-        far = float(1 - (1 - confidence) ** (1 / concordant_patients))
-        return {"value": here, "low": -far, "high": far}
     low, high = (float(bound) for bound in np.quantile(drawn, [1 - confidence, confidence]))
+    if high - low < 1e-9:
+        far = float(1 - (1 - confidence) ** (1 / patients))
+        low, high = here - far, here + far
     return {"value": here, "low": low, "high": high}

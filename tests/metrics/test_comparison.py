@@ -41,6 +41,13 @@ def test_agreement_on_every_film_is_no_certainty() -> None:
     assert few["low"] < many["low"] < 0
 
 
+def test_one_patient_proves_nothing() -> None:
+    one = pair(2)  # one normal, one sick
+    better = differences(replace(one, champion=~one.challenger), **RULE)["sensitivity"]
+    assert better is not None
+    assert better["low"] == pytest.approx(1 - 0.95)
+
+
 def test_films_of_a_patient_are_drawn_together() -> None:
     """Copies of one film carry no more than the film."""
     one = pair()
