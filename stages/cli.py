@@ -61,20 +61,21 @@ def results(arguments: argparse.Namespace) -> int:
     from stages.metrics import results as tables
 
     params.load()
-    judged = read_json(layout.REPORT / "judged.json")["model"]
-    if judged != sha256_file(layout.MODEL / "model.keras"):
-        raise InputError(
-            f"{layout.REPORT}: expected the report of {layout.MODEL / 'model.keras'}, received "
-            "that of an earlier model; run `dvc repro evaluate`"
-        )
-    _deliver(
-        lambda: tables.results_table(
+
+    def table() -> str:
+        judged = read_json(layout.REPORT / "judged.json")["model"]
+        if judged != sha256_file(layout.MODEL / "model.keras"):
+            raise InputError(
+                f"{layout.REPORT}: expected the report of {layout.MODEL / 'model.keras'}, received "
+                "that of an earlier model; run `dvc repro evaluate`"
+            )
+        return tables.results_table(
             read_json(layout.REPORT / "metrics.json"),
             read_json(layout.VALIDATION),
             read_json(layout.SHARDS / "manifest.json"),
-        ),
-        arguments.write,
-    )
+        )
+
+    _deliver(table, arguments.write)
     return 0
 
 

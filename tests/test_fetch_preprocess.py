@@ -18,7 +18,11 @@ ROOT = Path(__file__).parents[1]
 def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[str]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["fetch"] |= fetch
-    params["preprocess"] |= {"image_px": 32, "matched_donors": 0}  # few films: not to be matched
+    params["preprocess"] |= {
+        "image_px": 32,
+        "matched_donors": 0,
+        "tail_fraction": 0.15,
+    }  # few films: not to be matched
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return subprocess.run(
         [sys.executable, "-m", f"stages.{name}"],

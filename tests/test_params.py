@@ -46,7 +46,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "train.batch": [0],
     "train.learning_rate": [0.0, -0.1, 11.0, float("inf"), float("nan")],
     "train.weight_decay": [-0.1, 11.0],
-    "train.warmup_epochs": [-1, 31],
+    "train.warmup_epochs": [-1, TREE["train"]["epochs"] + 1],
     "train.label_smoothing": [-0.1, 0.6],
     "train.ema": [-0.1, 1.0],
     "train.monitor": ["loss", "test_auroc"],
