@@ -1,6 +1,8 @@
 # Every target sets up the environment first: Python 3.11, make and git are all it takes.
 PYTHON311 ?= python3.11
 BIN := .venv/bin
+# Tests on all cores, at most four at once: each may hold TensorFlow. See tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
 .PHONY: help setup repro test test-all lint ui clean lock
 
@@ -14,10 +16,10 @@ repro: setup  ## rebuild the whole pipeline: fetch, preprocess, train, evaluate,
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 test: setup  ## the fast tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: setup  ## the slow tests and those on real films as well
-	$(BIN)/python -m pytest -m ""
+	$(PYTEST) -m ""
 
 lint: setup  ## ruff (lint and format) and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

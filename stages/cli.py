@@ -70,7 +70,7 @@ def results(arguments: argparse.Namespace) -> int:
                 "that of an earlier model; run `dvc repro evaluate`"
             )
         return tables.results_table(
-            read_json(layout.REPORT / "metrics.json"),
+            read_json(layout.METRICS),
             read_json(layout.VALIDATION),
             read_json(layout.SHARDS / "manifest.json"),
         )
@@ -108,7 +108,7 @@ def seeds(arguments: argparse.Namespace) -> int:
     from stages import seeds as seeded
 
     params.load()
-    print(seeded.table(arguments.count, arguments.name, arguments.set))
+    print(seeded.table(arguments.count, arguments.name, arguments.set, test=arguments.test))
     return 0
 
 
@@ -234,6 +234,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--name", default="seed", help="prefix of the experiments' names")
     command.add_argument(
         "-S", "--set", action="append", default=[], metavar="KEY=VALUE", help="as of `dvc exp run`"
+    )
+    command.add_argument(
+        "--test", action="store_true", help="judge on test too: the recipe that ships only"
     )
     command.set_defaults(run=seeds)
 

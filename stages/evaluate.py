@@ -8,10 +8,8 @@ from stages.engine.devices import configure
 from stages.engine.files import read_json, sha256_file, write_bytes, write_json, write_text
 from stages.engine.stage import run
 from stages.images.shards import open_shards
-from stages.metrics import baselines, curves, examples
-from stages.metrics.card import Facts, card
+from stages.metrics import baselines, card, curves, examples
 from stages.metrics.report import report
-from stages.metrics.results import say
 from stages.network import operating_point, predict, saliency
 
 
@@ -21,7 +19,7 @@ def main() -> None:
     options = settings.evaluate
     configure(settings.train.threads)
     folder = layout.REPORT
-    (folder / "metrics.json").unlink(missing_ok=True)  # without it, a report is unfinished
+    layout.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
 
     shards = open_shards(layout.SHARDS)
     test, train = shards.role("test"), shards.role("train")
@@ -53,13 +51,17 @@ def main() -> None:
     write_bytes(folder / "grad_cam.png", png.tobytes())
 
     official = bool((test.records["source_split"] == "test").all())
-    facts = Facts(shards.manifest, point.to_json(), int(model.count_params()), official)
-    write_text(folder / "model_card.md", card(figures, read_json(layout.VALIDATION), facts))
+    facts = card.Facts(shards.manifest, point.to_json(), int(model.count_params()), official)
+    validation = read_json(layout.VALIDATION)
+    write_text(layout.CARD, card.card(figures, validation, facts))
     # What was judged, so that nobody can show these figures for another model.
-    judged = {"data": shards.manifest["digest"], "model": sha256_file(layout.MODEL / "model.keras")}
-    write_json(folder / "judged.json", judged)
-    write_json(folder / "metrics.json", figures)
-    print("test: AUROC", say(figures[test.name]["auroc"]))
+    subject = {
+        "data": shards.manifest["digest"],
+        "model": sha256_file(layout.MODEL / "model.keras"),
+    }
+    write_json(folder / "judged.json", subject)
+    write_json(layout.METRICS, figures)
+    print(card.judged(figures, validation, facts))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stages import layout
 from stages.engine.closure import import_closure
 from stages.engine.errors import InputError
@@ -20,8 +22,14 @@ TARGET = "train"
 """Where experiments end: choosing never touches the test split."""
 
 _CODE = ("stages.fetch", "stages.preprocess", "stages.train")
-_WRITTEN = (layout.PARAMS, LOCK, layout.VALIDATION)
-_OUTS = (layout.RAW, layout.SHARDS, layout.MODEL)
+_WRITTEN = (layout.PARAMS, LOCK, layout.VALIDATION, layout.METRICS)
+_OUTS = {
+    "fetch": layout.RAW,
+    "preprocess": layout.SHARDS,
+    "train": layout.MODEL,
+    "evaluate": layout.CARD,
+}
+"""Of each stage that experiments run, an out that DVC's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +89,37 @@ def _experiment(entry: Mapping[str, Any], state: str) -> Experiment:
     )
 
 
-def train(name: str, settings: list[str]) -> None:
-    """Run one experiment to TARGET in the workspace, where a killed training is taken up again.
+def train(name: str, settings: list[str], target: str = TARGET) -> None:
+    """Run one experiment to `target` in the workspace, where a killed training is taken up again.
 
     settings: "key=value", as `dvc exp run -S` takes them. What DVC says goes to stderr.
     """
-    dvc("exp", "run", "--name", name, *(word for one in settings for word in ("-S", one)), TARGET)
+    changes = [word for one in settings for word in ("-S", one)]
+    dvc("exp", "run", "--name", name, *changes, target)
+
+
+def remove(name: str) -> None:
+    """Forget an experiment; what it trained stays in DVC's cache."""
+    dvc("exp", "remove", name)
+
+
+def evaluated(rev: str) -> dict[str, Any] | None:
+    """data/report/metrics.json at `rev`; None where it is not of the model that `rev` trained."""
+    stages = yaml.safe_load(committed(rev, LOCK))["stages"]
+    trained = {out["path"]: out["md5"] for out in stages["train"]["outs"]}
+    judged = {dep["path"]: dep["md5"] for dep in stages.get("evaluate", {}).get("deps", ())}
+    model = layout.MODEL.as_posix()
+    if trained[model] != judged.get(model):
+        return None
+    metrics: dict[str, Any] = json.loads(committed(rev, layout.METRICS))
+    return metrics
 
 
 @contextlib.contextmanager
 def workspace_kept() -> Iterator[None]:
-    """Put params.yaml, dvc.lock, validation.json and DVC's outs back, whatever happens inside."""
+    """Put params.yaml, dvc.lock, the figures and DVC's outs back, whatever happens inside."""
     before = {path: path.read_bytes() if path.exists() else None for path in _WRITTEN}
-    outs = [path.as_posix() for path in _OUTS if path.exists()]
+    outs = [stage for stage, path in _OUTS.items() if path.exists()]
     try:
         yield
     finally:

@@ -9,5 +9,7 @@ SHARDS = Path("data/shards")
 MODEL = Path("data/model")
 VALIDATION = Path("data/validation.json")
 REPORT = Path("data/report")
+METRICS = REPORT / "metrics.json"
+CARD = REPORT / "model_card.md"
 RELEASE = Path("data/release.json")
 CHECKPOINTS = Path(".cache/train")

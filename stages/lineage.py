@@ -13,7 +13,7 @@ from stages import layout
 
 NAMED = {
     "train": layout.MODEL,
-    "evaluate": layout.REPORT / "metrics.json",
+    "evaluate": layout.METRICS,
     "register": layout.RELEASE,
 }
 """What a release comes from, by the stage whose out it is."""

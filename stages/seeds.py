@@ -15,12 +15,13 @@ from stages.experiments import Experiment
 from stages.metrics.spread import spread_table
 
 
-def table(count: int, prefix: str, settings: list[str]) -> str:
+def table(count: int, prefix: str, settings: list[str], *, test: bool = False) -> str:
     """Train with train.seed 0 to count - 1 where that is not done yet; the figures as Markdown.
 
     Each is the experiment `prefix`-k of the commit at hand; one that exists with the same params
-    and code is taken as it is. settings: "key=value", further changes of params.yaml. The
-    workspace is put back as it was.
+    and code is taken as it is. settings: "key=value", further changes of params.yaml. test:
+    judge each on the test split as well, which is for the recipe that ships. The workspace is put
+    back as it was.
 
     Raises InputError where a name is taken by another recipe, or a training fails.
     """
@@ -32,13 +33,24 @@ def table(count: int, prefix: str, settings: list[str]) -> str:
     there = _finished()
     for name in wanted.keys() & there.keys():  # all of them before any is trained
         _refuse_other(there[name], trees[name])
-    missing = [name for name in wanted if name not in there]
+    figures = {name: _figures(there.get(name), test) for name in wanted}
+    missing = [name for name in wanted if figures[name] is None]
     if missing:
         with experiments.workspace_kept():
             for name in missing:
-                experiments.train(name, wanted[name])
+                if name in there:  # trained: DVC brings that back, and judges it
+                    experiments.remove(name)
+                experiments.train(name, wanted[name], "evaluate" if test else experiments.TARGET)
         there = _finished()
-    return spread_table({name: there[name].validation or {} for name in wanted})
+    return spread_table({name: _figures(there[name], test) or {} for name in wanted})
+
+
+def _figures(found: Experiment | None, test: bool) -> dict[str, Any] | None:
+    """Figures by role, None where there are none yet."""
+    if found is None or found.validation is None or not test:
+        return found.validation if found else None
+    judged = experiments.evaluated(found.rev)
+    return {"test": judged["test"], **found.validation} if judged else None
 
 
 def changed(tree: dict[str, Any], settings: list[str]) -> dict[str, Any]:

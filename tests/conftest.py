@@ -1,4 +1,4 @@
-"""The whole pipeline, run once for all tests that look at what it leaves."""
+"""What all tests share: the whole pipeline, run once, and how tests are dealt out to processes."""
 
 import shutil
 from pathlib import Path
@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.workspace import Workspace, copy_tree
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, for its fixtures, and all that share the pipeline."""
+    for item in items:
+        shared = "finished" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("pipeline" if shared else item.path.name))
 
 
 @pytest.fixture(scope="session")

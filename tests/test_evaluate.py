@@ -60,6 +60,8 @@ def evaluate(folder: Path) -> dict[str, bytes]:
     )
     assert ended.returncode == 0, ended.stderr
     out = folder / "data/report"
+    assert ended.stdout.strip() in (out / "model_card.md").read_text(encoding="utf-8")
+    assert "| Specificity |" in ended.stdout
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
@@ -69,7 +71,7 @@ def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
     prepare(tmp_path)
     first = evaluate(tmp_path)
     assert set(first) == {
-        "grad_cam.png", "metrics.json", "model_card.md", "plots/calibration.csv",
+        "grad_cam.png", "judged.json", "metrics.json", "model_card.md", "plots/calibration.csv",
         "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv", "predictions.csv",
     }  # fmt: skip
     figures = json.loads(first["metrics.json"])["test"]

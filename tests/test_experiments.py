@@ -77,13 +77,26 @@ class Dvc:
     def __init__(self) -> None:
         self.trained: list[str] = []
         self.there: dict[str, Experiment] = {}
+        self.judged: set[str] = set()
 
-    def train(self, name: str, settings: list[str]) -> None:
+    def train(self, name: str, settings: list[str], target: str = "train") -> None:
+        if target == "evaluate":
+            self.judged.add(name)
         figures = {"value": 0.9, "low": 0.8, "high": 1.0}
         tree = seeds.changed(PARAMS, settings)
         self.trained.append(name)
         validation = {"val": {"auroc": figures}}
-        self.there[name] = Experiment(name, "0" * 40, "", tree, validation, "")
+        self.there[name] = Experiment(name, name, "", tree, validation, "")
+
+    def remove(self, name: str) -> None:
+        del self.there[name]
+
+    def evaluated(self, rev: str) -> dict[str, Any] | None:
+        return (
+            {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
+            if rev in self.judged
+            else None
+        )
 
     def listed(self, rev: str = "HEAD") -> tuple[Experiment, list[Experiment]]:
         return Experiment("main", "1" * 40, "", PARAMS, None, ""), list(self.there.values())
@@ -94,8 +107,8 @@ def dvc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dvc:
     fake = Dvc()
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiments, "train", fake.train)
-    monkeypatch.setattr(experiments, "listed", fake.listed)
+    for name in ("train", "listed", "remove", "evaluated"):
+        monkeypatch.setattr(experiments, name, getattr(fake, name))
     monkeypatch.setattr(experiments, "code_differs", lambda _: [])
     return fake
 
@@ -104,6 +117,16 @@ def test_what_is_trained_is_not_trained_again(dvc: Dvc) -> None:
     seeds.table(2, "seed", [])
     seeds.table(3, "seed", [])
     assert dvc.trained == ["seed-0", "seed-1", "seed-2"]
+
+
+def test_the_test_split_is_read_where_it_is_asked_for_and_not_before(dvc: Dvc) -> None:
+    assert "| test |" not in seeds.table(2, "seed", [])
+    assert dvc.judged == set()
+    told = seeds.table(2, "seed", [], test=True)
+    assert "| test | AUROC | 0.700 | 0.000 |" in told
+    assert dvc.trained == ["seed-0", "seed-1", "seed-0", "seed-1"]  # DVC has the trainings
+    assert seeds.table(2, "seed", [], test=True) == told
+    assert len(dvc.trained) == 4
 
 
 def test_a_name_taken_by_another_recipe_is_refused_before_anything_is_trained(
@@ -131,7 +154,7 @@ def test_a_failed_training_leaves_the_workspace_as_it_was(
 ) -> None:
     before = Path("params.yaml").read_bytes()
 
-    def fail(name: str, settings: list[str]) -> None:
+    def fail(name: str, settings: list[str], target: str) -> None:
         Path("params.yaml").write_text("changed", encoding="utf-8")
         Path("dvc.lock").write_text("new", encoding="utf-8")
         raise InputError(f"{name}: it broke")
@@ -179,6 +202,15 @@ def test_seeds_and_their_ablation_table(copied: Workspace) -> None:
     assert "Reproducing" not in again.stderr
     refused = copied.run("pneumonia", "seeds", "1", "--name", "short", expect=1)
     assert "train.epochs is 2 there and 15 here" in refused.stderr
+
+    judged = copied.run(*words, "--test")
+    assert "| test | AUROC |" in judged.stdout
+    assert "epoch 1/2" not in judged.stderr  # nothing is trained again
+    assert (
+        first.stdout.splitlines()[2:]
+        == judged.stdout.splitlines()[-len(first.stdout.splitlines()) + 2 :]
+    )
+    assert copied.run("git", "status", "--porcelain").stdout == ""
 
     copied.run("pneumonia", "ablation", "--paired", "--write", "docs/log.md")
     log = copied.text("docs/log.md")

@@ -44,24 +44,32 @@ def card(metrics: Mapping[str, Any], validation: Mapping[str, Any], facts: Facts
 
     metrics, validation: figures by split, as in metrics.json and validation.json.
     """
-    splits = {**metrics, **validation}
     sections = [
         "# Model card: pneumonia in chest X-rays of children",
         *([SYNTHETIC] if facts.manifest["source"]["synthetic"] else []),
         _INTENDED_USE,
         _model(facts),
         _data(facts),
-        f"## Figures\n\n{interval_note(splits)}\n\n{figures_table(splits, tuple(NAMES))}",
-        _operating_points(metrics, facts.point),
-        *_subgroups(metrics),
-        _calibration(splits, facts.point),
-        _baselines(splits),
+        judged(metrics, validation, facts),
         _LIMITS,
         _NOT_COVERED,
         _KNOWN_BEFORE,
         _licence(facts),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def judged(metrics: Mapping[str, Any], validation: Mapping[str, Any], facts: Facts) -> str:
+    """Every figure as Markdown: the card's middle, and what the stage prints."""
+    splits = {**metrics, **validation}
+    sections = [
+        f"## Figures\n\n{interval_note(splits)}\n\n{figures_table(splits, tuple(NAMES))}",
+        _operating_points(metrics, facts.point),
+        *_subgroups(metrics),
+        _calibration(splits, facts.point),
+        _baselines(splits),
+    ]
+    return "\n\n".join(sections)
 
 
 def _model(facts: Facts) -> str:

@@ -8,19 +8,23 @@ from stages.metrics.results import say, table
 
 TOLD = {
     "AUROC": ("auroc",),
+    "Accuracy": ("decision", "accuracy"),
     "Sensitivity at decision": ("decision", "sensitivity"),
     "Specificity at decision": ("decision", "specificity"),
     "Specificity at screening sensitivity": ("screening", "specificity"),
+    "Sensitivity at rule-in": ("rule_in", "sensitivity"),
+    "Brier score": ("brier",),
+    "ECE": ("ece",),
 }
 """What is told of a role, and where it stands in its tree of figures."""
 
 
 def shift_auroc(validation: Mapping[str, Any]) -> float | None:
-    """Mean AUROC of the shift validations (all roles but "val"), by which the epoch was chosen.
+    """Mean AUROC of the shift validations ("val_..."), by which the epoch was chosen.
 
     Of the saved model, hence of the kept epoch. None where there is no such role.
     """
-    shifts = [role["auroc"]["value"] for name, role in validation.items() if name != "val"]
+    shifts = [tree["auroc"]["value"] for role, tree in validation.items() if role[:4] == "val_"]
     return statistics.fmean(shifts) if shifts else None
 
 
@@ -36,8 +40,8 @@ def spread_table(validations: Mapping[str, Mapping[str, Any]]) -> str:
     """Mean, standard deviation (of n - 1), least and greatest over the trainings, as Markdown,
     and each training's own figure with its interval.
 
-    validations: data/validation.json by the name of its training, one or more, all with the
-    same roles. A figure that any of them leaves out has no mean.
+    validations: figures by role (data/validation.json, and test) by the name of the training, one
+    or more, all with the same roles. A figure that any of them leaves out has no mean.
     """
     names = list(validations)
     lines = []
