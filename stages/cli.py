@@ -138,6 +138,18 @@ def stress(_: argparse.Namespace) -> int:
     return 0
 
 
+def thresholds(_: argparse.Namespace) -> int:
+    """Print what other rules for the decision threshold would have done on validation."""
+    from stages.engine import devices
+
+    settings = params.load()
+    devices.configure(settings.train.threads)
+    from stages import thresholds as rules
+
+    print(rules.table())
+    return 0
+
+
 def pointing(_: argparse.Namespace) -> int:
     """Print how often saliency maps peak on the phantoms' lesions, beside chance."""
     from stages.engine import devices
@@ -251,6 +263,9 @@ def parser() -> argparse.ArgumentParser:
         "stress", help="figures on validation films whose acquisition is changed"
     )
     command.set_defaults(run=stress)
+
+    command = commands.add_parser("thresholds", help="other rules for the decision, compared")
+    command.set_defaults(run=thresholds)
 
     command = commands.add_parser(
         "pointing", help="how often saliency maps peak on phantoms' lesions"

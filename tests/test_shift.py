@@ -41,3 +41,15 @@ def _value(tree: dict[str, Any], path: tuple[str, ...]) -> float:
     for key in path:
         tree = tree[key]
     return float(tree["value"])
+
+
+@pytest.mark.slow
+def test_the_rule_that_ships_is_one_that_survives_on_test(naive: Workspace) -> None:
+    told = naive.run("pneumonia", "thresholds").stdout.splitlines()
+    balanced = {
+        row.split(" | ")[0].removeprefix("| "): float(row.split(" | ")[-1].rstrip(" |"))
+        for row in told[2:]
+    }
+    shipped = balanced["equal error, random and matched (shipped)"]
+    assert shipped > balanced["equal error, random normals"]
+    assert shipped > balanced["specificity 0.95, random normals"]

@@ -121,7 +121,7 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
                 f"received {np.min(source.logits):.3g} to {np.max(source.logits):.3g}; the network "
                 "has learnt nothing: train longer or at another learning rate"
             )
-    cut = float(np.median([_equal_error(sources, rng) for rng in _generators(seed)]))
+    cut = equal_error(sources, seed=seed)
     slope, intercept = _platt(sources)
     if slope <= 0:
         raise InputError(
@@ -144,6 +144,12 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
         thresholds={name: float(_sigmoid(slope * at + intercept)) for name, at in cuts.items()},
         fitted_on=("val",) if matched is None else ("val", "val_matched"),
     )
+
+
+def equal_error(sources: list[Pool], *, seed: int) -> float:
+    """The logit where sensitivity on the first pool equals specificity, the median over draws of
+    patients; the normals of each pool weigh the same."""
+    return float(np.median([_equal_error(sources, rng) for rng in _generators(seed)]))
 
 
 def _generators(seed: int) -> list[np.random.Generator]:
