@@ -17,9 +17,10 @@ BASELINE = "none: the baseline"
 
 
 def table(settings: Params, rev: str, *, against: str | None = None, paired: bool) -> str:
-    """The commit `rev` and each experiment that starts from it, as Markdown, the baseline first.
+    """The experiments that start from the commit `rev`, as Markdown, the baseline first.
 
-    against: the experiment that is the baseline; None for the commit itself. paired: also each
+    against: the experiment that is the baseline; None for the commit itself, which with another
+    baseline has no row: screening does not resemble what is committed. paired: also each
     one's paired difference from the baseline, for which models are brought from DVC's cache and
     judged on the validation films again (seconds each). Raises InputError where there is nothing
     to tell, or nothing to tell it against.
@@ -31,7 +32,7 @@ def table(settings: Params, rev: str, *, against: str | None = None, paired: boo
             "--name NAME -S key=value train`, or name the commit that they start from by --rev"
         )
     baseline = commit if against is None else _named(against, found)
-    others = [one for one in (commit, *found) if one is not baseline]
+    others = [one for one in found if one is not baseline]
     told = _differences(baseline, others, settings) if paired else {}
     facts = _journal()
     rows = []

@@ -11,6 +11,7 @@ import yaml
 
 from stages import experiments, layout
 from stages.engine import devices
+from stages.engine.errors import InputError
 from stages.images.shards import Shards, open_shards
 from stages.metrics.differences import Judged, paired
 from stages.metrics.intervals import Figure
@@ -24,7 +25,8 @@ def differences(
     """Paired differences of each of `revs` from `baseline`, by rev (`metrics.differences`).
 
     Models, and shards where they are not those at hand, are brought by `dvc get` into a folder
-    that goes afterwards. A rev whose validation films are others is left out, with a line.
+    that goes afterwards. A rev whose validation films are others, or whose files DVC's cache does
+    not hold, is left out, with a line.
     """
     devices.configure(settings.train.threads)
     # TensorFlow warns of a graph per model, which is what several models need.
@@ -35,7 +37,11 @@ def differences(
         records, theirs = stored.judged(baseline)
         ids = {role: list(rows["id"]) for role, rows in records.items()}
         for rev in revs:
-            here, ours = stored.judged(rev)
+            try:
+                here, ours = stored.judged(rev)
+            except InputError as error:  # trained elsewhere, or gone from the cache
+                print(f"{rev[:7]}: nothing to pair: {str(error).strip()}", file=sys.stderr)
+                continue
             if {role: list(rows["id"]) for role, rows in here.items()} != ids:
                 print(f"{rev[:7]}: other validation films, so nothing to pair", file=sys.stderr)
             else:
