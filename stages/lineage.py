@@ -10,31 +10,41 @@ from typing import Any
 import yaml
 
 from stages import layout
+from stages.engine.files import read_json
 
-NAMED = {
-    "train": layout.MODEL,
-    "evaluate": layout.METRICS,
-    "register": layout.RELEASE,
-}
-"""What a release comes from, by the stage whose out it is."""
+NAMED = (layout.MODEL, layout.VALIDATION, layout.METRICS, layout.RELEASE)
+"""What a release comes from: outs of train, evaluate and register."""
 
 
 def lineage(model_digest: str) -> list[tuple[str, str | None, str | None]]:
     """What must be the same for a version to be the committed one: (what, found, required).
 
-    The model, its report and the release must be the outs that HEAD's dvc.lock names, and the
+    The model, its figures and the release must be the outs that HEAD's dvc.lock names, and the
     release must name the version's model.
     """
     locked = _locked()
     named: list[tuple[str, str | None, str | None]] = [
         (f"{path} is what HEAD's dvc.lock names", md5(path), locked.get(path.as_posix()))
-        for path in NAMED.values()
+        for path in NAMED
     ]
+    return [*named, (f"{layout.RELEASE} names this version's model", _released(), model_digest)]
+
+
+def report(model_digest: str) -> dict[str, Any] | None:
+    """The figures by role under data/; None where they are not those of this model.
+
+    Raises InputError where the release names this model and its figures are not there.
+    """
+    if _released() != model_digest:
+        return None
+    return {**read_json(layout.VALIDATION), **read_json(layout.METRICS)}
+
+
+def _released() -> str | None:
     try:
-        released = json.loads(layout.RELEASE.read_text(encoding="utf-8"))["model_digest"]
+        return str(json.loads(layout.RELEASE.read_text(encoding="utf-8"))["model_digest"])
     except (OSError, ValueError, KeyError):
-        released = None
-    return [*named, (f"{layout.RELEASE} names this version's model", released, model_digest)]
+        return None
 
 
 def md5(path: Path) -> str | None:
@@ -67,6 +77,6 @@ def _locked() -> dict[str, str]:
     stages: Mapping[str, Any] = (yaml.safe_load(shown.stdout) or {}).get("stages", {})
     return {
         out["path"]: str(out.get("md5"))
-        for name in NAMED
-        for out in stages.get(name, {}).get("outs", [])
+        for stage in stages.values()
+        for out in stage.get("outs", [])
     }

@@ -11,7 +11,7 @@ from stages.listing import aligned, show
 
 def promote(arguments: argparse.Namespace) -> int:
     """Judge a version and, where it passes, move the alias; 1 where it does not."""
-    from stages.lineage import lineage
+    from stages.lineage import lineage, report
     from stages.registry import promote as gate
 
     everything = params.load()
@@ -23,7 +23,7 @@ def promote(arguments: argparse.Namespace) -> int:
 
     devices.configure(everything.train.threads)
     options = everything.register
-    rule = gate.Gate(options.floors, options.rule, lineage, layout.SHARDS, layout.RAW)
+    rule = gate.Gate(options.floors, options.rule, lineage, report, layout.SHARDS, layout.RAW)
     outcome = gate.promote(
         client, store, name, arguments.version, rule, alias=arguments.to,
         override=arguments.reason,

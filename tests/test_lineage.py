@@ -20,7 +20,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     for name, text in {
         "data/model/model.keras": "a network", "data/model/b/operating_point.json": "{}",
-        "data/report/metrics.json": "{}", "data/release.json": json.dumps({"model_digest": MODEL}),
+        "data/report/metrics.json": '{"test": 1}', "data/validation.json": '{"val": 2}',
+        "data/release.json": json.dumps({"model_digest": MODEL}),
     }.items():  # fmt: skip
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
@@ -32,8 +33,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def commit() -> None:
     """Write dvc.lock as DVC would, and commit it."""
     stages = {
-        stage: {"outs": [{"path": path.as_posix(), "md5": lineage.md5(path)}]}
-        for stage, path in lineage.NAMED.items()
+        f"stage of {path}": {"outs": [{"path": path.as_posix(), "md5": lineage.md5(path)}]}
+        for path in lineage.NAMED
     }
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     subprocess.run(["git", "add", "dvc.lock"], check=True)
@@ -52,7 +53,9 @@ def test_what_is_committed_is_named(repository: Path) -> None:
     assert broken() == []
 
 
-@pytest.mark.parametrize("path", ["data/model/model.keras", "data/report/metrics.json"])
+@pytest.mark.parametrize(
+    "path", ["data/model/model.keras", "data/report/metrics.json", "data/validation.json"]
+)
 def test_a_file_changed_since_is_not(repository: Path, path: str) -> None:
     Path(path).write_text("trained again")
     (what,) = broken()
@@ -78,6 +81,13 @@ def test_another_version_than_the_release_is_not(repository: Path) -> None:
     assert len(broken()) == 2
 
 
+def test_figures_are_told_of_the_released_model_alone(repository: Path) -> None:
+    assert lineage.report(MODEL) == {"test": 1, "val": 2}
+    assert lineage.report("x" * 64) is None
+    Path("data/release.json").unlink()
+    assert lineage.report(MODEL) is None
+
+
 def test_without_git_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert len(broken()) == 4
+    assert len(broken()) == 5

@@ -74,6 +74,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "register.rule.ece": [-0.1, 1.1],
     "register.rule.margin_sensitivity": [-0.1, 1.1],
     "register.rule.margin_specificity": [-0.1, 1.1, float("nan")],
+    "register.rule.margin_tail": [-0.1, 1.1],
     "register.rule.confidence": [0.4, 1.0],
     "register.rule.draws": [99, 10**6],
     "register.rule.seed": [-1, 2**31],

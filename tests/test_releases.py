@@ -17,7 +17,7 @@ def test_challengers_meet_the_champion_on_the_same_films(copied: Workspace) -> N
     if not champions(copied):  # the copy may come after another test has promoted
         copied.run("pneumonia", "promote")
     # So few films can't show that a model is not worse: with these margins any will do.
-    wide = {"register.rule.margin_sensitivity": 1.0, "register.rule.margin_specificity": 1.0}
+    wide = {f"register.rule.margin_{name}": 1.0 for name in ("sensitivity", "specificity", "tail")}
 
     copied.params({"train.seed": 1, **wide})
     copied.run("dvc", "repro")

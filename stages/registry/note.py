@@ -8,6 +8,8 @@ from stages.engine.files import digest
 from stages.metrics.promotion import Verdict
 from stages.registry.record import NOT_RECORDED, Record, circumstance, plain
 
+GATE = "\n\n### Gate\n\n"
+"""Before what `promote` adds to a description, which outlives a new note."""
 HEADLINES = ("auroc", "accuracy", "sensitivity", "specificity", "brier")
 
 
@@ -37,14 +39,20 @@ def note(record: Record, verdict: Verdict, journal: Mapping[str, Any]) -> Note:
         "data_digest": identity.data,
         "source": str(identity.source["name"]),
         "pinned": plain(identity.source["pinned"]),
-        "floors_reasons": str(verdict),
         # Without a journal, what an earlier one told stays.
         **({} if commit == NOT_RECORDED else {"git_commit": commit}),
     }
-    reasons = "".join(f"- {reason}\n" for reason in verdict.reasons)
-    return Note(
-        tags, f"{headline(record)}\n\n{described(record)}\n\nFloors: {tags['floors']}\n\n{reasons}"
+    made = "" if commit == NOT_RECORDED else f" Made by commit `{commit[:12]}`."
+    told = f"{headline(record)}\n\n{described(record)}{made}"
+    return Note(tags, f"{told}\n\n### Floors\n\n{table(verdict)}")
+
+
+def table(verdict: Verdict) -> str:
+    """A verdict's reasons in Markdown."""
+    rows = "".join(
+        f"| {reason.rule} | {reason.found} | {reason.outcome} |\n" for reason in verdict.reasons
     )
+    return f"| rule | found | outcome |\n|---|---|---|\n{rows}"
 
 
 def headline(record: Record) -> str:
@@ -63,7 +71,7 @@ def described(record: Record) -> str:
         f"Pneumonia in chest X-rays, learned from `{identity.source['name']}` "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
         f"| on the test split | value (interval) |\n|---|---|\n{rows}\n"
-        "The model card is in the run's artifacts, `report/model_card.md`."
+        "The model card lies beside the model, and as `report/model_card.md` in the run."
     )
 
 

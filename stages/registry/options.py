@@ -30,12 +30,14 @@ class RuleOptions:
     ece: most that the upper bound of the expected calibration error at the stated prior may be.
     margin_sensitivity, margin_specificity: how much worse than the champion, on the same films
         of the shift validations, a challenger may at most be (0.03: three points).
+    margin_tail: the same for specificity on val_tail, which has fewer normals.
     confidence: of each bound of that comparison, taken alone. draws, seed: of its resampling.
     """
 
     ece: float
     margin_sensitivity: float
     margin_specificity: float
+    margin_tail: float
     confidence: float
     draws: int
     seed: int
@@ -44,6 +46,7 @@ class RuleOptions:
         between("register.rule.ece", self.ece, 0, 1)
         between("register.rule.margin_sensitivity", self.margin_sensitivity, 0, 1)
         between("register.rule.margin_specificity", self.margin_specificity, 0, 1)
+        between("register.rule.margin_tail", self.margin_tail, 0, 1)
         between("register.rule.confidence", self.confidence, 0.5, 0.999)
         between("register.rule.draws", self.draws, 100, 100_000)
         between("register.rule.seed", self.seed, 0, 2**31 - 1)

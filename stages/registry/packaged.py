@@ -7,6 +7,7 @@ that versions with different code live in one process and none takes this reposi
 
 import ast
 import io
+import itertools
 import re
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from stages.registry.record import Record
 
 MODULE = f"{PACKAGE}.registry.pyfunc_model"
 FORMAT = 1
+CARD = Path("report/model_card.md")
 # Where the name under which a distribution is pinned is not the one it is imported by.
 _DISTRIBUTIONS = {
     "cv2": ("opencv-python-headless",),
@@ -34,8 +36,9 @@ _DISTRIBUTIONS = {
 def save(folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: Any = None) -> None:
     """Write the model of `record` to the new folder `folder` as an MLflow pyfunc.
 
-    root: of the repository, whose code is taken along. lock: the file that pins what the code
-    needs. mlflow_model: MLflow's own record of where the model will live, if it has one.
+    The run's model card lies beside it. root: of the repository, whose code is taken along. lock:
+    the file that pins what the code needs. mlflow_model: MLflow's own record of where the model
+    will live, if it has one.
     """
     import mlflow
 
@@ -43,6 +46,7 @@ def save(folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: 
         scratch = Path(temporary)
         package = copy_code(root, scratch / "code")
         write_json(scratch / "facts.json", facts(record))
+        write_text(scratch / "constraints.txt", "\n".join(itertools.chain(*_pins(lock).values())))
         mlflow.pyfunc.save_model(
             folder,
             python_model=scratch / "code" / package / "registry" / "pyfunc_model.py",
@@ -54,10 +58,12 @@ def save(folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: 
             },
             signature=_signature(),
             input_example=_example(),
-            pip_requirements=requirements(root, lock),
+            # What these in turn require is held by the constraints to what the lock says too.
+            pip_requirements=[*requirements(root, lock), f"-c {scratch / 'constraints.txt'}"],
             metadata=facts(record),
             mlflow_model=mlflow_model,
         )
+    write_text(folder / CARD.name, record.files[CARD.as_posix()].read_text(encoding="utf-8"))
 
 
 def facts(record: Record) -> dict[str, Any]:
@@ -92,10 +98,7 @@ def requirements(root: Path, lock: Path) -> list[str]:
 
     Raises ValueError where it imports what the lock does not pin.
     """
-    pins: dict[str, list[str]] = {}
-    text = lock.read_text(encoding="utf-8")
-    for pin, name in re.findall(r"^(([\w.-]+)==[^\\\n]+)", text, flags=re.MULTILINE):
-        pins.setdefault(name, []).append(pin.strip())
+    pins = _pins(lock)
     wanted = [
         distribution
         for module in _imports([root / path for path in import_closure(MODULE, root)])
@@ -105,6 +108,15 @@ def requirements(root: Path, lock: Path) -> list[str]:
     if unpinned:
         raise ValueError(f"{lock}: expected pins of {', '.join(unpinned)}, found none")
     return [pin for name in wanted for pin in pins[name]]
+
+
+def _pins(lock: Path) -> dict[str, list[str]]:
+    """The lock's pins by distribution, one for each of its platforms, without their hashes."""
+    pins: dict[str, list[str]] = {}
+    text = lock.read_text(encoding="utf-8")
+    for pin, name in re.findall(r"^(([\w.-]+)==[^\\\n]+)", text, flags=re.MULTILINE):
+        pins.setdefault(name, []).append(pin.strip())
+    return pins
 
 
 def _imports(paths: Sequence[Path]) -> list[str]:

@@ -11,8 +11,9 @@ from stages.metrics.comparison import differences, margins
 from stages.metrics.promotion import Reason, Verdict, ceiling, floors, not_worse, same
 from stages.registry import contest, history
 from stages.registry.aliases import CANDIDATE, CHAMPION, alias_of
+from stages.registry.note import GATE, table
 from stages.registry.options import Floors, RuleOptions
-from stages.registry.record import NOT_RECORDED
+from stages.registry.record import NOT_RECORDED, flatten_figures
 from stages.registry.store import Store
 
 CALIBRATED = ("val_matched", "val")
@@ -25,12 +26,14 @@ class Gate:
     """The rule, and where to find what it asks for.
 
     lineage: of a version, given its model digest, the names that must be the same: each a
-    description, what is found, and what is required. shards, raw: the data set at hand.
+    description, what is found, and what is required. report: the figures by role that the files
+    give a model digest, or None where they are another model's. shards, raw: the data set at hand.
     """
 
     floors: Floors
     rule: RuleOptions
     lineage: Callable[[str], Sequence[tuple[str, str | None, str | None]]]
+    report: Callable[[str], Mapping[str, Any] | None]
     shards: Path
     raw: Path
 
@@ -77,12 +80,13 @@ def promote(
             raise InputError(f"{name} version {number} is the {alias} already; nothing to do")
         verdict, reported = judge(client, name, entry, seen.version, gate)
         said = "passed" if verdict.passed else "overridden" if override else "failed"
-        kept = {"gate": said, "gate_reasons": str(verdict),
-                "gate_against": seen.version or "no champion"}  # fmt: skip
+        kept = {"gate": said, "gate_against": seen.version or "no champion"}
         if override is not None:
             kept["gate_override"] = override
         for key, value in kept.items():
             client.set_model_version_tag(name, number, key, value)
+        told = (entry.description or "").partition(GATE)[0]
+        client.update_model_version(name, number, f"{told}{GATE}{_told(kept, verdict, reported)}")
         if verdict.passed or override is not None:
             overridden = not verdict.passed
             history.move(
@@ -132,11 +136,12 @@ def judge(
 ) -> tuple[Verdict, dict[str, str]]:
     """The verdict on a version, and what is reported beside it."""
     rule, tags = gate.rule, entry.tags
-    figures = dict(client.get_run(entry.run_id).data.metrics) if entry.run_id else {}
+    model = tags.get("model_digest", NOT_RECORDED)
+    figures = _figures(client, entry, gate.report(model))
     test = {key: _figure(figures, f"test/{key}") for key in vars(gate.floors)}
     reasons = [
         *(same(what, found, required)
-          for what, found, required in gate.lineage(tags.get("model_digest", NOT_RECORDED))),
+          for what, found, required in gate.lineage(model)),
         Reason("data are pinned by a checksum (fetch.sha256)", tags.get("pinned", "no"), "yes",
                tags.get("pinned") == "yes"),
         *floors(test, vars(gate.floors)),
@@ -157,12 +162,28 @@ def judge(
         )
         asked = margins(
             told.paired.role, sensitivity=rule.margin_sensitivity,
-            specificity=rule.margin_specificity,
+            specificity=rule.margin_specificity, tail=rule.margin_tail,
         )  # fmt: skip
         reasons += not_worse(found, asked)
         reported["compared with"] = f"version {champion}, on {told.films}"
         reported |= {f"{key} less champion's": _say(value) for key, value in found.items()}
     return Verdict(tuple(reasons)), reported
+
+
+def _figures(client: Any, entry: Any, report: Mapping[str, Any] | None) -> dict[str, float]:
+    """By the names of `record.flatten_figures`: what the files say, else what the run shows."""
+    if report is not None:
+        return dict(flatten_figures(report))
+    return dict(client.get_run(entry.run_id).data.metrics) if entry.run_id else {}
+
+
+def _told(kept: Mapping[str, str], verdict: Verdict, reported: Mapping[str, str]) -> str:
+    """The verdict in Markdown, for a version's description."""
+    said = f"{kept['gate']}, against {kept['gate_against']}"
+    if "gate_override" in kept:
+        said += f"; override: {kept['gate_override']}"
+    beside = "".join(f"- {key}: {value}\n" for key, value in reported.items())
+    return f"{said}\n\n{table(verdict)}\nReported beside it:\n\n{beside}"
 
 
 def _calibration(figures: Mapping[str, float], most: float) -> Reason:

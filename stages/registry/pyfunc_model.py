@@ -32,7 +32,7 @@ class BadFilms(MlflowException):  # type: ignore[misc]
 
 
 class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Column `image` (bytes of JPEG or PNG files) to `probability`, `decision`, `model_digest`."""
+    """Column `image` (the bytes of image files) to `probability`, `decision`, `model_digest`."""
 
     def load_context(self, context: Any) -> None:
         from stages.images.options import PixelOptions

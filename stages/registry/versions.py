@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.registry import packaged
-from stages.registry.note import Note
+from stages.registry.note import GATE, Note
 from stages.registry.record import NOT_RECORDED, Record, plain
 from stages.registry.store import Store, locked
 
@@ -37,7 +37,8 @@ def register(
                            **told.tags}.items():  # fmt: skip
             if version.tags.get(key) != value:
                 client.set_model_version_tag(name, number, key, value)
-        client.update_model_version(name, number, told.description)
+        gate = (version.description or "").partition(GATE)[1:]
+        client.update_model_version(name, number, told.description.rstrip() + "".join(gate))
         client.set_model_version_tag(name, number, "shown", told.shown)
     return number
 
@@ -60,8 +61,9 @@ def _ensure_model(client: Any, name: str, record: Record) -> None:
         f"Detects pneumonia in chest X-rays; learned from {source['name']} {source['version']}. "
         + ("Synthetic films: these versions say nothing about patients. "
            if record.identity.synthetic else "")
-        + "Takes the bytes of image files. Alias `champion` answers, `candidate` waits for "
-        "`pneumonia promote`."
+        + "Takes the bytes of image files. Alias `champion` answers, `candidate` waits for the "
+        "gate. Move aliases by `pneumonia promote` and `pneumonia rollback`: what is moved on "
+        "these pages, by a pencil or by the button Promote model, is not asked by the gate."
     )  # fmt: skip
     try:
         client.get_registered_model(name)

@@ -55,9 +55,13 @@ CASES = (
     Case("5 points, no val_tail", matched=0.05, tail=False),
     Case("5 points on val_matched alone", matched=0.05),
     Case("5 points on val_tail alone", tailed=0.05),
+    Case("7.5 points on val_tail alone", tailed=0.075),
     Case("equal, apart", correlation=APART),
     Case("3 points of sensitivity, apart", sensitivity=0.03, correlation=APART),
     Case("5 points of specificity, apart", matched=0.05, tailed=0.05, correlation=APART),
+    Case("equal, apart, no val_tail", correlation=APART, tail=False),
+    Case("3 points, apart, no val_tail", sensitivity=0.03, correlation=APART, tail=False),
+    Case("5 points, apart, no val_tail", matched=0.05, correlation=APART, tail=False),
 )
 
 
@@ -134,8 +138,9 @@ def promoted(paired: Paired, rule: RuleOptions, seed: int) -> bool:
     """What the gate's comparison says of the challenger."""
     found = differences(paired, seed=seed, draws=rule.draws, confidence=rule.confidence)
     asked = margins(
-        paired.role, sensitivity=rule.margin_sensitivity, specificity=rule.margin_specificity
-    )
+        paired.role, sensitivity=rule.margin_sensitivity,
+        specificity=rule.margin_specificity, tail=rule.margin_tail,
+    )  # fmt: skip
     return Verdict(not_worse(found, asked)).passed
 
 
@@ -145,7 +150,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     count = parser.parse_args().draws
     rule = params.load().register.rule
-    print(f"margins {rule.margin_sensitivity:g} and {rule.margin_specificity:g}, {count} draws")
+    print(
+        f"{count} draws; margins: sensitivity {rule.margin_sensitivity:g}, specificity "
+        f"{rule.margin_specificity:g}, on val_tail {rule.margin_tail:g}"
+    )
     for case in CASES:
         passed, apart = 0, np.zeros(2)
         for number in range(count):

@@ -51,7 +51,7 @@ def test_a_ceiling_holds_the_upper_bound(figure: Any, passed: bool) -> None:
     assert ceiling("ece on val", figure, 0.1).passed is passed
 
 
-MARGINS = {"sensitivity": 0.03, "specificity": 0.05}
+MARGINS = {"sensitivity": 0.03, "specificity on val": 0.05}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_challenger_may_not_be_worse_than_the_margin(
 ) -> None:
     found = {
         "sensitivity": None if sensitivity is None else {"value": 0.0, "low": sensitivity},
-        "specificity": {"value": 0.0, "low": specificity},
+        "specificity on val": {"value": 0.0, "low": specificity},
         "specificity on val_tail": {"value": -0.5, "low": -0.5},  # told, not asked for
     }
     assert Verdict(not_worse(found, MARGINS)).passed is passed
@@ -79,7 +79,7 @@ def test_a_challenger_may_not_be_worse_than_the_margin(
 def test_a_comparison_without_films_fails() -> None:
     assert str(Verdict(not_worse({}, MARGINS))).splitlines() == [
         "FAIL  sensitivity less champion's, lower bound above -0.03: no such figure",
-        "FAIL  specificity less champion's, lower bound above -0.05: no such figure",
+        "FAIL  specificity on val less champion's, lower bound above -0.05: no such figure",
     ]
 
 

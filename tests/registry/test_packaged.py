@@ -63,8 +63,11 @@ def registered(store: Store, files: Path, tmp_path: Path) -> Store:
 
 
 ALONE = """
-import sys, json, base64
+import sys, json, base64, socket
 sys.modules["stages"] = None  # as where this repository is not installed
+def offline(*_):
+    raise OSError("this test has no network")
+socket.socket.connect = socket.create_connection = offline
 import mlflow, pandas as pd
 model = mlflow.pyfunc.load_model("models:/pneumonia-phantom@candidate")
 films = [base64.b64decode(film) for film in json.load(sys.stdin)]
@@ -76,10 +79,10 @@ except mlflow.exceptions.MlflowException as error:
 """
 
 
-def alone(store: Store, folder: Path, films: list[bytes]) -> Any:
-    """What the registered candidate answers in a process without this repository."""
+def alone(store: Store, folder: Path, films: list[bytes], python: str = sys.executable) -> Any:
+    """What the registered candidate answers in a process without this repository or a network."""
     told = subprocess.run(
-        [sys.executable, "-c", ALONE],
+        [python, "-c", ALONE],
         input=json.dumps([base64.b64encode(film).decode() for film in films]),
         capture_output=True, text=True, check=True, cwd=folder,
         env={**os.environ, "MLFLOW_TRACKING_URI": store.uri, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -99,6 +102,34 @@ def test_it_loads_by_alias_where_this_repository_is_not(
     assert refused.startswith("film 2 of 3: ")
     assert "film 3 of 3: " in refused
     assert len(refused) < 500
+
+
+@pytest.mark.slow
+def test_its_own_requirements_are_all_it_needs(
+    registered: Store, client: Any, tmp_path: Path
+) -> None:
+    import mlflow
+
+    package = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}@candidate"))
+    python = tmp_path / "clean/bin/python"
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, "clean"], cwd=tmp_path,
+                   check=True)  # fmt: skip
+    installed = subprocess.run(
+        [*uv, "pip", "install", "--quiet", "--python", str(python),
+         "-r", str(package / "requirements.txt")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "Failed to fetch" in installed.stderr:
+        pytest.skip("needs a package index, or the packages in uv's cache")
+    assert installed.returncode == 0, installed.stderr
+    held = subprocess.run(
+        [*uv, "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
+    ).stdout.split()  # fmt: skip
+    lock = fake.LOCK.read_text(encoding="utf-8")
+    assert [pin for pin in held if f"\n{pin} " not in lock] == []
+    answer = alone(registered, tmp_path, [tiny.film(200)], str(python))
+    assert answer[0]["decision"] == "pneumonia"
 
 
 @pytest.mark.slow

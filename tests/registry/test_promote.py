@@ -1,5 +1,6 @@
 """The gate at the registry: who becomes champion, and what is kept of it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,24 @@ from tests.registry import fake
 
 NAME = "pneumonia-phantom"
 RULE = RuleOptions(
-    ece=1.0, margin_sensitivity=0.03, margin_specificity=0.05, confidence=0.95, draws=200, seed=0
+    ece=1.0,
+    margin_sensitivity=0.03,
+    margin_specificity=0.05,
+    margin_tail=0.07,
+    confidence=0.95,
+    draws=200,
+    seed=0,
 )
 FLOORS = Floors(auroc=0.9, sensitivity=0.8, specificity=0.7)
 
 
-def gate(*, same: bool = True, rule: RuleOptions = RULE) -> Gate:
-    """A gate for a version of HEAD (or not)."""
+def gate(
+    *, same: bool = True, rule: RuleOptions = RULE, figures: Any = None, lineage: Any = None
+) -> Gate:
+    """A gate for a version of HEAD (or not); figures: of the files, None for the run's."""
     return Gate(
-        FLOORS, rule, lambda model: [("HEAD names it", model, model if same else "other")],
-        Path("shards"), Path("raw"),
+        FLOORS, rule, lineage or (lambda model: [("HEAD names it", model, model if same else "")]),
+        lambda _: figures, Path("shards"), Path("raw"),
     )  # fmt: skip
 
 
@@ -35,6 +44,10 @@ def three(client: Any, store: Store, tmp_path: Path) -> Any:
 
     Made by hand: packaging three models would take half a minute.
     """
+    return versions(client, store, tmp_path)
+
+
+def versions(client: Any, store: Store, tmp_path: Path) -> Any:
     fake.write(tmp_path / "data")
     (tmp_path / "package").mkdir()
     (tmp_path / "package/MLmodel").write_text("flavors: {}\n")
@@ -84,12 +97,16 @@ def tags(client: Any, version: str) -> dict[str, str]:
     return dict(client.get_model_version(NAME, version).tags)
 
 
+def told(client: Any, version: str) -> str:
+    return str(client.get_model_version(NAME, version).description)
+
+
 def test_the_first_champion_is_the_candidate(three: Any, store: Store) -> None:
     outcome = promote(three, store, NAME, None, gate())
     assert (outcome.version, outcome.before, outcome.moved) == ("3", None, True)
     assert history.aliases_of(three, NAME) == {"candidate": "3", "champion": "3"}
     assert tags(three, "3")["gate"] == "passed"
-    assert "pass  champion on the same films: no champion yet" in tags(three, "3")["gate_reasons"]
+    assert "| champion on the same films | no champion yet | pass |" in told(three, "3")
     assert outcome.reported["test auroc"] == "0.950 (0.930 to 0.970)"
     with pytest.raises(InputError, match="version 3 is the champion already"):
         promote(three, store, NAME, "3", gate())
@@ -106,11 +123,13 @@ def test_a_worse_challenger_is_refused_and_the_verdict_kept(
     assert history.aliases_of(three, NAME)["champion"] == "1"
     kept = tags(three, "2")
     assert (kept["gate"], kept["gate_against"]) == ("failed", "1")
-    assert "FAIL  sensitivity less champion's" in kept["gate_reasons"]
+    assert "failed, against 1" in told(three, "2")
+    assert re.search(r"\| sensitivity less champion's.* \| FAIL \|", told(three, "2"))
     assert outcome.reported["sensitivity less champion's"].startswith("-0.050 (")
     missed[0] = 1
     assert promote(three, store, NAME, "2", gate()).moved
     assert tags(three, "2")["gate"] == "passed"
+    assert told(three, "2").count("### Gate") == 1
 
 
 def test_an_override_is_on_record(three: Any, store: Store) -> None:
@@ -134,6 +153,13 @@ def test_what_cannot_be_compared_is_refused_unless_overridden(
     assert (outcome.moved, failed(outcome)) == (False, ["champion on the same films"])
     assert outcome.reported["not compared"] == "no film is left"
     assert promote(three, store, NAME, "2", gate(), override="no choice").moved
+
+
+def test_the_files_are_asked_before_the_run(three: Any, store: Store) -> None:
+    """A store can be edited, and shows an older report where the same model is judged anew."""
+    weak = {"test": {key: fake.figure(0.7) for key in vars(FLOORS)}}
+    assert len(failed(promote(three, store, NAME, "1", gate(figures=weak)))) == 4
+    assert promote(three, store, NAME, "1", gate()).moved
 
 
 @pytest.mark.parametrize(
