@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.errors import InputError
+from stages.registry import views
 
 FOLDER = "mlruns"
 PATIENCE_S = 30
@@ -221,8 +222,10 @@ def serve_ui(store: Store, port: int = 5000) -> int:
             f"MLFLOW_TRACKING_URI: expected a database, received a server: "
             f"its pages are at {store.uri}"
         )
-    open_store(store)
-    print(f"MLflow on {store}: http://127.0.0.1:{port}/#/experiments  (Ctrl-C ends it)")
+    base = f"http://127.0.0.1:{port}"
+    for address in views.addresses(open_store(store), base):
+        print(f"runs and their figures: {address}")
+    print(f"MLflow on {store}: {base}/#/experiments  (Ctrl-C ends it)")
     # Without its job runner the server is up in a quarter of the time, in two processes.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does

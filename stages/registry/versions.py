@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stages.registry import packaged
+from stages.registry import packaged, views
 from stages.registry.note import GATE, Note
 from stages.registry.record import NOT_RECORDED, Record, plain
 from stages.registry.store import Store, locked
@@ -19,6 +19,7 @@ def register(
     renew: whether a version that has a note already gets this one in its place.
     """
     with locked(store):
+        views.keep(client, client.get_run(run_id).info.experiment_id)
         _ensure_model(client, name, record)
         version = find(client, name, record.model)
         if version is None:
