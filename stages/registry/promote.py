@@ -179,7 +179,8 @@ def _figures(client: Any, entry: Any, report: Mapping[str, Any] | None) -> dict[
 
 def _told(kept: Mapping[str, str], verdict: Verdict, reported: Mapping[str, str]) -> str:
     """The verdict in Markdown, for a version's description."""
-    said = f"{kept['gate']}, against {kept['gate_against']}"
+    rival = kept["gate_against"]
+    said = f"{kept['gate']}, against {f'version {rival}' if rival.isdigit() else rival}"
     if "gate_override" in kept:
         said += f"; override: {kept['gate_override']}"
     beside = "".join(f"- {key}: {value}\n" for key, value in reported.items())

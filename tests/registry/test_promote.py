@@ -123,7 +123,7 @@ def test_a_worse_challenger_is_refused_and_the_verdict_kept(
     assert history.aliases_of(three, NAME)["champion"] == "1"
     kept = tags(three, "2")
     assert (kept["gate"], kept["gate_against"]) == ("failed", "1")
-    assert "failed, against 1" in told(three, "2")
+    assert "failed, against version 1" in told(three, "2")
     assert re.search(r"\| sensitivity less champion's.* \| FAIL \|", told(three, "2"))
     assert outcome.reported["sensitivity less champion's"].startswith("-0.050 (")
     missed[0] = 1
