@@ -126,8 +126,8 @@ def test_its_own_requirements_are_all_it_needs(
     held = subprocess.run(
         [*uv, "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
     ).stdout.split()  # fmt: skip
-    lock = fake.LOCK.read_text(encoding="utf-8")
-    assert [pin for pin in held if f"\n{pin} " not in lock] == []
+    locked = fake.LOCK.read_text(encoding="utf-8").split()
+    assert [pin for pin in held if pin not in locked] == []
     answer = alone(registered, tmp_path, [tiny.film(200)], str(python))
     assert answer[0]["decision"] == "pneumonia"
 
@@ -162,7 +162,7 @@ def test_mlflow_serves_it_and_refuses_bad_films_shortly(registered: Store, tmp_p
                 return error.code, error.read().decode()
 
     try:
-        for _ in range(120):
+        for _ in range(600):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5):
                     break
