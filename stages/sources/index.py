@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from stages.engine.errors import InputError
-from stages.engine.files import read_json, sha256_bytes, write_json
+from stages.engine.files import read_json, replacing, sha256_bytes, write_json
 from stages.sources import names
 from stages.sources.folder import StoredZip
 from stages.sources.header import Header, read_header
@@ -107,16 +107,12 @@ def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
 
     Raises ValueError where the films are not in the order of their paths or a path comes twice.
     """
-    rows: list[IndexRow] = []
-    with StoredZip(folder / FILMS) as archive:
-        for film in films:
-            if rows and film.path <= rows[-1].path:
-                raise ValueError(f"films out of order: {film.path} after {rows[-1].path}")
-            archive.add(film.path, film.data)
-            rows.append(_row(film))
-    write_json(folder / SOURCE, {**asdict(source), "films": len(rows)})
-    write_table(folder / INDEX, [field.name for field in fields(IndexRow)], map(asdict, rows))
-    return len(rows)
+    columns = [field.name for field in fields(IndexRow)]
+    with replacing(folder / INDEX) as unfinished:
+        with StoredZip(folder / FILMS) as archive:
+            count = write_table(unfinished, columns, _kept(films, archive))
+        write_json(folder / SOURCE, {**asdict(source), "films": count})
+    return count
 
 
 def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
@@ -158,12 +154,27 @@ def read_index(folder: Path) -> list[IndexRow]:
         ) from None
 
 
-def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows as CSV; None becomes an empty field."""
+def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as CSV, as they come; None becomes an empty field. Returns their number."""
+    count = 0
     with path.open("w", newline="", encoding="utf-8") as handle:
         table = csv.DictWriter(handle, columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        for row in rows:
+            table.writerow(row)
+            count += 1
+    return count
+
+
+def _kept(films: Iterable[Film], archive: StoredZip) -> Iterator[dict[str, Any]]:
+    """Each film's row, once the film is in the archive."""
+    last = ""
+    for film in films:
+        if film.path <= last:
+            raise ValueError(f"films out of order: {film.path} after {last}")
+        archive.add(film.path, film.data)
+        yield asdict(_row(film))
+        last = film.path
 
 
 def _row(film: Film) -> IndexRow:
