@@ -12,10 +12,11 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from sys import intern
 from typing import Any, Self
 
 from stages.engine.errors import InputError
-from stages.engine.files import read_json, replacing, sha256_bytes, write_json
+from stages.engine.files import read_json, sha256_bytes, write_json
 from stages.sources import names
 from stages.sources.folder import StoredZip
 from stages.sources.header import Header, read_header
@@ -58,7 +59,7 @@ class Source:
     synthetic: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IndexRow:
     """One film's facts. `width` and `height` in pixels as shown, `mode` Pillow's, `icc` 0 or 1;
     these are None or empty where the header can't be read. `jpeg_table_mean` is None where the
@@ -79,7 +80,7 @@ class IndexRow:
     mode: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredFilm:
     """A film in `films.zip`: small, picklable, and read where it is needed."""
 
@@ -107,12 +108,16 @@ def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
 
     Raises ValueError where the films are not in the order of their paths or a path comes twice.
     """
-    columns = [field.name for field in fields(IndexRow)]
-    with replacing(folder / INDEX) as unfinished:
-        with StoredZip(folder / FILMS) as archive:
-            count = write_table(unfinished, columns, _kept(films, archive))
-        write_json(folder / SOURCE, {**asdict(source), "films": count})
-    return count
+    rows: list[IndexRow] = []
+    with StoredZip(folder / FILMS) as archive:
+        for film in films:
+            if rows and film.path <= rows[-1].path:
+                raise ValueError(f"films out of order: {film.path} after {rows[-1].path}")
+            archive.add(film.path, film.data)
+            rows.append(_row(film))
+    write_json(folder / SOURCE, {**asdict(source), "films": len(rows)})
+    write_table(folder / INDEX, [field.name for field in fields(IndexRow)], map(asdict, rows))
+    return len(rows)
 
 
 def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
@@ -132,7 +137,8 @@ def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
             f"{folder / FILMS}: expected the {len(rows)} films of {INDEX}, found others "
             f"({len(offsets)} members); run `dvc repro --force fetch`"
         )
-    return [StoredFilm(folder / FILMS, offsets[row.path], row) for row in rows], source
+    archive_path = folder / FILMS
+    return [StoredFilm(archive_path, offsets[row.path], row) for row in rows], source
 
 
 def read_index(folder: Path) -> list[IndexRow]:
@@ -154,27 +160,12 @@ def read_index(folder: Path) -> list[IndexRow]:
         ) from None
 
 
-def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows as CSV, as they come; None becomes an empty field. Returns their number."""
-    count = 0
+def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as CSV; None becomes an empty field."""
     with path.open("w", newline="", encoding="utf-8") as handle:
         table = csv.DictWriter(handle, columns, lineterminator="\n")
         table.writeheader()
-        for row in rows:
-            table.writerow(row)
-            count += 1
-    return count
-
-
-def _kept(films: Iterable[Film], archive: StoredZip) -> Iterator[dict[str, Any]]:
-    """Each film's row, once the film is in the archive."""
-    last = ""
-    for film in films:
-        if film.path <= last:
-            raise ValueError(f"films out of order: {film.path} after {last}")
-        archive.add(film.path, film.data)
-        yield asdict(_row(film))
-        last = film.path
+        table.writerows(rows)
 
 
 def _row(film: Film) -> IndexRow:
@@ -209,11 +200,12 @@ def _parse(table: Iterable[dict[str, str]]) -> Iterator[IndexRow]:
             width=int(row["width"]) if row["width"] else None,
             height=int(row["height"]) if row["height"] else None,
             label=int(row["label"]),
-            kind=row["kind"],
-            patient=row["patient"],
-            split_group=row["split_group"],
-            source_split=row["source_split"],
+            # Few texts, of many films: one copy of each in memory.
+            kind=intern(row["kind"]),
+            patient=intern(row["patient"]),
+            split_group=intern(row["split_group"]),
+            source_split=intern(row["source_split"]),
             jpeg_table_mean=float(row["jpeg_table_mean"]) if row["jpeg_table_mean"] else None,
             icc=int(row["icc"]) if row["icc"] else None,
-            mode=row["mode"],
+            mode=intern(row["mode"]),
         )
