@@ -15,6 +15,15 @@ from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_text
 
 
+def pin(arguments: argparse.Namespace) -> int:
+    """Write an archive's path and checksum into params.yaml."""
+    from stages import pinning
+
+    params.load()
+    print(pinning.pin(arguments.path))
+    return 0
+
+
 def predict(arguments: argparse.Namespace) -> int:
     """Print probability and decision for each film; 1 where any could not be used."""
     from stages.engine import devices
@@ -194,6 +203,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--source", help="the champion for this data set, by its name")
     command.add_argument("--json", action="store_true")
     command.set_defaults(run=predict)
+
+    command = commands.add_parser("pin", help="write an archive's checksum into params.yaml")
+    command.add_argument("path", metavar="PATH", help="a zip, tar, tar.gz or folder of films")
+    command.set_defaults(run=pin)
 
     source = argparse.ArgumentParser(add_help=False)
     source.add_argument("--source", help="the data set (default: data/release.json's)")

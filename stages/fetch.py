@@ -1,12 +1,11 @@
 """Stage `fetch`: radiographs as received, and an index of them, into data/raw."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from stages import layout, params
 from stages.engine.stage import run
-from stages.sources import archive
+from stages.sources import archive, kermany
 from stages.sources.folder import replacing_folder
 from stages.sources.index import Film, Source, write_raw
 from stages.sources.options import FetchOptions
@@ -19,7 +18,7 @@ def main() -> None:
     with replacing_folder(layout.RAW) as folder:
         films, source = _received(options, folder)
         count = write_raw(folder, films, source)
-    pinned = "" if source.pinned else " (not pinned: give its fetch.sha256 to have it noticed)"
+    pinned = "" if source.pinned else " (not pinned: `pneumonia pin` has a change noticed)"
     print(f"{count} films from {source.name}, sha256 {source.sha256 or 'none: made here'}{pinned}")
 
 
@@ -27,9 +26,12 @@ def _received(options: FetchOptions, folder: Path) -> tuple[Iterator[Film], Sour
     """Films and source; what else the source knows goes to `folder`."""
     if options.source == "phantom":
         return generate.keep_truth(folder, generate.films(options.phantom)), generate.SOURCE
-    # DVC runs some experiments in another folder; it names the repository's root in DVC_ROOT.
-    root = Path(os.environ.get("DVC_ROOT", ""))
-    return archive.receive(root / Path(options.path or "").expanduser(), options.sha256)
+    if options.source == "kermany":
+        return kermany.receive(options.url, options.sha256, scratch=folder)
+    table = layout.from_root(options.labels) if options.labels else None
+    return archive.receive(
+        layout.from_root(options.path or ""), options.sha256, table=table, scratch=folder
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from stages.metrics.results import BEGIN, END
 from tests.workspace import ROOT, Workspace
 
 COMMANDS = (
-    "predict", "promote", "rollback", "history", "runs", "models", "sync", "ui", "results",
+    "predict", "pin", "promote", "rollback", "history", "runs", "models", "sync", "ui", "results",
     "figures", "seeds", "ablation", "stress", "pointing", "export",
 )  # fmt: skip
 LIGHT = """

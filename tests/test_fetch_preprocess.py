@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from stages.engine.files import read_json, sha256_file
 from stages.images.shards import open_shards
 from tests.films import encoded, paths, picture, zipped
+from tests.sources.faults import serving
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,7 +64,34 @@ def test_phantoms_become_shards(tmp_path: Path) -> None:
 def test_a_users_mistake_is_one_line(tmp_path: Path) -> None:
     failed = stage("fetch", tmp_path, source="archive", path="none.zip")
     assert failed.returncode == 1
-    assert failed.stderr.startswith("error: fetch.path: expected a zip archive, found no file")
+    assert failed.stderr.startswith("error: fetch.path: expected a zip, tar or tar.gz")
     assert not (tmp_path / "data/raw").exists()
     failed = stage("preprocess", tmp_path)
     assert failed.stderr.startswith("error: data/raw/index.csv: expected an index, found none")
+
+
+def test_a_download_that_fails_leaves_data_and_the_next_one_takes_it_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    members = {f"set/{p}": encoded(picture(p)) for p in paths()}
+    path = zipped(tmp_path / "films.zip", members)
+    fetched = stage("fetch", tmp_path, source="archive", path="films.zip")
+    assert fetched.returncode == 0, fetched.stderr
+    before = {path: sha256_file(path) for path in (tmp_path / "data/raw").iterdir()}
+    data, sha256 = path.read_bytes(), sha256_file(path)
+    path.unlink()
+    with serving("404", "good", body=data) as server:
+        kermany = {"source": "kermany", "url": server.address, "sha256": sha256}
+        failed = stage("fetch", tmp_path, **kermany)
+        assert failed.returncode == 1
+        first, *rest = failed.stderr.splitlines()
+        assert first.startswith("downloading http://127.0.0.1:")
+        assert rest[0].endswith("not downloaded: the file is not there (status 404)")
+        assert "data/raw is as it was" in rest[1]
+        assert before == {path: sha256_file(path) for path in (tmp_path / "data/raw").iterdir()}
+        assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
+        fetched = stage("fetch", tmp_path, **kermany)
+        assert f"48 films from ChestXRay2017.zip, sha256 {sha256}\n" in fetched.stdout
+    assert read_json(tmp_path / "data/raw/source.json")["pinned"] is True

@@ -22,6 +22,8 @@ TREE: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 # Values of the right type that are out of range, for every key that has a range.
 OUT_OF_RANGE: dict[str, list[Any]] = {
     "fetch.source": ["kaggle", "archive"],  # an archive wants a path
+    "fetch.labels": [""],
+    "fetch.url": ["films.zip", "file:///etc/hostname", "ftp://host/films.zip", "https:///x"],
     "fetch.sha256": ["abc", "G" * 64],
     "fetch.phantom.seed": [-1, 2**32],
     "fetch.phantom.patients_train": [3, 10**6],
@@ -275,8 +277,8 @@ def test_every_stage_checks_the_whole_file_before_any_work(stage: str, spoiled: 
 
 
 @pytest.mark.parametrize(
-    "words", [["predict", "film.png"], ["promote"], ["rollback"], ["history"], ["runs"], ["models"],
-              ["sync"], ["ui"], ["results"], ["export", "model.h5"]],
+    "words", [["predict", "film.png"], ["pin", "films.zip"], ["promote"], ["rollback"], ["history"],
+              ["runs"], ["models"], ["sync"], ["ui"], ["results"], ["export", "model.h5"]],
     ids=lambda words: str(words[0]),
 )  # fmt: skip
 def test_every_command_checks_it_too(

@@ -5,7 +5,7 @@ A folder of one `<role>.npy` per role, `records.csv` with one row per film in sh
 """
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -26,7 +26,7 @@ MANIFEST = "manifest.json"
 RECORDS = "records.csv"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One row of records.csv. `id` is the film's path, with `#k` behind it for its k-th
     re-acquired copy; a film may be in several validation roles, so an id is unique within
@@ -65,14 +65,14 @@ class ShardWriter:
         self._folder = folder
         self._image_px = image_px
         self._shards: dict[str, PixelFile] = {}
-        self._records: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._records: dict[str, list[Record]] = defaultdict(list)
 
     def add(self, role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
         """Append one film, uint8 (image_px, image_px), to a role."""
         if role not in self._shards:
             self._shards[role] = PixelFile(self._folder / f"{role}.npy", self._image_px)
         shard = self._shards[role]
-        self._records[role].append({**asdict(record), "role": role, "row": len(shard)})
+        self._records[role].append(replace(record, role=role, row=len(shard)))
         shard.append(pixels)
 
     def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class ShardWriter:
         write_table(
             self._folder / RECORDS,
             _COLUMNS,
-            (row for rows in self._records.values() for row in rows),
+            (asdict(row) for rows in self._records.values() for row in rows),
         )
         for role, rows in self._records.items():
             on_disk = np.load(self._folder / f"{role}.npy", mmap_mode="r").shape
@@ -121,11 +121,11 @@ class ShardWriter:
             self._close()
 
 
-def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+def _counts(rows: list[Record]) -> dict[str, int]:
     return {
-        "normal": sum(row["label"] == 0 for row in rows),
-        "pneumonia": sum(row["label"] == 1 for row in rows),
-        "patients": len({row["patient"] for row in rows}),
+        "normal": sum(row.label == 0 for row in rows),
+        "pneumonia": sum(row.label == 1 for row in rows),
+        "patients": len({row.patient for row in rows}),
     }
 
 

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from sys import intern
 from typing import Any, Self
 
 from stages.engine.errors import InputError
@@ -58,7 +59,7 @@ class Source:
     synthetic: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IndexRow:
     """One film's facts. `width` and `height` in pixels as shown, `mode` Pillow's, `icc` 0 or 1;
     these are None or empty where the header can't be read. `jpeg_table_mean` is None where the
@@ -79,7 +80,7 @@ class IndexRow:
     mode: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredFilm:
     """A film in `films.zip`: small, picklable, and read where it is needed."""
 
@@ -136,7 +137,8 @@ def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
             f"{folder / FILMS}: expected the {len(rows)} films of {INDEX}, found others "
             f"({len(offsets)} members); run `dvc repro --force fetch`"
         )
-    return [StoredFilm(folder / FILMS, offsets[row.path], row) for row in rows], source
+    archive_path = folder / FILMS
+    return [StoredFilm(archive_path, offsets[row.path], row) for row in rows], source
 
 
 def read_index(folder: Path) -> list[IndexRow]:
@@ -198,11 +200,12 @@ def _parse(table: Iterable[dict[str, str]]) -> Iterator[IndexRow]:
             width=int(row["width"]) if row["width"] else None,
             height=int(row["height"]) if row["height"] else None,
             label=int(row["label"]),
-            kind=row["kind"],
-            patient=row["patient"],
-            split_group=row["split_group"],
-            source_split=row["source_split"],
+            # Few texts, of many films: one copy of each in memory.
+            kind=intern(row["kind"]),
+            patient=intern(row["patient"]),
+            split_group=intern(row["split_group"]),
+            source_split=intern(row["source_split"]),
             jpeg_table_mean=float(row["jpeg_table_mean"]) if row["jpeg_table_mean"] else None,
             icc=int(row["icc"]) if row["icc"] else None,
-            mode=row["mode"],
+            mode=intern(row["mode"]),
         )

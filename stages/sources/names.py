@@ -15,10 +15,14 @@ from dataclasses import dataclass
 
 from stages.engine.errors import InputError
 
-_EXTENSION = r"\.(?:jpeg|jpg|png)"
-_PNEUMONIA = re.compile(rf"(?P<group>person\d+)_(?P<kind>bacteria|virus)_\d+(?:_\d+)?{_EXTENSION}")
-_NORMAL = re.compile(rf"(?P<group>(?:NORMAL2-)?IM-\d+)-\d+(?:-\d+)?{_EXTENSION}")
-_VERSION_3 = re.compile(rf"(?P<kind>NORMAL|BACTERIA|VIRUS)-(?P<number>\d+)-\d+{_EXTENSION}")
+_EXTENSION = r"\.(?:jpeg|jpg|png|dcm|dicom)"
+_PNEUMONIA = re.compile(
+    rf"(?P<group>person\d+)_(?P<kind>bacteria|virus)_\d+(?:_\d+)?{_EXTENSION}", re.ASCII
+)
+_NORMAL = re.compile(rf"(?P<group>(?:NORMAL2-)?IM-\d+)-\d+(?:-\d+)?{_EXTENSION}", re.ASCII)
+_VERSION_3 = re.compile(
+    rf"(?P<kind>NORMAL|BACTERIA|VIRUS)-(?P<number>\d+)-\d+{_EXTENSION}", re.ASCII
+)
 
 _KINDS = {"bacteria": "bacterial", "virus": "viral", "normal": "normal"}
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
@@ -26,7 +30,7 @@ LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
 SPLITS = {"train": "train", "val": "train", "test": "test"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FilmName:
     """What a path says of a film; `kind` is normal, bacterial or viral."""
 

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 
@@ -20,7 +21,7 @@ def rows(names: list[str]) -> list[IndexRow]:
             jpeg_table_mean=None,
             icc=0,
             mode="L",
-            **vars(parse(name)),
+            **asdict(parse(name)),
         )
         for name in names
     ]

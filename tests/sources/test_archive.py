@@ -1,13 +1,15 @@
-import stat
-import zipfile
+import subprocess
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from stages.engine.errors import InputError
-from stages.engine.files import sha256_file
+from stages.engine.files import sha256_bytes, sha256_file
 from stages.sources import archive
-from tests.films import encoded, picture, zipped
+from stages.sources.index import write_raw
+from tests.films import encoded, paths, picture, zipped
+from tests.sources.broken import SOUND, folder_of, tar_of, zip_of
 
 A = "train/NORMAL/IM-0001-0001.jpeg"
 B = "train/PNEUMONIA/person1_virus_2.jpeg"
@@ -40,73 +42,104 @@ def test_layout_at_any_depth_without_litter(tmp_path: Path) -> None:
     assert not archive.receive(path, None)[1].pinned
 
 
-def test_the_same_film_twice_is_one_but_two_films_of_one_name_are_refused(tmp_path: Path) -> None:
-    twice = zipped(tmp_path / "twice.zip", {A: FILM, f"again/{A}": FILM})
-    assert len(list(archive.receive(twice, None)[0])) == 1
-    other = zipped(tmp_path / "other.zip", {A: FILM, f"again/{A}": FILM[:-9]})
-    with pytest.raises(InputError, match="two different films of one name"):
-        archive.receive(other, None)
+def test_every_packing_gives_the_same_films(tmp_path: Path) -> None:
+    deep = {f"top/{name}": data for name, data in sorted(SOUND.items(), reverse=True)}
+    seen = set()
+    for make in (zip_of(deep), tar_of(deep), tar_of(deep, mode="w:gz"), folder_of(deep)):
+        raw = tmp_path / f"raw{len(list(tmp_path.iterdir()))}"
+        raw.mkdir()
+        films, _ = archive.receive(make(tmp_path).path, None, scratch=raw)
+        assert write_raw(raw, films, archive.receive(make(tmp_path / raw).path, None)[1]) == 48
+        seen.add(((raw / "films.zip").read_bytes(), (raw / "index.csv").read_bytes()))
+    assert len(seen) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        (f"../{A}", "climbs out"),
-        (f"/{A}", "climbs out"),
-        (f"C:/{A}", "climbs out"),
-        ("train/NORMAL/scan.jpeg", "the patient can't be told"),
-        ("train/NORMAL/notes.txt", "the patient can't be told"),
-        ("validation/NORMAL/IM-0001-0001.jpeg", "received one elsewhere"),
-        ("IM-0001-0001.jpeg", "received one elsewhere"),
-    ],
-)
-def test_members_are_refused_by_name(tmp_path: Path, name: str, message: str) -> None:
-    path = zipped(tmp_path / "films.zip", {A: FILM, name: FILM})
-    with pytest.raises(InputError, match=message) as caught:
-        archive.receive(path, None)
-    assert name.split("/")[-1] in str(caught.value)
+def test_what_is_in_a_tar_may_stand_in_any_order_and_be_read_again(tmp_path: Path) -> None:
+    path = tar_of(dict(reversed(SOUND.items())), mode="w:gz")(tmp_path).path
+    looked = archive.look(path)
+    for _ in range(2):
+        films = {film.path: film.data for film in looked.received(tmp_path)}
+        assert films == SOUND
+        assert [*films] == paths()
 
 
-def test_links_encrypted_members_and_bombs_are_refused(
+def test_the_checksum_of_a_folder_is_what_the_page_says(tmp_path: Path) -> None:
+    folder = folder_of({**SOUND, "read me.txt": b"x", ".DS_Store": b"x", "a/Thumbs.db": b"x"})
+    path = folder(tmp_path).path
+    looked = archive.look(path)
+    shell = (
+        "find . -type f -not -path '*/.*' -not -path '*/__MACOSX/*' -not -name Thumbs.db"
+        " -not -name desktop.ini -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+    )
+    assert shell in (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    said = subprocess.run(shell, shell=True, cwd=path, capture_output=True, text=True, check=True)
+    assert said.stdout.split()[0] == looked.sha256
+    archive.look(path, sha256=looked.sha256)
+    (path / A).write_bytes(FILM[:-1])
+    with pytest.raises(InputError, match=r"pinned by fetch\.sha256"):
+        archive.look(path, sha256=looked.sha256)
+
+
+def test_a_folder_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
+    path = folder_of(SOUND)(tmp_path).path
+    films, _ = archive.receive(path, None)
+    (path / paths()[-1]).write_bytes(FILM[:-1])
+    with pytest.raises(InputError, match="changed while it was read"):
+        list(films)
+
+
+def test_a_table_says_what_names_do_not_and_is_part_of_the_pin(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "films.zip", {"scan 1.dcm": FILM, "b/scan 2.png": FILM, "x.txt": b""})
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "kind,path,label,patient,split\n"
+        "viral,./b/scan 2.png, Pneumonia ,p 1,test\n"
+        ",scan 1.dcm,0,p 2,val\n"
+    )
+    looked = archive.look(path, table=table)
+    both = f"{sha256_file(path)} {sha256_file(table)}\n"
+    assert looked.sha256 == sha256_bytes(both.encode())
+    films = list(looked.received(tmp_path))
+    assert [(film.path, film.label, film.kind, film.patient, film.split_group, film.source_split)
+            for film in films] == [
+        ("b/scan 2.png", 1, "viral", "p 1", "p 1", "test"),
+        ("scan 1.dcm", 0, "normal", "p 2", "p 2", "train"),
+    ]  # fmt: skip
+    assert "Kermany" not in looked.source(pinned=True).citation
+    with pytest.raises(InputError, match=r"fetch\.labels: expected a table, found no file"):
+        archive.look(path, table=tmp_path / "none.csv")
+
+
+def test_an_unknown_name_is_shown_how_to_give_a_table(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "films.zip", {"scans/a (1).png": FILM, A: FILM})
+    with pytest.raises(InputError) as caught:
+        archive.look(path)
+    said = str(caught.value)
+    assert "set fetch.labels to" in said
+    header, row = (line.strip() for line in said.splitlines()[-4:-2])
+    (tmp_path / "labels.csv").write_text(
+        f"{header}\n{row}\n{A},pneumonia,patient-2,train,\n", encoding="utf-8"
+    )
+    assert len(archive.look(path, table=tmp_path / "labels.csv").films) == 2
+
+
+def test_many_problems_are_cut_to_twenty(tmp_path: Path) -> None:
+    names = [f"train/NORMAL/scan {n}.jpeg" for n in range(30)]
+    path = zipped(tmp_path / "films.zip", dict.fromkeys(names, FILM))
+    with pytest.raises(InputError, match=r"\.\.\. and 10 more") as caught:
+        archive.look(path)
+    assert len(str(caught.value).splitlines()) < 32
+
+
+def test_a_film_too_large_and_a_disk_too_small(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = zipfile.ZipInfo(A)
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(tmp_path / "link.zip", "w") as target:
-        target.writestr(link, "/etc/hostname")
-    with pytest.raises(InputError, match="a link or a device"):
-        archive.receive(tmp_path / "link.zip", None)
-
-    plain = zipped(tmp_path / "plain.zip", {A: FILM}).read_bytes()
-    # Bit 0 of the flags, in the central directory, is "encrypted".
-    flags = plain.index(b"PK\x01\x02") + 8
-    (tmp_path / "locked.zip").write_bytes(plain[:flags] + b"\x01" + plain[flags + 1 :])
-    with pytest.raises(InputError, match="encrypted"):
-        archive.receive(tmp_path / "locked.zip", None)
-
-    monkeypatch.setattr(archive, "MAX_MEMBER_BYTES", len(FILM) - 1)
-    with pytest.raises(InputError, match="unpacks to"):
-        archive.receive(tmp_path / "plain.zip", None)
-
-
-def test_wrong_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="found no file"):
-        archive.receive(tmp_path / "none.zip", None)
-    (tmp_path / "page.zip").write_text("<html>")
-    with pytest.raises(InputError, match="expected a zip archive, received another file"):
-        archive.receive(tmp_path / "page.zip", None)
-    with pytest.raises(InputError, match=r"pinned by fetch\.sha256"):
-        archive.receive(tmp_path / "page.zip", "0" * 64)
-    with pytest.raises(InputError, match="found none"):
-        archive.receive(zipped(tmp_path / "empty.zip", {}), None)
-
-
-def test_a_damaged_member_is_named(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "films.zip", {A: FILM})
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 20] = bytes(20)
-    path.write_bytes(bytes(data))
-    films, _ = archive.receive(path, None)
-    with pytest.raises(InputError, match=r"IM-0001-0001.*can't be unpacked"):
-        list(films)
+    path = zipped(tmp_path / "films.zip", {A: FILM, B: FILM + bytes(9), "notes.txt": bytes(9999)})
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(2 * len(FILM)))
+    with pytest.raises(InputError, match="of free disk for its films"):
+        archive.receive(path, None)
+    monkeypatch.setattr(archive, "MAX_FILM_BYTES", len(FILM))
+    with pytest.raises(InputError, match=r"person1_virus_2\.jpeg.*a film has at most") as caught:
+        archive.look(path)
+    assert len(str(caught.value).splitlines()) == 2

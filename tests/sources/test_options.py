@@ -1,27 +1,36 @@
+from typing import Any
+
 import pytest
 
 from stages.engine.errors import InputError
-from stages.sources.options import FetchOptions
+from stages.sources.options import MENDELEY_V2, FetchOptions
 from stages.sources.phantom.options import PhantomOptions
 
 PHANTOM = PhantomOptions(seed=0, patients_train=4, patients_test=4, confound=0.9)
 
 
 @pytest.mark.parametrize(
-    ("source", "path", "sha256", "message"),
+    ("changes", "message"),
     [
-        ("web", None, None, "fetch.source: expected one of 'phantom', 'archive', received 'web'"),
-        ("archive", None, None, "fetch.path: expected the path of a zip"),
-        ("archive", "a.zip", "abc", "fetch.sha256: expected 64 digits"),
+        ({"source": "web"}, "fetch.source: expected one of .*'kermany', 'archive', received 'web'"),
+        ({"source": "archive"}, "fetch.path: expected the path of an archive or folder"),
+        ({"source": "archive", "path": "a.zip", "sha256": "abc"}, "fetch.sha256: expected 64"),
+        ({"source": "kermany", "sha256": "0" * 64}, "fetch.sha256: expected null"),
     ],
 )
-def test_bad_values_are_refused(
-    source: str, path: str | None, sha256: str | None, message: str
-) -> None:
+def test_bad_values_are_refused(changes: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        FetchOptions(source, path, sha256, PHANTOM)
+        options(**changes)
 
 
 def test_good_values() -> None:
-    FetchOptions("phantom", None, None, PHANTOM)
-    FetchOptions("archive", "../films.zip", "0" * 64, PHANTOM)
+    options(source="phantom")
+    options(source="archive", path="../films.zip", sha256="0" * 64)
+    options(source="kermany")
+    options(source="kermany", sha256=MENDELEY_V2)
+    options(source="kermany", url="http://localhost:80/films.zip", sha256="0" * 64)
+
+
+def options(**changes: str) -> FetchOptions:
+    nothing: dict[str, Any] = dict.fromkeys(("path", "labels", "url", "sha256"))
+    return FetchOptions(**(nothing | changes), phantom=PHANTOM)

@@ -1,0 +1,51 @@
+"""A fetch that fails under `dvc repro` leaves the earlier data, ready for use."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stages.engine.files import sha256_file
+from tests.films import zipped
+from tests.sources.broken import SOUND
+from tests.workspace import Workspace, copy_tree
+
+FEW = {"fetch.phantom.patients_train": 6, "fetch.phantom.patients_test": 4}
+PHANTOM = {"fetch.source": "phantom", "fetch.path": None}
+ARCHIVE = {"fetch.source": "archive", "fetch.path": "films.zip"}
+
+
+def raw(workspace: Workspace) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in (workspace.folder / "data/raw").iterdir()}
+
+
+def fetched(workspace: Workspace, *, expect: int = 0) -> bool:
+    """Run `dvc repro fetch`; whether the stage itself was run."""
+    said = workspace.run("dvc", "repro", "fetch", expect=expect).stdout
+    return bool(re.search("^Running stage 'fetch'", said, flags=re.MULTILINE))
+
+
+@pytest.mark.slow
+def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
+    workspace = copy_tree(tmp_path / "repository")
+    workspace.params(FEW)
+    assert fetched(workspace)
+    phantoms = raw(workspace)
+    assert "truth.csv" in phantoms
+
+    workspace.params(ARCHIVE)
+    zipped(workspace.folder / "films.zip", {**SOUND, "../film.jpeg": b""})
+    assert fetched(workspace, expect=255)
+    assert raw(workspace) == phantoms
+    assert [path.name for path in (workspace.folder / "data").glob(".raw*")] == []
+    workspace.params(PHANTOM)
+    assert not fetched(workspace)  # what lies there is still what DVC knows
+    assert raw(workspace) == phantoms
+
+    zipped(workspace.folder / "films.zip", SOUND)
+    workspace.params(ARCHIVE)
+    assert fetched(workspace)
+    assert set(raw(workspace)) == {"films.zip", "index.csv", "source.json"}  # nothing left over
+    workspace.params(PHANTOM)
+    fetched(workspace)  # from DVC's run cache, or anew
+    assert raw(workspace) == phantoms
