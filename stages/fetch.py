@@ -1,16 +1,19 @@
 """Stage `fetch`: radiographs as received, and an index of them, into data/raw."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from stages import layout, params
+from stages.engine.files import read_json
 from stages.engine.stage import run
 from stages.sources import archive
 from stages.sources.folder import replacing_folder
-from stages.sources.index import Film, Source, write_raw
+from stages.sources.index import SOURCE, Film, Source, write_raw
 from stages.sources.options import FetchOptions
 from stages.sources.phantom import generate
+from stages.sources.private import anonymous
 
 
 def main() -> None:
@@ -19,6 +22,9 @@ def main() -> None:
     with replacing_folder(layout.RAW) as folder:
         films, source = _received(options, folder)
         count = write_raw(folder, films, source)
+        cautions = read_json(folder / SOURCE).get("cautions", {})
+    for caution, number in cautions.items():
+        print(f"warning: {number} of {count} films: {caution}", file=sys.stderr)
     pinned = "" if source.pinned else " (not pinned: give its fetch.sha256 to have it noticed)"
     print(f"{count} films from {source.name}, sha256 {source.sha256 or 'none: made here'}{pinned}")
 
@@ -29,7 +35,8 @@ def _received(options: FetchOptions, folder: Path) -> tuple[Iterator[Film], Sour
         return generate.keep_truth(folder, generate.films(options.phantom)), generate.SOURCE
     # DVC runs some experiments in another folder; it names the repository's root in DVC_ROOT.
     root = Path(os.environ.get("DVC_ROOT", ""))
-    return archive.receive(root / Path(options.path or "").expanduser(), options.sha256)
+    films, source = archive.receive(root / Path(options.path or "").expanduser(), options.sha256)
+    return anonymous(films, hash_names=options.hash_names), source
 
 
 if __name__ == "__main__":

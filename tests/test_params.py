@@ -23,6 +23,7 @@ TREE: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 OUT_OF_RANGE: dict[str, list[Any]] = {
     "fetch.source": ["kaggle", "archive"],  # an archive wants a path
     "fetch.sha256": ["abc", "G" * 64],
+    "fetch.hash_names": [True],  # phantoms are nobody
     "fetch.phantom.seed": [-1, 2**32],
     "fetch.phantom.patients_train": [3, 10**6],
     "fetch.phantom.patients_test": [3, 10**6],

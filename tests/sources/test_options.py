@@ -19,9 +19,9 @@ def test_bad_values_are_refused(
     source: str, path: str | None, sha256: str | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        FetchOptions(source, path, sha256, PHANTOM)
+        FetchOptions(source, path, sha256, False, PHANTOM)
 
 
 def test_good_values() -> None:
-    FetchOptions("phantom", None, None, PHANTOM)
-    FetchOptions("archive", "../films.zip", "0" * 64, PHANTOM)
+    FetchOptions("phantom", None, None, False, PHANTOM)
+    FetchOptions("archive", "../films.zip", "0" * 64, True, PHANTOM)

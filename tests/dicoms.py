@@ -1,0 +1,101 @@
+"""DICOM files for tests, with a patient whose name must not come out anywhere."""
+
+import io
+import struct
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate, get_frame
+
+from stages.sources import dicom
+
+SECRET = "DOE^JANE"
+WHO = {
+    "PatientName": SECRET,
+    "PatientID": SECRET,
+    "PatientBirthDate": "20190101",
+    "InstitutionName": f"Hospital of {SECRET}",
+    "StudyDescription": f"chest of {SECRET}",
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1",
+    "SOPInstanceUID": "1.2.3.4",
+}
+SYNTAXES = {
+    "explicit little endian": dicom.EXPLICIT,
+    "implicit little endian": dicom.IMPLICIT,
+    "explicit big endian": dicom.BIG_ENDIAN,
+    "deflated": dicom.DEFLATED,
+    "RLE": dicom.RLE,
+    "JPEG lossless": dicom.JPEG[2],
+    "JPEG lossless, first order": dicom.JPEG[3],
+    "JPEG-LS": dicom.JPEG_LS[0],
+    "JPEG 2000": dicom.JPEG_2000[0],
+}
+"""Those that lose nothing, by name."""
+
+
+def dicom_file(samples: NDArray[Any], syntax: str = dicom.EXPLICIT, **tags: Any) -> bytes:
+    """A DICOM file of stored samples, (rows, columns) in 8 or 16 bits; `tags` beside the usual ones
+    or instead of them, and None for one that is left out.
+
+    Bits Stored are all bits unless told.
+    """
+    bits = 8 * samples.itemsize
+    usual = {
+        "Modality": "DX",
+        "BodyPartExamined": "CHEST",
+        "ViewPosition": "PA",
+        "PhotometricInterpretation": "MONOCHROME2",
+        "SamplesPerPixel": 1,
+        "Rows": samples.shape[0],
+        "Columns": samples.shape[1],
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "HighBit": tags.get("BitsStored", bits) - 1,
+        "PixelRepresentation": int(samples.dtype.kind == "i"),
+    }
+    dataset = pydicom.Dataset()
+    dataset.preamble = bytes(128)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    for keyword, value in {**WHO, **usual, **tags}.items():
+        if value is not None:
+            setattr(dataset, keyword, value)
+    if syntax in dicom.NATIVE:
+        stored = samples.byteswap() if syntax == dicom.BIG_ENDIAN else samples
+        dataset.add_new("PixelData", "OB" if bits == 8 else "OW", stored.tobytes())
+    else:
+        dataset.PixelData = encapsulate([compress(samples, syntax, dataset.BitsStored)])
+        dataset["PixelData"].is_undefined_length = True
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    return buffer.getvalue()
+
+
+def compress(samples: NDArray[Any], syntax: str, bits: int) -> bytes:
+    """One frame of a compressed syntax; bits: stored ones."""
+    codes = np.ascontiguousarray(samples).view(f"u{samples.itemsize}") & ((1 << bits) - 1)
+    if syntax == dicom.RLE:
+        plain = pydicom.dcmread(io.BytesIO(dicom_file(codes)))
+        plain.compress(dicom.RLE, generate_instance_uid=False)
+        return bytes(get_frame(plain.PixelData, 0, number_of_frames=1))
+    if syntax in dicom.JPEG_2000:
+        return bytes(imagecodecs.jpeg2k_encode(codes, codecformat="j2k", bitspersample=bits))
+    if syntax in dicom.JPEG_LS:
+        return bytes(imagecodecs.jpegls_encode(codes))
+    lossless = syntax in dicom.JPEG[2:]
+    return bytes(
+        imagecodecs.jpeg8_encode(codes, bitspersample=bits, lossless=lossless or None, level=98)
+    )
+
+
+def table(first: int, bits: int, entries: list[int]) -> list[pydicom.Dataset]:
+    """A look-up table sequence of one item."""
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
+    item.add_new("LUTData", "OW", struct.pack(f"<{len(entries)}H", *entries))
+    item.LUTExplanation = SECRET
+    return [item]
