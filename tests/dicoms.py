@@ -92,10 +92,10 @@ def compress(samples: NDArray[Any], syntax: str, bits: int) -> bytes:
     )
 
 
-def table(first: int, bits: int, entries: list[int]) -> list[pydicom.Dataset]:
-    """A look-up table sequence of one item."""
+def table(first: int, bits: int, entries: list[int], order: str = "<") -> list[pydicom.Dataset]:
+    """A look-up table sequence of one item; order: of its bytes, that of the file."""
     item = pydicom.Dataset()
     item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
-    item.add_new("LUTData", "OW", struct.pack(f"<{len(entries)}H", *entries))
+    item.add_new("LUTData", "OW", struct.pack(f"{order}{len(entries)}H", *entries))
     item.LUTExplanation = SECRET
     return [item]

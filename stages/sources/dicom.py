@@ -243,6 +243,8 @@ def _pixel_data(stream: io.BytesIO, syntax: str) -> bytes | None:
         return None
     kind = b"OW" if syntax == IMPLICIT else stream.read(4)[:2]
     (length,) = struct.unpack(f"{order}I", stream.read(4))
+    if (length == _UNDEFINED) != (syntax not in NATIVE):
+        raise ValueError("PixelData")  # compressed means of undefined length, and the reverse
     if length != _UNDEFINED:
         data = stream.read(length)
         return _swapped(data) if order == ">" and kind == b"OW" else data
@@ -298,4 +300,6 @@ def _table(item: "Dataset", big_endian: bool) -> tuple[int, ...]:
     entries = tuple(int(entry) for entry in data)
     if len(entries) != count or not 8 <= bits <= 16:
         raise ValueError("LUTData")
+    if not 0 <= min(entries) <= max(entries) < 1 << bits:
+        raise InputError(f"expected entries of {bits} bits in a look-up table, received others")
     return (count, first, bits, *entries)

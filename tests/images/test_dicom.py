@@ -102,6 +102,13 @@ def test_tables_stand_for_rescale_and_window() -> None:
     assert np.array_equal(decode(film), wanted)
 
 
+def test_a_table_has_the_files_order_of_bytes() -> None:
+    whole = list(range(256))
+    film = dicom_file(GREY, dicom.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
+    assert np.array_equal(decode(film), GREY)
+    assert np.array_equal(decode(without_person(film)), GREY)
+
+
 def test_a_table_maps_what_lies_beyond_it_to_its_ends() -> None:
     tags = {"BitsStored": 8, "PhotometricInterpretation": "MONOCHROME2"}
     told = greys({**tags, "VOILUTSequence": (2, 100, 8, 10, 20)})
@@ -161,6 +168,14 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a window of no width": (
         dicom_file(GREY, WindowCenter=5, WindowWidth=0),
         "of a positive width",
+    ),
+    "entries beyond their bits": (
+        dicom_file(GREY, VOILUTSequence=table(0, 8, [0, 256])),
+        "entries of 8 bits in a look-up table",
+    ),
+    "a compressed picture of a given length": (
+        dicom_file(GREY, dicom.JPEG[3]).replace(b"OB\0\0\xff\xff\xff\xff", b"OB\0\0\xff\xff\0\0"),
+        r"damaged \(ValueError\)",
     ),
     "slope 0": (dicom_file(GREY, RescaleSlope=0), "slope other than 0"),
     "pixels like needles": (dicom_file(GREY, PixelSpacing=[9, 1]), "its pixel spacing is wrong"),
