@@ -8,31 +8,17 @@ import math
 import re
 import struct
 import warnings
-import zlib
-from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stages.engine.errors import InputError
+from stages.sources import transfer
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# A film of 60 megapixels at 16 bits is 120 MB; a deflated file that claims more is a bomb.
-MAX_INFLATED_BYTES = 256 * 2**20
 # Pixels twice as high as wide are a scanner's; four times are a mistake in the tag.
 MAX_PIXEL_RATIO = 4.0
-
-DEFLATED = "1.2.840.10008.1.2.1.99"
-IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-BIG_ENDIAN = "1.2.840.10008.1.2.2"
-RLE = "1.2.840.10008.1.2.5"
-_JPEG_FAMILY = "1.2.840.10008.1.2.4."
-JPEG = tuple(_JPEG_FAMILY + end for end in ("50", "51", "57", "70"))
-JPEG_LS = tuple(_JPEG_FAMILY + end for end in ("80", "81"))
-JPEG_2000 = tuple(_JPEG_FAMILY + end for end in ("90", "91"))
-NATIVE = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED)
-COMPRESSED = (RLE, *JPEG, *JPEG_LS, *JPEG_2000)
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 WINDOWS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -61,9 +47,6 @@ KEPT = (*_INTEGERS, *_DECIMALS, *_CODES, *TABLES)
 # What is kept of a file that can't be read, so that it is counted and named as any other.
 NOTHING_KEPT = bytes(128) + b"DICM"
 
-_UNDEFINED = 0xFFFFFFFF
-_ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
-
 # A code is free text in the hands of some devices; what is none of these is called OTHER.
 _KNOWN = {
     "PhotometricInterpretation": {*GREY, "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422"},
@@ -85,9 +68,9 @@ _RADIOGRAPHS = ("CR", "DX", "RG", "OT", "SC")
 class DicomFilm:
     """The tags of KEPT that a file has, checked, and its pixel data as stored (None: not read).
 
-    `syntax`: of the transfer; EXPLICIT for whatever is not compressed, since its bytes are turned
-    to that here. `tags`: an integer, a float, a code, a tuple of two floats, or a `_table` for
-    each keyword; codes as `_KNOWN` knows them.
+    `syntax`: of the transfer; explicit little endian where nothing is compressed: its bytes are
+    turned to that here. `tags`: an integer, a float, a code, a tuple of two floats, or a
+    `_table` for each keyword; codes as `_KNOWN` knows them.
     """
 
     syntax: str
@@ -138,7 +121,7 @@ class DicomFilm:
                 f"expected a grey DICOM ({' or '.join(GREY)}), received "
                 f"{tags.get('SamplesPerPixel', 1)} samples of {colour}"
             )
-        if self.syntax not in (EXPLICIT, *COMPRESSED):
+        if self.syntax not in (transfer.EXPLICIT, *transfer.COMPRESSED):
             raise InputError(
                 f"expected a transfer syntax that docs/data.md lists, received {self.syntax}; "
                 "store the DICOM uncompressed"
@@ -193,77 +176,25 @@ def read(data: bytes, *, pixels: bool = True) -> DicomFilm:
     config.settings.reading_validation_mode = config.IGNORE
     config.settings.writing_validation_mode = config.IGNORE
     try:
-        stream = io.BytesIO(_inflated(data))
+        stream = io.BytesIO(transfer.inflated(data))
         dataset = pydicom.dcmread(
             stream, stop_before_pixels=True, specific_tags=[*KEPT], force=True
         )
-        syntax = str(dataset.file_meta.get("TransferSyntaxUID", EXPLICIT))
-        big = syntax == BIG_ENDIAN
+        syntax = str(dataset.file_meta.get("TransferSyntaxUID", transfer.EXPLICIT))
+        big = syntax == transfer.BIG_ENDIAN
         tags = {name: found for name in KEPT if (found := _value(dataset, name, big)) is not None}
-        stored = _pixel_data(stream, syntax) if pixels else None
+        stored = transfer.pixel_data(stream, syntax) if pixels else None
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken file leads to
         raise InputError(
             f"the DICOM file is cut short or damaged ({type(error).__name__})"
         ) from None
-    if syntax in NATIVE:
-        syntax = EXPLICIT
+    if syntax in transfer.NATIVE:
+        syntax = transfer.EXPLICIT
     elif not re.fullmatch(r"[0-9.]{1,64}", syntax):
         raise InputError("the DICOM file is cut short or damaged (its transfer syntax is none)")
     return DicomFilm(syntax, tags, stored)
-
-
-def _inflated(data: bytes) -> bytes:
-    """The file, uncompressed where its whole data set is deflated, within bounds."""
-    uid = DEFLATED.encode()
-    start = at = 132 if data[128:132] == b"DICM" else 0
-    while data[at : at + 2] == b"\2\0":  # the file's own group, in explicit little endian always
-        long = data[at + 4 : at + 6] in (b"OB", b"UN")
-        length = struct.unpack_from("<I" if long else "<H", data, at + (8 if long else 6))[0]
-        at += length + (12 if long else 8)
-    if uid not in data[start:at]:
-        return data
-    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    body = inflating.decompress(data[at:], MAX_INFLATED_BYTES + 1)
-    if len(body) > MAX_INFLATED_BYTES:
-        raise InputError(f"the DICOM file unpacks to more than {MAX_INFLATED_BYTES:,} bytes")
-    explicit = EXPLICIT.encode().ljust(len(uid), b"\0")
-    return data[:at].replace(uid, explicit) + body
-
-
-def _pixel_data(stream: io.BytesIO, syntax: str) -> bytes | None:
-    """The bytes of Pixel Data, at which `stream` stands, or None where it stands elsewhere.
-
-    Nothing that comes after is taken along. Raises EOFError where they are not all there: pydicom
-    would warn, and go on.
-    """
-    order = ">" if syntax == BIG_ENDIAN else "<"
-    if stream.read(4) != struct.pack(f"{order}HH", 0x7FE0, 0x0010):
-        return None
-    kind = b"OW" if syntax == IMPLICIT else stream.read(4)[:2]
-    (length,) = struct.unpack(f"{order}I", stream.read(4))
-    if (length == _UNDEFINED) != (syntax not in NATIVE):
-        raise ValueError("PixelData")  # compressed means of undefined length, and the reverse
-    if length != _UNDEFINED:
-        data = stream.read(length)
-        return _swapped(data) if order == ">" and kind == b"OW" else data
-    start = stream.tell()
-    while (tag := stream.read(4)) == _ITEM:
-        (length,) = struct.unpack("<I", stream.read(4))
-        stream.seek(length, io.SEEK_CUR)
-    if tag != _SEQUENCE_END:
-        raise EOFError
-    end = stream.tell() - 4
-    stream.seek(start)
-    return stream.read(end - start)
-
-
-def _swapped(data: bytes) -> bytes:
-    """Bytes of 16-bit words in the other order."""
-    words = array("H", data[: len(data) // 2 * 2])
-    words.byteswap()
-    return words.tobytes()
 
 
 def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from stages.engine.errors import InputError
-from stages.sources import dicom
+from stages.sources import dicom, transfer
 from stages.sources.dicom import NOTHING_KEPT, DicomFilm
 from stages.sources.index import Film
 from stages.sources.names import LABELS
@@ -58,7 +58,7 @@ def dicom_file(film: DicomFilm) -> bytes:
             value = list(value)
         setattr(dataset, keyword, value)
     if film.pixel_data is not None:
-        compressed = film.syntax in dicom.COMPRESSED
+        compressed = film.syntax in transfer.COMPRESSED
         dataset.add_new("PixelData", "OB" if compressed else "OW", film.pixel_data)
         dataset["PixelData"].is_undefined_length = compressed
     buffer = io.BytesIO()

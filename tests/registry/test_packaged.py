@@ -19,7 +19,7 @@ from stages.images.decode import decode
 from stages.registry import packaged
 from stages.registry.offer import offer_fully
 from stages.registry.store import Store
-from stages.sources import dicom
+from stages.sources import transfer
 from tests.dicoms import dicom_file
 from tests.registry import fake, tiny
 
@@ -95,7 +95,7 @@ def alone(store: Store, folder: Path, films: list[bytes]) -> Any:
 def test_it_loads_by_alias_where_this_repository_is_not(
     registered: Store, files: Path, tmp_path: Path
 ) -> None:
-    as_dicom = dicom_file(decode(tiny.film(200)), dicom.JPEG[3])
+    as_dicom = dicom_file(decode(tiny.film(200)), transfer.JPEG[3])
     answer = alone(registered, tmp_path, [tiny.film(125), tiny.film(200), as_dicom])
     assert [row["decision"] for row in answer] == ["normal", "pneumonia", "pneumonia"]
     assert answer[1]["probability"] == answer[2]["probability"]

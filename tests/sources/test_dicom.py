@@ -7,7 +7,7 @@ import pydicom
 import pytest
 
 from stages.engine.errors import InputError
-from stages.sources import dicom
+from stages.sources import dicom, transfer
 from stages.sources.dicom import NOTHING_KEPT, read
 from stages.sources.header import read_header
 from stages.sources.private import without_person
@@ -19,9 +19,10 @@ GREY = picture("film", 40, 24)
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_is_kept_names_nobody_and_is_kept_as_it_is(syntax: str) -> None:
+    order = ">" if SYNTAXES[syntax] == transfer.BIG_ENDIAN else "<"
     film = dicom_file(
         GREY, SYNTAXES[syntax], WindowCenter=[100, 50], WindowWidth=[200, 20],
-        VOILUTSequence=table(0, 8, list(range(256))), PixelSpacing=[0.143, 0.143],
+        VOILUTSequence=table(0, 8, list(range(256)), order), PixelSpacing=[0.143, 0.143],
         WindowCenterWidthExplanation=SECRET, ViewPosition=SECRET, BodyPartExamined=SECRET,
     )  # fmt: skip
     kept = without_person(film)
