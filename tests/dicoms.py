@@ -12,6 +12,11 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 
 from stages.sources import transfer
+from stages.sources.index import Film
+
+# Devices write what the standard forbids; so does this.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 
 SECRET = "DOE^JANE"
 WHO = {
@@ -99,3 +104,23 @@ def table(first: int, bits: int, entries: list[int], order: str = "<") -> list[p
     item.add_new("LUTData", "OW", struct.pack(f"{order}{len(entries)}H", *entries))
     item.LUTExplanation = SECRET
     return [item]
+
+
+def as_dicom(film: Film, number: int, pixels: NDArray[np.uint8]) -> Film:
+    """The film in one of the ways in which a DICOM file can hold the same 8-bit picture."""
+    syntax = list(SYNTAXES.values())[number % len(SYNTAXES)]
+    bits = (8, 12, 16)[number // 2 % 3]
+    wide = (pixels.astype(np.int64) * (2**bits - 1) + 127) // 255
+    tags: dict[str, Any] = {"BitsStored": bits}
+    if number % 2:
+        tags["PhotometricInterpretation"] = "MONOCHROME1"
+        wide = 2**bits - 1 - wide
+    if number % 5 == 0:  # the same whole range, by a window
+        tags |= {"WindowCenter": 2 ** (bits - 1), "WindowWidth": 2**bits}
+    if number % 5 == 1:
+        tags |= {"RescaleSlope": 0.5, "RescaleIntercept": 3}
+    data = dicom_file(wide.astype(np.uint8 if bits == 8 else np.uint16), syntax, **tags)
+    return Film(
+        film.path.replace(".jpeg", ".dcm"), data, film.label, film.kind, film.patient,
+        film.split_group, film.source_split,
+    )  # fmt: skip

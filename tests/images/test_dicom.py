@@ -20,7 +20,7 @@ from stages.sources import archive, dicom, transfer
 from stages.sources.header import read_header
 from stages.sources.index import Film, open_raw, write_raw
 from stages.sources.private import anonymous, without_person
-from tests.dicoms import SECRET, SYNTAXES, compress, dicom_file, table
+from tests.dicoms import SECRET, SYNTAXES, as_dicom, compress, dicom_file, table
 from tests.films import SOURCE, encoded, options, paths, picture
 
 GREY = picture("film", 40, 24)
@@ -218,26 +218,6 @@ def test_the_most_pixels_are_those_of_any_film(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "MAX_PIXELS", 900)
     with pytest.raises(InputError, match="at most 900 pixels, received 40 x 24"):
         decode(dicom_file(GREY))
-
-
-def as_dicom(film: Film, number: int, pixels: NDArray[np.uint8]) -> Film:
-    """The film in one of the ways in which a DICOM file can hold the same 8-bit picture."""
-    syntax = list(SYNTAXES.values())[number % len(SYNTAXES)]
-    bits = (8, 12, 16)[number // 2 % 3]
-    wide = (pixels.astype(np.int64) * (2**bits - 1) + 127) // 255
-    tags: dict[str, Any] = {"BitsStored": bits}
-    if number % 2:
-        tags["PhotometricInterpretation"] = "MONOCHROME1"
-        wide = 2**bits - 1 - wide
-    if number % 5 == 0:  # the same whole range, by a window
-        tags |= {"WindowCenter": 2 ** (bits - 1), "WindowWidth": 2**bits}
-    if number % 5 == 1:
-        tags |= {"RescaleSlope": 0.5, "RescaleIntercept": 3}
-    data = dicom_file(wide.astype(np.uint8 if bits == 8 else np.uint16), syntax, **tags)
-    return Film(
-        film.path.replace(".jpeg", ".dcm"), data, film.label, film.kind, film.patient,
-        film.split_group, film.source_split,
-    )  # fmt: skip
 
 
 def both_roads(folder: Path, films: list[Film], image_px: int) -> tuple[bytes, bytes]:
