@@ -51,6 +51,8 @@ def predict(arguments: argparse.Namespace) -> int:
                 else f"  -    {answer.reason}"
             )
             print(f"{said:18}  {answer.name}")
+            for caution in answer.cautions:
+                print(f"warning: {answer.name}: {caution}", file=sys.stderr)
         if predictor.synthetic:
             print("trained on synthetic films: says nothing about patients", file=sys.stderr)
         print("not a diagnosis", file=sys.stderr)

@@ -1,15 +1,18 @@
 """Stage `fetch`: radiographs as received, and an index of them, into data/raw."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from stages import layout, params
+from stages.engine.files import read_json
 from stages.engine.stage import run
 from stages.sources import archive, kermany
 from stages.sources.folder import replacing_folder
-from stages.sources.index import Film, Source, write_raw
+from stages.sources.index import SOURCE, Film, Source, write_raw
 from stages.sources.options import FetchOptions
 from stages.sources.phantom import generate
+from stages.sources.private import anonymous
 
 
 def main() -> None:
@@ -18,6 +21,9 @@ def main() -> None:
     with replacing_folder(layout.RAW) as folder:
         films, source = _received(options, folder)
         count = write_raw(folder, films, source)
+        cautions = read_json(folder / SOURCE).get("cautions", {})
+    for caution, number in cautions.items():
+        print(f"warning: {number} of {count} films: {caution}", file=sys.stderr)
     pinned = "" if source.pinned else " (not pinned: `pneumonia pin` has a change noticed)"
     print(f"{count} films from {source.name}, sha256 {source.sha256 or 'none: made here'}{pinned}")
 
@@ -27,11 +33,12 @@ def _received(options: FetchOptions, folder: Path) -> tuple[Iterator[Film], Sour
     if options.source == "phantom":
         return generate.keep_truth(folder, generate.films(options.phantom)), generate.SOURCE
     if options.source == "kermany":
-        return kermany.receive(options.url, options.sha256, scratch=folder)
-    table = layout.from_root(options.labels) if options.labels else None
-    return archive.receive(
-        layout.from_root(options.path or ""), options.sha256, table=table, scratch=folder
-    )
+        films, source = kermany.receive(options.url, options.sha256, scratch=folder)
+    else:
+        table = layout.from_root(options.labels) if options.labels else None
+        path = layout.from_root(options.path or "")
+        films, source = archive.receive(path, options.sha256, table=table, scratch=folder)
+    return anonymous(films, hash_names=options.hash_names), source
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "fetch.labels": [""],
     "fetch.url": ["films.zip", "file:///etc/hostname", "ftp://host/films.zip", "https:///x"],
     "fetch.sha256": ["abc", "G" * 64],
+    "fetch.hash_names": [True],  # phantoms are nobody
     "fetch.phantom.seed": [-1, 2**32],
     "fetch.phantom.patients_train": [3, 10**6],
     "fetch.phantom.patients_test": [3, 10**6],

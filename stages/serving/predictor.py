@@ -8,6 +8,7 @@ from typing import Any
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
 from stages.registry.digests import model_digest
+from stages.sources.header import read_header
 
 Film = bytes | Path
 _Ask = Callable[[bytes], tuple[float, str]]
@@ -19,7 +20,8 @@ class Answer:
 
     name: of the film. probability: of pneumonia at the operating point's stated prior, 0 to 1,
     and decision: "pneumonia" or "normal"; both None where the film can't be used, and then
-    `reason` says why. model: the model digest.
+    `reason` says why. model: the model digest. cautions: what makes the film doubtful, such as
+    a lateral view that a DICOM file tells of.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Answer:
     decision: str | None
     model: str
     reason: str | None = None
+    cautions: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -96,7 +99,7 @@ class Predictor:
             probability, decision = self._ask(data)
         except (InputError, OSError) as error:
             return Answer(name, None, None, self.model, reason=_reason(error))
-        return Answer(name, probability, decision, self.model)
+        return Answer(name, probability, decision, self.model, cautions=read_header(data).cautions)
 
 
 def _reason(error: InputError | OSError) -> str:

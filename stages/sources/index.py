@@ -9,6 +9,7 @@ recorded here and judged by preprocess.
 import csv
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -104,19 +105,25 @@ class StoredFilm:
 
 
 def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
-    """Write films (sorted by path), source and, last, the index; return the number of films.
+    """Write films, source and, last, the index (sorted by path); return the number of films.
 
-    Raises ValueError where the films are not in the order of their paths or a path comes twice.
+    `source.json` counts the films' cautions, where there are any. Raises ValueError where a path
+    comes twice.
     """
-    rows: list[IndexRow] = []
+    rows: dict[str, IndexRow] = {}
+    cautions: Counter[str] = Counter()
     with StoredZip(folder / FILMS) as archive:
         for film in films:
-            if rows and film.path <= rows[-1].path:
-                raise ValueError(f"films out of order: {film.path} after {rows[-1].path}")
+            if film.path in rows:
+                raise ValueError(f"two films of one path: {film.path}")
+            header = _header(film.data)
+            cautions.update(header.cautions if header else ())
             archive.add(film.path, film.data)
-            rows.append(_row(film))
-    write_json(folder / SOURCE, {**asdict(source), "films": len(rows)})
-    write_table(folder / INDEX, [field.name for field in fields(IndexRow)], map(asdict, rows))
+            rows[film.path] = _row(film, header)
+    told = {"cautions": dict(sorted(cautions.items()))} if cautions else {}
+    write_json(folder / SOURCE, {**asdict(source), "films": len(rows), **told})
+    columns = [field.name for field in fields(IndexRow)]
+    write_table(folder / INDEX, columns, (asdict(rows[path]) for path in sorted(rows)))
     return len(rows)
 
 
@@ -168,12 +175,14 @@ def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) 
         table.writerows(rows)
 
 
-def _row(film: Film) -> IndexRow:
-    header: Header | None
+def _header(data: bytes) -> Header | None:
     try:
-        header = read_header(film.data)
+        return read_header(data)
     except InputError:
-        header = None
+        return None
+
+
+def _row(film: Film, header: Header | None) -> IndexRow:
     return IndexRow(
         path=film.path,
         sha256=sha256_bytes(film.data),

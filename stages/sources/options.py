@@ -22,7 +22,8 @@ class FetchOptions:
     repository's root, and read by `archive` alone. `url`: another place to download from, or null.
     `sha256`: 64 hexadecimal digits, or null: of the archive (without it, a changed archive goes
     unnoticed, and what is made from it is marked as not pinned), or of the file at `url`, where
-    that is not the real one. `phantom`: the generator.
+    that is not the real one. `hash_names`: names of films and patients are replaced by hashes
+    before anything is written. `phantom`: the generator.
     """
 
     source: str
@@ -30,6 +31,7 @@ class FetchOptions:
     labels: str | None
     url: str | None
     sha256: str | None
+    hash_names: bool
     phantom: PhantomOptions
 
     def __post_init__(self) -> None:
@@ -44,6 +46,8 @@ class FetchOptions:
             raise check.refuse("fetch.labels", "the path of a CSV, or null", self.labels)
         if self.url is not None and not re.match(r"https?://[^/\s]+/\S+\Z", self.url):
             raise check.refuse("fetch.url", "an address https://HOST/FILE, or null", self.url)
+        if self.source == "phantom" and self.hash_names:
+            raise check.refuse("fetch.hash_names", "false (phantoms are nobody)", True)
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise check.refuse("fetch.sha256", "64 digits of 0-9a-f, or null", self.sha256)
         if self.source == "kermany" and self.url is None and self.sha256 not in (None, MENDELEY_V2):

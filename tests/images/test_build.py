@@ -84,7 +84,7 @@ def test_broken_films_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     assert manifest["unreadable"] == 2
     listed = (tmp_path / "shards" / "unreadable.csv").read_text().splitlines()
     assert listed[1].startswith(f"{names[3]},the file is cut short or damaged")
-    assert listed[2].startswith(f'{names[-1]},"expected a JPEG or PNG image')
+    assert listed[2].startswith(f'{names[-1]},"expected a JPEG, PNG or DICOM image')
     assert len(open_shards(tmp_path / "shards").records) == len(names) - 2
 
 

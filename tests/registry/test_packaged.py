@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from stages.images.decode import decode
 from stages.registry import packaged
 from stages.registry.offer import offer_fully
 from stages.registry.store import Store
+from stages.sources import transfer
+from tests.dicoms import dicom_file
 from tests.registry import fake, tiny
 
 NAME = "pneumonia-phantom"
@@ -42,6 +45,7 @@ def test_requirements_are_the_locks_pins_of_what_is_imported() -> None:
     pinned = packaged.requirements(fake.ROOT, fake.LOCK)
     names = {pin.split("==")[0] for pin in pinned}
     assert names >= {"keras", "mlflow", "numpy", "opencv-python-headless", "tensorflow-cpu"}
+    assert names >= {"imagecodecs", "pydicom"}  # imported only where a DICOM film comes
     assert "dvc" not in names
     assert all("\\" not in pin and "--hash" not in pin for pin in pinned)
 
@@ -94,8 +98,10 @@ def alone(store: Store, folder: Path, films: list[bytes], python: str = sys.exec
 def test_it_loads_by_alias_where_this_repository_is_not(
     registered: Store, files: Path, tmp_path: Path
 ) -> None:
-    answer = alone(registered, tmp_path, [tiny.film(125), tiny.film(200)])
-    assert [row["decision"] for row in answer] == ["normal", "pneumonia"]
+    as_dicom = dicom_file(decode(tiny.film(200)), transfer.JPEG[3])
+    answer = alone(registered, tmp_path, [tiny.film(125), tiny.film(200), as_dicom])
+    assert [row["decision"] for row in answer] == ["normal", "pneumonia", "pneumonia"]
+    assert answer[1]["probability"] == answer[2]["probability"]
     assert 0 < answer[0]["probability"] < 0.5 < answer[1]["probability"] <= 1
     assert answer[0]["model_digest"] == fake.record(files).model
     refused = alone(registered, tmp_path, [tiny.film(125), b"no film", b""])

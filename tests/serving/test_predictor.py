@@ -11,27 +11,39 @@ import pytest
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
 from stages.serving.predictor import Predictor
+from tests.dicoms import dicom_file
+from tests.films import encoded, picture
 from tests.registry import fake
+
+GOOD = encoded(picture("good"))
 
 
 def ask(film: bytes) -> tuple[float, str]:
     if film == b"bad":
         raise InputError("film 1 of 1: no picture")
-    return len(film) / 10, "normal"
+    return 0.7, "pneumonia"
 
 
 def test_a_bad_film_gets_its_reason_and_stops_no_other(tmp_path: Path) -> None:
     there = tmp_path / "a.jpeg"
-    there.write_bytes(b"film")
+    there.write_bytes(GOOD)
     missing = tmp_path / "b.jpeg"
     predictor = Predictor(ask, origin="a test", model="m", synthetic=True)
-    answers = predictor.predict([there, b"bad", missing, b"good"])
+    answers = predictor.predict([there, b"bad", missing, GOOD])
     assert [answer.name for answer in answers] == [str(there), "film 2", str(missing), "film 4"]
-    assert [answer.probability for answer in answers] == [0.4, None, None, 0.4]
+    assert [answer.probability for answer in answers] == [0.7, None, None, 0.7]
     assert [answer.reason for answer in answers] == [
         None, "no picture", "No such file or directory", None,
     ]  # fmt: skip
     assert {answer.model for answer in answers} == {"m"}
+
+
+def test_a_doubtful_film_is_answered_with_its_cautions() -> None:
+    predictor = Predictor(ask, origin="a test", model="m", synthetic=True)
+    lateral, frontal = predictor.predict([dicom_file(picture("l"), ViewPosition="LL"), GOOD])
+    assert lateral.decision == frontal.decision == "pneumonia"
+    assert lateral.cautions == ("view position LL instead of AP or PA",)
+    assert frontal.cautions == ()
 
 
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:

@@ -26,11 +26,12 @@ def test_bad_values_are_refused(changes: dict[str, str], message: str) -> None:
 def test_good_values() -> None:
     options(source="phantom")
     options(source="archive", path="../films.zip", sha256="0" * 64)
+    options(source="archive", path="../films.zip", hash_names=True)
     options(source="kermany")
     options(source="kermany", sha256=MENDELEY_V2)
     options(source="kermany", url="http://localhost:80/films.zip", sha256="0" * 64)
 
 
-def options(**changes: str) -> FetchOptions:
+def options(**changes: Any) -> FetchOptions:
     nothing: dict[str, Any] = dict.fromkeys(("path", "labels", "url", "sha256"))
-    return FetchOptions(**(nothing | changes), phantom=PHANTOM)
+    return FetchOptions(**(nothing | {"hash_names": False} | changes), phantom=PHANTOM)

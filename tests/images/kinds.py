@@ -1,0 +1,148 @@
+"""Kinds of image files, and what each gets: `python -m tests.images.kinds` prints the table."""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from stages.engine.errors import InputError
+from stages.images.decode import decode
+from stages.sources import transfer
+from tests.dicoms import dicom_file
+from tests.films import encoded, picture
+
+GREY = picture("film", 40, 24)
+BIG = picture("big", 300, 300)
+LIKE_A_FILM = Image.fromarray(GREY)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A file, and the pixels that it must give within `tolerance` levels, or None: refused."""
+
+    data: bytes
+    wanted: NDArray[np.uint8] | None = None
+    tolerance: int = 0
+
+
+def turned(kind: str, orientation: int) -> bytes:
+    """GREY with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(LIKE_A_FILM, kind, exif=exif)
+
+
+def resized(png: bytes, width: int, height: int) -> bytes:
+    """A PNG whose header claims another size."""
+    size = b"IHDR" + struct.pack(">II", width, height) + png[24:29]
+    return png[:12] + size + struct.pack(">I", zlib.crc32(size)) + png[33:]
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _sixteen(pixels: NDArray[Any]) -> bytes:
+    return bytes(cv2.imencode(".png", pixels.astype(np.uint16))[1])
+
+
+def _zeroed(data: bytes, at: int, count: int) -> bytes:
+    return data[:at] + bytes(count) + data[at + count :]
+
+
+def _animation() -> bytes:
+    buffer = io.BytesIO()
+    LIKE_A_FILM.save(buffer, "PNG", save_all=True, append_images=[Image.fromarray(255 - GREY)])
+    return buffer.getvalue()
+
+
+JPEG, PNG = encoded(BIG), encoded(BIG, "PNG")
+FINE: dict[str, Any] = {"quality": 100}
+BOMB = _chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(20_000_000)))
+CMYK = encoded(LIKE_A_FILM.convert("CMYK"), **FINE)
+RGB = LIKE_A_FILM.convert("RGB")
+TALL_JPEG = JPEG.replace(struct.pack(">HH", 300, 300), struct.pack(">HH", 20_000, 20_000), 1)
+
+KINDS: dict[str, Kind] = {
+    "JPEG, grey": Kind(encoded(GREY, **FINE), GREY, 1),
+    "JPEG, progressive": Kind(encoded(GREY, progressive=True, **FINE), GREY, 1),
+    "JPEG, colour": Kind(encoded(RGB, **FINE), GREY, 1),
+    "JPEG, CMYK": Kind(CMYK, GREY, 2),
+    "JPEG, EXIF: turned by a quarter": Kind(turned("JPEG", 6), np.rot90(GREY, -1), 20),
+    "JPEG, EXIF: upside down": Kind(turned("JPEG", 3), np.rot90(GREY, 2), 20),
+    "JPEG, EXIF: mirrored": Kind(turned("JPEG", 2), GREY[:, ::-1], 20),
+    "JPEG with an ICC profile": Kind(encoded(GREY, icc_profile=b"of one class", **FINE), GREY, 1),
+    "JPEG with bytes after its end": Kind(encoded(GREY, **FINE) + bytes(99), GREY, 1),
+    "JPEG, empty file": Kind(b""),
+    "JPEG, its header only": Kind(JPEG[:20]),
+    "JPEG, half of it": Kind(JPEG[: len(JPEG) // 2]),
+    "JPEG without its last two bytes": Kind(JPEG[:-2]),
+    "JPEG, 512 bytes inside zeroed": Kind(_zeroed(JPEG, len(JPEG) // 2, 512)),
+    "JPEG, 20,000 x 20,000": Kind(TALL_JPEG),
+    "PNG, grey": Kind(encoded(GREY, "PNG"), GREY),
+    "PNG called .jpeg (names are not asked)": Kind(encoded(GREY, "PNG"), GREY),
+    "PNG, black and white": Kind(
+        encoded(Image.fromarray(GREY > 127), "PNG"), np.where(GREY > 127, 255, 0).astype(np.uint8)
+    ),
+    "PNG, palette": Kind(encoded(LIKE_A_FILM.convert("P"), "PNG"), GREY),
+    "PNG, grey with alpha": Kind(encoded(LIKE_A_FILM.convert("LA"), "PNG"), GREY),
+    "PNG, colour with alpha": Kind(encoded(LIKE_A_FILM.convert("RGBA"), "PNG"), GREY, 1),
+    "PNG, interlaced": Kind(encoded(GREY, "PNG", interlace=1), GREY),
+    "PNG, EXIF: turned by a quarter": Kind(turned("PNG", 6), np.rot90(GREY, -1)),
+    "PNG, 16 bits": Kind(_sixteen(GREY.astype(np.uint16) * 257), GREY),
+    "PNG, 16 bits of which 12 are used": Kind(_sixteen(GREY.astype(np.uint16) * 16)),
+    "PNG, animated": Kind(_animation()),
+    "PNG, half of it": Kind(PNG[: len(PNG) // 2]),
+    "PNG, two bytes inside changed": Kind(PNG[:200] + b"XX" + PNG[202:]),
+    "PNG, a note that unpacks to 20 MB": Kind(PNG[:33] + BOMB + PNG[33:]),
+    "PNG, 1 x 1": Kind(encoded(GREY[:1, :1], "PNG")),
+    "PNG, 20,000 x 20,000": Kind(resized(PNG, 20_000, 20_000)),
+    "PNG, one even grey": Kind(encoded(np.full((32, 32), 7, np.uint8), "PNG")),
+    "a web page": Kind(b"<html>not found</html>"),
+    "GIF": Kind(encoded(GREY, "GIF")),
+    "TIFF": Kind(encoded(GREY, "TIFF")),
+    "BMP": Kind(encoded(GREY, "BMP")),
+    "WebP": Kind(encoded(GREY, "WEBP")),
+    "DICOM, 8 bits": Kind(dicom_file(GREY), GREY),
+    "DICOM, signed, 16 bits, JPEG-LS": Kind(
+        dicom_file((GREY.astype(np.int32) * 257 - 32768).astype(np.int16), transfer.JPEG_LS[0]),
+        GREY,
+    ),
+    "DICOM, MONOCHROME1, RLE": Kind(
+        dicom_file(255 - GREY, transfer.RLE, PhotometricInterpretation="MONOCHROME1"), GREY
+    ),
+    "DICOM without its preamble": Kind(dicom_file(GREY)[132:], GREY),
+    "DICOM, multi-frame": Kind(dicom_file(GREY, NumberOfFrames=2)),
+    "DICOM, colour": Kind(dicom_file(GREY, SamplesPerPixel=3, PhotometricInterpretation="RGB")),
+    "DICOM, half of it": Kind(dicom_file(BIG)[:50_000]),
+    "DICOM, half of it, JPEG": Kind(dicom_file(BIG, transfer.JPEG[3])[:15_000]),
+    "DICOM, 12 bits in 16, no window": Kind(dicom_file(GREY.astype(np.uint16) * 15)),
+    "DICOM, a JPEG of another size in it": Kind(dicom_file(GREY, transfer.JPEG[3], Rows=30)),
+    "DICOM, 20,000 x 20,000": Kind(dicom_file(GREY, Rows=20_000, Columns=20_000)),
+    "DICOM, no picture in it": Kind(dicom_file(GREY, Rows=None, Columns=None)),
+}
+
+
+def got(data: bytes) -> str:
+    """What a file gets, in words."""
+    try:
+        height, width = decode(data).shape
+    except InputError as error:
+        return f"refused: {error}"
+    return f"taken, {width} x {height}"
+
+
+def rows() -> list[str]:
+    """The table in Markdown."""
+    told = [f"| {name} | {got(kind.data)} |" for name, kind in KINDS.items()]
+    return ["| Image | What it gets |", "|---|---|", *told]
+
+
+if __name__ == "__main__":
+    print("\n".join(rows()))

@@ -1,0 +1,259 @@
+"""DICOM films through the same door as JPEG films: what comes out is the same picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels import apply_modality_lut, apply_windowing
+
+from stages.engine.errors import InputError
+from stages.images import decode as module
+from stages.images.build import build
+from stages.images.decode import decode
+from stages.images.dicom import greys, window
+from stages.images.options import PixelOptions
+from stages.images.resize import prepare
+from stages.sources import archive, dicom, transfer
+from stages.sources.header import read_header
+from stages.sources.index import Film, open_raw, write_raw
+from stages.sources.private import anonymous, without_person
+from tests.dicoms import SECRET, SYNTAXES, as_dicom, compress, dicom_file, table
+from tests.films import SOURCE, encoded, options, paths, picture
+
+GREY = picture("film", 40, 24)
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def scaled(bits: int, *, signed: bool = False) -> NDArray[Any]:
+    """GREY over the whole range of so many bits."""
+    wide = (GREY.astype(np.int64) * (2**bits - 1) + 127) // 255
+    if signed:
+        return np.asarray(wide - 2 ** (bits - 1), np.int8 if bits == 8 else np.int16)
+    return np.asarray(wide, np.uint8 if bits == 8 else np.uint16)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("photometric", dicom.GREY)
+@pytest.mark.parametrize(
+    ("bits", "signed"), [(8, False), (10, False), (12, False), (16, False), (12, True), (16, True)]
+)
+def test_lossless_syntaxes_give_the_picture_itself(
+    syntax: str, photometric: str, bits: int, signed: bool
+) -> None:
+    samples = scaled(bits, signed=signed)
+    if photometric == "MONOCHROME1":
+        samples = ~samples if signed else (2**bits - 1 - samples).astype(samples.dtype)
+    film = dicom_file(
+        samples, SYNTAXES[syntax], BitsStored=bits, PhotometricInterpretation=photometric
+    )
+    pixels = decode(film)
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, GREY)
+    assert np.array_equal(decode(without_person(film)), GREY)
+
+
+def test_a_jpeg_in_a_dicom_is_that_jpeg() -> None:
+    jpeg = compress(GREY, transfer.JPEG[0], 8)
+    assert np.array_equal(decode(dicom_file(GREY, transfer.JPEG[0])), decode(jpeg))
+
+
+@pytest.mark.parametrize(("syntax", "bits"), [(transfer.JPEG[1], 12), (transfer.JPEG_LS[1], 8)])
+def test_lossy_syntaxes_are_near(syntax: str, bits: int) -> None:
+    pixels = decode(dicom_file(scaled(bits), syntax, BitsStored=bits))
+    assert np.abs(pixels.astype(int) - GREY).max() <= 2
+
+
+@pytest.mark.parametrize("function", dicom.WINDOWS)
+@pytest.mark.parametrize(("centre", "width"), [(2048, 4096), (600, 400), (0.5, 1), (-50, 3000)])
+def test_windows_are_those_of_the_standard(function: str, centre: float, width: float) -> None:
+    values = np.arange(-1024, 4096, dtype=np.int32)
+    other = Dataset()
+    other.PhotometricInterpretation = "MONOCHROME2"
+    other.PixelRepresentation, other.BitsStored = 1, 16
+    other.WindowCenter, other.WindowWidth, other.VOILUTFunction = centre, width, function
+    other.RescaleSlope, other.RescaleIntercept = 1, 32768  # its answer is then 0 to 65535
+    with np.errstate(over="ignore"):
+        theirs = apply_windowing(apply_modality_lut(values - 32768, other), other) / 65535
+    assert np.abs(window(values.astype(np.float64), centre, width, function) - theirs).max() < 1e-4
+
+
+def test_rescale_comes_before_the_window_and_the_first_window_counts() -> None:
+    film = dicom_file(
+        scaled(12), BitsStored=12, RescaleSlope=2, RescaleIntercept=-1000,
+        WindowCenter=[3096, 40], WindowWidth=[8192, 80],
+    )  # fmt: skip
+    stored = np.arange(4096.0)
+    wanted = np.clip((stored * 2 - 1000 - 3095.5) / 8191 + 0.5, 0, 1) * 255
+    assert np.array_equal(decode(film), np.floor(wanted + 0.5).astype(np.uint8)[scaled(12)])
+
+
+def test_tables_stand_for_rescale_and_window() -> None:
+    entries = [round(65535 * (n / 255) ** 2) for n in range(256)]
+    wanted = np.floor(np.array(entries) / 65535 * 255 + 0.5).astype(np.uint8)[GREY]
+    for name in dicom.TABLES:
+        tags: dict[str, Any] = {name: table(0, 16, entries)}
+        film = dicom_file(GREY, **tags)
+        assert np.array_equal(decode(film), wanted)
+        assert np.array_equal(decode(without_person(film)), wanted)
+    film = dicom_file(GREY, VOILUTSequence=table(0, 16, entries), WindowCenter=10, WindowWidth=5)
+    assert np.array_equal(decode(film), wanted)
+
+
+def test_a_table_has_the_files_order_of_bytes() -> None:
+    whole = list(range(256))
+    film = dicom_file(GREY, transfer.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
+    assert np.array_equal(decode(film), GREY)
+    assert np.array_equal(decode(without_person(film)), GREY)
+
+
+def test_a_table_maps_what_lies_beyond_it_to_its_ends() -> None:
+    tags = {"BitsStored": 8, "PhotometricInterpretation": "MONOCHROME2"}
+    told = greys({**tags, "VOILUTSequence": (2, 100, 8, 10, 20)})
+    assert list(told[[0, 100, 101, 255]]) == [10, 10, 20, 20]
+
+
+def test_a_negative_slope_turns_the_film_over() -> None:
+    assert np.array_equal(decode(dicom_file(255 - GREY, RescaleSlope=-1)), GREY)
+
+
+@pytest.mark.parametrize(
+    ("tags", "shape"),
+    [
+        ({"PixelSpacing": [0.2, 0.1]}, (24, 20)),
+        ({"ImagerPixelSpacing": [0.1, 0.15]}, (16, 40)),
+        ({"PixelAspectRatio": ["2", "1"]}, (24, 20)),
+        ({"PixelSpacing": [0.14, 0.14], "ImagerPixelSpacing": [0.1, 0.2]}, (24, 40)),
+        ({"PixelSpacing": [0, 0]}, (24, 40)),
+    ],
+)
+def test_pixels_become_square(tags: dict[str, Any], shape: tuple[int, int]) -> None:
+    film = dicom_file(GREY, **tags)
+    assert decode(film).shape == shape
+    header = read_header(film)
+    assert (header.height, header.width) == shape
+
+
+def cut(film: bytes) -> bytes:
+    return film[: len(film) * 2 // 3]
+
+
+BIG = picture("big", 300, 300)
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "multi-frame": (dicom_file(GREY, NumberOfFrames=2), "a multi-frame DICOM of 2"),
+    "colour": (
+        dicom_file(GREY, SamplesPerPixel=3, PhotometricInterpretation="RGB"),
+        "expected a grey DICOM .*, received 3 samples of RGB",
+    ),
+    "palette colour": (
+        dicom_file(GREY, PhotometricInterpretation="PALETTE COLOR"),
+        "1 samples of PALETTE COLOR",
+    ),
+    "32 bits": (dicom_file(GREY.astype(np.uint32)), "received 32 in 32"),
+    "a shifted high bit": (dicom_file(scaled(16), BitsStored=12, HighBit=15), "the high bit 11"),
+    "no picture": (dicom_file(GREY, Rows=None), "received one without Rows"),
+    "cut short": (cut(dicom_file(BIG)), "DICOM file is cut short"),
+    "cut short, JPEG": (cut(dicom_file(BIG, transfer.JPEG[3])), "cut short"),
+    "cut short, RLE": (cut(dicom_file(BIG, transfer.RLE)), "cut short"),
+    "cut short, deflated": (cut(dicom_file(BIG, transfer.DEFLATED)), "cut short|without"),
+    "less pixels than it says": (dicom_file(GREY, Rows=30), "expected 1,200 bytes of pixels"),
+    "a JPEG of another size": (
+        dicom_file(GREY, transfer.JPEG[3], Rows=30),
+        "expected a compressed picture of 40 x 30 grey pixels, received 40 x 24 and 1 component",
+    ),
+    "a JPEG 2000 of another size": (dicom_file(GREY, transfer.JPEG_2000[0], Rows=30), "40 x 24"),
+    "an RLE of another size": (dicom_file(GREY, transfer.RLE, Rows=30), "of uint8|damaged"),
+    "a window of no width": (
+        dicom_file(GREY, WindowCenter=5, WindowWidth=0),
+        "of a positive width",
+    ),
+    "entries beyond their bits": (
+        dicom_file(GREY, VOILUTSequence=table(0, 8, [0, 256])),
+        "entries of 8 bits in a look-up table",
+    ),
+    "a compressed picture of a given length": (
+        dicom_file(GREY, transfer.JPEG[3]).replace(
+            b"OB\0\0\xff\xff\xff\xff", b"OB\0\0\xff\xff\0\0"
+        ),
+        r"damaged \(ValueError\)",
+    ),
+    "slope 0": (dicom_file(GREY, RescaleSlope=0), "slope other than 0"),
+    "pixels like needles": (dicom_file(GREY, PixelSpacing=[9, 1]), "its pixel spacing is wrong"),
+    "dark, without a window": (dicom_file(GREY.astype(np.uint16)), "expected a window"),
+    "20,000 x 20,000": (dicom_file(GREY, Rows=20000, Columns=20000), "20000 x 20000"),
+    "too large before it is square": (
+        dicom_file(GREY, Rows=20000, Columns=8000, PixelSpacing=[1, 3.9]),
+        "8000 x 20000",
+    ),
+    "a number that is none": (
+        dicom_file(GREY, WindowCenter=1, WindowWidth=12345).replace(b"12345", b"DOE^J"),
+        r"damaged \(ValueError\)",
+    ),
+    "unknown compression": (
+        dicom_file(GREY).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"),
+        r"received 1\.2\.840\.10008\.1\.2\.9",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_with_a_reason_that_names_nobody(kind: str) -> None:
+    film, reason = REFUSED[kind]
+    with pytest.raises(InputError, match=reason) as caught:
+        decode(film)
+    assert "DOE" not in str(caught.value)
+    with pytest.raises(InputError):  # as it is kept
+        decode(without_person(film))
+
+
+def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "MAX_INFLATED_BYTES", 1000)
+    with pytest.raises(InputError, match="unpacks to more than 1,000 bytes"):
+        decode(dicom_file(BIG, transfer.DEFLATED))
+
+
+def test_the_most_pixels_are_those_of_any_film(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PIXELS", 900)
+    with pytest.raises(InputError, match="at most 900 pixels, received 40 x 24"):
+        decode(dicom_file(GREY))
+
+
+def both_roads(folder: Path, films: list[Film], image_px: int) -> tuple[bytes, bytes]:
+    """The shards' bytes of films as they are, and as DICOM files that were made of them."""
+    other = [as_dicom(film, number, decode(film.data)) for number, film in enumerate(films)]
+    found = []
+    for name, each in (("jpeg", films), ("dicom", other)):
+        (folder / name).mkdir()
+        write_raw(folder / name, anonymous(each, hash_names=False), SOURCE)
+        assert SECRET.encode() not in (folder / name / "films.zip").read_bytes()
+        manifest = build(
+            *open_raw(folder / name), options(image_px=image_px), folder / name / "shards"
+        )
+        assert manifest["unreadable"] == 0
+        roles = sorted((folder / name / "shards").glob("*.npy"))
+        found.append(b"".join(path.read_bytes() for path in roles))
+    return found[0], found[1]
+
+
+def test_shards_of_dicom_films_are_those_of_the_jpeg_films(tmp_path: Path) -> None:
+    films = [Film.named(path, encoded(picture(path))) for path in paths()]
+    jpeg, other = both_roads(tmp_path, films, 32)
+    assert jpeg == other
+
+
+@pytest.mark.real
+def test_shards_of_real_films_are_the_same_as_dicom(tmp_path: Path) -> None:
+    name = "chest_xray_originals_150.zip"
+    if not (DATA / name).exists():
+        pytest.skip(f"no {DATA / name}")
+    films, _ = archive.receive(DATA / name, None)
+    jpeg, other = both_roads(tmp_path, list(films), 160)
+    assert jpeg == other
+
+
+def test_a_film_without_a_preamble_is_read() -> None:
+    whole, how = dicom_file(GREY), PixelOptions(32, "keep")
+    assert np.array_equal(decode(whole[132:]), GREY)
+    assert np.array_equal(prepare(whole, how), prepare(encoded(GREY, "PNG"), how))
