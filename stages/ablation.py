@@ -6,7 +6,6 @@ from typing import Any
 from stages import experiments
 from stages.engine import journal
 from stages.engine.errors import InputError
-from stages.engine.files import read_json
 from stages.experiments import Experiment
 from stages.metrics.ablation import Row, ablation_table
 from stages.metrics.intervals import Figure
@@ -80,8 +79,8 @@ def _say(value: Any) -> str:
 
 def _journal() -> dict[tuple[str | None, str], Mapping[str, Any]]:
     """What trainings left in the journal, the latest by name of experiment and commit."""
-    told = [read_json(path).get("train") for path in sorted(journal.FOLDER.glob("*.json"))]
-    told = sorted((facts for facts in told if facts), key=lambda facts: str(facts["time"]))
+    told = [facts["train"] for facts in journal.every() if "train" in facts]
+    told.sort(key=lambda facts: str(facts["time"]))
     return {(facts["dvc_experiment"], facts["git_commit"]): facts for facts in told}
 
 

@@ -27,7 +27,7 @@ def pin(arguments: argparse.Namespace) -> int:
 def predict(arguments: argparse.Namespace) -> int:
     """Print probability and decision for each film; 1 where any could not be used."""
     from stages.engine import devices
-    from stages.registry.store import project_root
+    from stages.engine.root import project_root
     from stages.serving.predictor import Predictor
 
     everything = params.load()
@@ -59,9 +59,17 @@ def predict(arguments: argparse.Namespace) -> int:
     return int(any(answer.probability is None for answer in answers))
 
 
+def sync(_: argparse.Namespace) -> int:
+    """Have the tracking store show every run whose files are at hand."""
+    from stages.sync import sync as show_all
+
+    return show_all()
+
+
 def ui(arguments: argparse.Namespace) -> int:
     """Serve the MLflow pages until interrupted."""
-    from stages.registry.store import find_store, project_root, serve_ui
+    from stages.engine.root import project_root
+    from stages.registry.store import find_store, serve_ui
 
     params.load()
     return serve_ui(find_store(project_root()), arguments.port)
@@ -241,8 +249,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("models", parents=[table], help="the versions, newest first")
     command.set_defaults(run=releases.models)
 
-    command = commands.add_parser("sync", help="have MLflow show the run under data/")
-    command.set_defaults(run=releases.sync)
+    command = commands.add_parser(
+        "sync", help="have MLflow show the run under data/, experiments and earlier commits"
+    )
+    command.set_defaults(run=sync)
 
     command = commands.add_parser("ui", help="the MLflow pages on the tracking store")
     command.add_argument("--port", type=int, default=5000)

@@ -13,17 +13,18 @@ JUDGED = ("fetch", "preprocess", "train", "evaluate")
 """The stages whose params and code decide what a run's files hold."""
 
 
-def training_digest(params: Params, data_digest: str) -> str:
+def training_digest(params: Params, data_digest: str, root: Path = Path()) -> str:
     """Name of a training: its data, its params, the code that it reaches, the locked environment.
 
     Checkpoints and the journal lie under this name, so that no other training takes them up.
+    root: of the tree whose code and lock it is.
     """
     return digest(
         {
             "data": data_digest,
             "params": dataclasses.asdict(params.train),
-            "code": code_digests(["stages.train"], Path()),
-            "lock": sha256_file(layout.LOCK),
+            "code": code_digests(["stages.train"], root),
+            "lock": sha256_file(root / layout.LOCK),
         }
     )
 
@@ -33,6 +34,6 @@ def judged_params(params: Params) -> dict[str, Any]:
     return {name: dataclasses.asdict(getattr(params, name)) for name in JUDGED}
 
 
-def judged_code() -> dict[str, str]:
+def judged_code(root: Path = Path()) -> dict[str, str]:
     """SHA-256 of every file that the stages fetch to evaluate reach, by path."""
-    return code_digests([f"stages.{name}" for name in JUDGED], Path())
+    return code_digests([f"stages.{name}" for name in JUDGED], root)

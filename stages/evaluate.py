@@ -65,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "evaluate", layout.REPORT / "metrics.json")

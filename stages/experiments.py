@@ -138,12 +138,12 @@ def workspace_kept() -> Iterator[None]:
 def code_differs(rev: str) -> list[str]:
     """Files that decide a training and are not what they were at `rev`."""
     files = {path.as_posix() for module in _CODE for path in import_closure(module, Path())}
-    return _git("diff", "--name-only", rev, "--", layout.LOCK.as_posix(), *sorted(files)).split()
+    return git("diff", "--name-only", rev, "--", layout.LOCK.as_posix(), *sorted(files)).split()
 
 
 def committed(rev: str, path: Path) -> str:
     """A file as git has it at `rev`."""
-    return _git("show", f"{rev}:{path.as_posix()}")
+    return git("show", f"{rev}:{path.as_posix()}")
 
 
 def dvc(*words: str, quiet: bool = False) -> str:
@@ -165,7 +165,8 @@ def dvc(*words: str, quiet: bool = False) -> str:
     return finished.stdout or ""
 
 
-def _git(*words: str) -> str:
+def git(*words: str) -> str:
+    """What a git command says; InputError where it fails."""
     finished = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     if finished.returncode:
         raise InputError(f"git {words[0]}: {finished.stderr.strip()}")

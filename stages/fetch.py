@@ -42,4 +42,4 @@ def _received(options: FetchOptions, folder: Path) -> tuple[Iterator[Film], Sour
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "fetch", layout.RAW / "index.csv")

@@ -8,10 +8,11 @@ import sys
 
 from stages import digests, layout, params
 from stages.engine import journal
+from stages.engine.root import project_root
 from stages.engine.stage import run
 from stages.registry.live import live_run
 from stages.registry.record import read_identity
-from stages.registry.store import find_store, project_root
+from stages.registry.store import find_store
 
 
 def main() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from stages import digests, layout, params
 from stages.engine import journal
-from stages.engine.files import write_json
+from stages.engine.files import sha256_file, write_json
+from stages.engine.root import project_root
 from stages.engine.stage import run
 from stages.metrics.promotion import Verdict, floors
 from stages.registry.offer import Offer, offer, release
-from stages.registry.record import read_identity, read_record
-from stages.registry.store import find_store, project_root
+from stages.registry.record import Record, read_identity, read_record
+from stages.registry.store import find_store
 
 
 def main() -> None:
@@ -24,33 +25,43 @@ def main() -> None:
     print(offer(offered, find_store(project_root())))
 
 
-def finished(everything: params.Params) -> tuple[dict[str, Any], Offer]:
-    """The run that lies under data/: what release.json holds, and what the store is offered."""
+def finished(everything: params.Params, root: Path = Path()) -> tuple[dict[str, Any], Offer]:
+    """The run whose files lie under `root`: what release.json holds, and the store is offered."""
     options = everything.register
+    record, circumstances = left(everything, root)
+    verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
+    offered = Offer(record, verdict, options.name, circumstances, root, root / layout.LOCK)
+    return release(record, verdict), offered
+
+
+def left(
+    everything: params.Params, root: Path = Path(), *, judged: bool = True
+) -> tuple[Record, dict[str, Any]]:
+    """What the stages left under `root`, and what the journal tells of it.
+
+    judged: whether evaluate has run. Raises InputError where something is missing.
+    """
+    shards, report = root / layout.SHARDS, root / layout.REPORT
     identity = read_identity(
-        layout.SHARDS,
+        shards,
         params=digests.judged_params(everything),
-        code=digests.judged_code(),
-        lock=layout.LOCK,
+        code=digests.judged_code(root),
+        lock=root / layout.LOCK,
     )
     record = read_record(
         identity,
-        shards=layout.SHARDS,
-        model=layout.MODEL,
-        validation=layout.VALIDATION,
-        report=layout.REPORT,
+        shards=shards,
+        model=root / layout.MODEL,
+        validation=root / layout.VALIDATION,
+        report=report if judged else None,
         pixels=dataclasses.asdict(everything.preprocess.pixels),
     )
-    verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
-    offered = Offer(
-        record=record,
-        verdict=verdict,
-        stem=options.name,
-        journal=journal.read(digests.training_digest(everything, identity.data)),
-        root=Path(),
-        lock=layout.LOCK,
-    )
-    return release(record, verdict), offered
+    last = [root / layout.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
+    keys = [sha256_file(path) for path in last if path.exists()]
+    told: dict[str, Any] = {}
+    for key in (*keys, digests.training_digest(everything, identity.data, root)):
+        told |= journal.read(key)
+    return record, told
 
 
 if __name__ == "__main__":

@@ -102,19 +102,6 @@ def models(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def sync(arguments: argparse.Namespace) -> int:  # noqa: ARG001  every command takes them
-    """Have the tracking store show the run whose files lie under data/."""
-    from stages import register
-    from stages.registry.offer import offer
-    from stages.registry.store import find_store, project_root
-
-    everything = params.load()
-    read_json(layout.SHARDS / "manifest.json")  # where nothing has run yet, that is the message
-    _, offered = register.finished(everything)
-    print(offer(offered, find_store(project_root())))
-    return 0
-
-
 def _name(arguments: argparse.Namespace, everything: params.Params) -> str:
     from stages.registry.record import model_name
 
@@ -123,7 +110,8 @@ def _name(arguments: argparse.Namespace, everything: params.Params) -> str:
 
 
 def _open() -> tuple[Any, Any]:
-    from stages.registry.store import find_store, open_store, project_root
+    from stages.engine.root import project_root
+    from stages.registry.store import find_store, open_store
 
     store = find_store(project_root())
     return open_store(store), store

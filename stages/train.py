@@ -57,7 +57,7 @@ def main() -> None:
     )
     write_json(layout.VALIDATION, figures)
     checkpoints.clean_others(folder)
-    journal.write(digest, "train", {**journal.circumstances(), **trained.speed})
+    journal.record(digest, "train", **trained.speed)
     for name, value in trained.speed.items():
         print(f"{name}: {value:.3f}")
     print(f"kept epoch {trained.best_epoch} by {options.monitor}: {layout.MODEL}")

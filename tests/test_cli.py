@@ -105,7 +105,7 @@ def test_mistakes_are_one_line(
         assert main(words) == 1
         assert "data/release.json" in one_line(capsys)
     assert main(["sync"]) == 1
-    assert "data/shards/manifest.json" in one_line(capsys)
+    assert ".dvc: expected a DVC repository" in one_line(capsys)
     for words in (["promote", "--override"], ["promote", "--reason", "mine"]):
         assert main(words) == 1
         assert 'expected --override and --reason "..." together' in one_line(capsys)

@@ -6,9 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,27 @@ class Workspace:
         said = f"{' '.join(command)}\n{finished.stdout}\n{finished.stderr}"
         assert finished.returncode == expect, said
         return finished
+
+    def interrupt(
+        self, when: Callable[[str], bool], act: Callable[[int], None], **environment: str
+    ) -> tuple[int, str]:
+        """Start `dvc repro`; once `when(what it has said)`, `act(its process id)`.
+
+        Its exit status and all that it said.
+        """
+        with tempfile.NamedTemporaryFile("w+") as out, subprocess.Popen(
+            ["dvc", "repro"], cwd=self.folder, stdout=out, stderr=subprocess.STDOUT,
+            env=self.environment() | {"PYTHONUNBUFFERED": "1"} | environment,
+        ) as process:  # fmt: skip
+            said = Path(out.name)
+            waiting = True
+            while process.poll() is None:
+                if waiting and when(said.read_text(encoding="utf-8")):
+                    act(process.pid)
+                    waiting = False
+                time.sleep(0.1)
+            assert not waiting, said.read_text(encoding="utf-8")
+            return process.returncode, said.read_text(encoding="utf-8")
 
     @contextlib.contextmanager
     def pages(self) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ digest, are this closure.
 """
 
 import ast
+import functools
 from pathlib import Path
 
 from stages.engine.files import sha256_file
@@ -44,16 +45,24 @@ def code_digests(modules: list[str], root: Path) -> dict[str, str]:
 
 
 def _imported_names(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    names = _names(path.read_text(encoding="utf-8"))
+    if None in names:
+        raise ValueError(f"{path}: expected absolute imports, found a relative one")
+    return [name for name in names if name and name.split(".")[0] == PACKAGE]
+
+
+@functools.cache  # several stages, and the trees of many experiments, hold the same files
+def _names(text: str) -> tuple[str | None, ...]:
+    """What a file imports; None for a relative name."""
+    names: list[str | None] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            if node.level or node.module is None:
-                raise ValueError(f"{path}: expected absolute imports, found a relative one")
             # `from stages.images import shards` names a module; `from ... import Film` does not.
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == PACKAGE]
+            names += [None] * bool(node.level)
+    return tuple(names)
 
 
 def _file_of(module: str, root: Path) -> Path | None:

@@ -1,43 +1,69 @@
 """Circumstances of a run: what may differ between two runs that must give the same files.
 
-Times, machine, git commit and DVC experiment lie under `.cache/journal/`, keyed by the
-digest of what ran. They are shown in MLflow and written nowhere under `data/`.
+Times, machine, git commit and DVC experiment lie under `.cache/journal/` of the repository's
+root, keyed by the digest of what ran or of what it wrote. They are shown in MLflow and written
+nowhere under `data/`.
 """
 
 import datetime
 import os
 import platform
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from stages.engine.devices import instruction_set
 from stages.engine.files import read_json, write_json
+from stages.engine.root import project_root
 
-FOLDER = Path(".cache") / "journal"
+_BEGAN = time.monotonic()  # stages import this among the first
+_OUR_OWN = ("dvc.lock", "data")
+"""What the stages before this one change, which makes no tree dirty."""
 
 
 def circumstances() -> dict[str, Any]:
     """Where and when this process runs, as far as it can be told."""
+    others = ["--", ".", *(f":(exclude){path}" for path in _OUR_OWN)]
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "instruction_set": instruction_set(),
         "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": _git("status", "--porcelain") not in ("", None),
+        "git_dirty": _git("status", "--porcelain", *others) not in ("", None),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME"),
     }
 
 
-def write(key: str, stage: str, facts: dict[str, Any]) -> None:
-    """Keep what `stage` has to say about the run named `key`, beside what is there."""
-    write_json(FOLDER / f"{key}.json", {**read(key), stage: facts})
+def record(key: str, stage: str, **facts: Any) -> None:
+    """Keep how `stage` ran under the name `key`: its circumstances, seconds so far, and `facts`.
+
+    An earlier record of the same stage under the same name goes.
+    """
+    told = {**circumstances(), "wall_s": round(time.monotonic() - _BEGAN, 1), **facts}
+    write_json(_place(key), {**read(key), stage: told})
 
 
 def read(key: str) -> dict[str, Any]:
-    """What was kept for the run named `key`, by stage; empty where nothing was."""
-    path = FOLDER / f"{key}.json"
+    """What was kept under the name `key`, by stage; empty where nothing was."""
+    path = _place(key)
     return dict(read_json(path)) if path.exists() else {}
+
+
+def every() -> Iterator[dict[str, Any]]:
+    """All that was kept, as `read` gives it."""
+    for path in sorted(_folder().glob("*.json")):
+        yield dict(read_json(path))
+
+
+def _place(key: str) -> Path:
+    return _folder() / f"{key}.json"
+
+
+def _folder() -> Path:
+    # The root's, where an experiment runs in a folder that DVC removes when it has ended.
+    return project_root() / ".cache" / "journal"
 
 
 def _git(*arguments: str) -> str | None:

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
+from stages.engine import patience
+
 _GRACE_S = 8.0
 
 
@@ -17,7 +19,8 @@ def listener(module: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Start `python -m module` and give a function that sends it a message, one JSON line each.
 
     Nothing that happens to the listener is raised here, and nothing waits for it but the end,
-    for some seconds at most. It is no import, so its code is no dependency of what it hears.
+    for some of the pipeline's seconds of patience at most. It is no import, so its code is no
+    dependency of what it hears.
     """
     process = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE, text=True)
     assert process.stdin is not None
@@ -30,10 +33,13 @@ def listener(module: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     finally:
         lines.put(None)
         try:
-            process.wait(_GRACE_S)
+            with patience.waiting() as left:
+                grace = min(_GRACE_S, left)
+                process.wait(grace)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            print(f"{module}: not done within {grace:.0f} s, left behind", file=sys.stderr)
         writer.join()
 
 

@@ -31,13 +31,16 @@ class LiveRun:
         self._store, self._stem, self._identity, self._journal = store, stem, identity, journal
         self._messages: queue.SimpleQueue[Callable[[Any, str], None] | None] = queue.SimpleQueue()
         self._judged = False
+        self._had: set[tuple[str, int]] = set()
         # Daemon: a server that never answers must not keep the process from ending.
         self._thread = threading.Thread(target=self._talk, name="tracking", daemon=True)
         self._thread.start()
 
     def __call__(self, row: Mapping[str, float]) -> None:
         numbers = {key: float(value) for key, value in row.items()}
-        self._messages.put(lambda client, run_id: tracking.log_epochs(client, run_id, (numbers,)))
+        self._messages.put(
+            lambda client, run_id: tracking.log_epochs(client, run_id, (numbers,), self._had)
+        )
 
     def figures(self, figures: Mapping[str, Any]) -> None:
         """Send figures by role, as validation.json holds them."""
@@ -60,6 +63,7 @@ class LiveRun:
             run_id = run.info.run_id
             if run.info.status != "RUNNING":
                 client.update_run(run_id, status="RUNNING")
+            self._had = tracking.epochs_had(client, run_id)  # by a training before this one
             while (message := self._messages.get()) is not None:
                 message(client, run_id)
         except Exception as error:  # noqa: BLE001  whatever it is, training goes on
@@ -67,8 +71,8 @@ class LiveRun:
 
     def _say(self, reason: str) -> None:
         print(
-            f"tracking: {self._store} was not told of this training ({reason}); nothing is lost: "
-            "the next `dvc repro` sends it from the files",
+            f"tracking: {self._store} was not told of all of this training ({reason}); nothing is "
+            "lost: `register` or `pneumonia sync` sends it from the files",
             file=sys.stderr,
         )
 

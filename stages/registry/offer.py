@@ -1,11 +1,13 @@
 """Offers a finished run to the registry: its run, its version, its place as candidate."""
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.engine import patience
 from stages.engine.errors import InputError
 from stages.engine.files import digest
 from stages.metrics.promotion import Verdict
@@ -13,10 +15,7 @@ from stages.registry import aliases
 from stages.registry.glance import shown_version
 from stages.registry.note import Note, note
 from stages.registry.record import Record
-from stages.registry.store import Store, open_store
-
-SERVER_S = 10.0
-"""How long a tracking server may take in all before a stage goes on without it."""
+from stages.registry.store import Store, knock, open_store
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,11 @@ def release(record: Record, verdict: Verdict) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def offer(offered: Offer, store: Store) -> str:
+def offer(offered: Offer, store: Store, *, limited: bool = True) -> str:
     """Have `store` show the run and the version; one line that says what came of it.
 
-    Never raises for a store that is down, slow or locked: the line says so.
+    Never raises for a store that is down, slow or locked: the line says so. limited: wait for a
+    server no longer than the pipeline's patience lasts.
     """
     candidate = offered.verdict.passed and not aliases.in_experiment()
     confirmed = shown_version(
@@ -84,15 +84,16 @@ def offer(offered: Offer, store: Store) -> str:
     if confirmed is not None:
         return _say(offered, confirmed, candidate, "already")
     try:
-        version = _within(
-            SERVER_S if store.folder is None else None,
-            lambda: offer_fully(offered, store, candidate=candidate),
-        )
-    except _troubles() as error:
+        limited = limited and store.folder is None
+        tell = functools.partial(offer_fully, offered, store, candidate=candidate)
+        version = _patiently(store, tell) if limited else tell()
+    except Exception as error:
+        if not trouble(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         return (
-            f"registry: {store} was not told ({type(error).__name__}: "
-            f"{(str(error).splitlines() or [''])[0][:200]}); nothing is lost: "
-            "the next `dvc repro` tells it from the files"
+            f"registry: not all was told ({reason}); nothing is lost: the next `dvc repro` or "
+            f"`pneumonia sync` tells {store} from the files"
         )
     return _say(offered, version, candidate, "now")
 
@@ -115,9 +116,33 @@ def offer_fully(offered: Offer, store: Store, *, candidate: bool) -> str:
     return version
 
 
+def show_past(
+    store: Store, stem: str, record: Record, journal: Mapping[str, Any], offered: Offer | None
+) -> bool:
+    """Have `store` show a run that was made elsewhere or earlier; whether anything was lacking.
+
+    offered: where the run was judged on test, so that it has a version too. No alias moves, and a
+    version that has a note keeps it. Raises whatever MLflow raises.
+    """
+    from stages.registry import tracking, versions
+
+    client = open_store(store)
+    if tracking.shows(client, stem, record, journal) and (
+        offered is None or versions.find(client, offered.name, record.model) is not None
+    ):
+        return False
+    run_id = tracking.show(client, store, stem, record, journal)
+    if offered is not None:
+        versions.register(
+            client, store, record, offered.note, name=offered.name, run_id=run_id,
+            root=offered.root, lock=offered.lock, renew=False,
+        )  # fmt: skip
+    return True
+
+
 def _run_tags(offered: Offer) -> dict[str, str]:
     tags = {"complete": offered.record.view}
-    if offered.journal:
+    if "wall_s" in offered.journal.get("train", {}):  # less is not told over what is known
         tags["circumstances"] = digest(dict(offered.journal))
     return tags
 
@@ -133,23 +158,34 @@ def _say(offered: Offer, version: str, candidate: bool, when: str) -> str:
     return f"registry: {offered.name} version {version}{synthetic} is {when} registered, {place}"
 
 
-def _troubles() -> tuple[type[Exception], ...]:
-    """What a store that is down, slow, full or locked raises; our own defects are not among it."""
+def trouble(error: Exception) -> bool:
+    """Whether a store that is down, slow, full or locked raises this; else it is our own defect."""
+    if isinstance(error, (InputError, OSError)):
+        return True
     import requests
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException
 
-    return (InputError, MlflowException, requests.RequestException,
-            sqlalchemy.exc.SQLAlchemyError, OSError)  # fmt: skip
+    return isinstance(
+        error, (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+    )
 
 
-def _within(seconds: float | None, action: Callable[[], str]) -> str:
+def _patiently(store: Store, action: Callable[[], str]) -> str:
+    """`action()`, or TimeoutError where a server takes more than the pipeline's patience."""
+    with patience.waiting() as left:
+        knock(store, left)
+    import mlflow  # noqa: F401  seconds of our own, which are not the server's
+
+    with patience.waiting() as left:
+        return _within(left, action)
+
+
+def _within(seconds: float, action: Callable[[], str]) -> str:
     """`action()`, or TimeoutError after `seconds`, when it goes on in a thread left behind.
 
     MLflow's own time limits hold per request and not for all of them together.
     """
-    if seconds is None:
-        return action()
     outcome: list[str] = []
     failure: list[BaseException] = []
 
@@ -166,5 +202,8 @@ def _within(seconds: float | None, action: Callable[[], str]) -> str:
     if failure:
         raise failure[0]
     if not outcome:
-        raise TimeoutError(f"no end within {seconds:g} s")
+        raise TimeoutError(
+            f"the tracking server had its {patience.TOTAL_S:g} s of this `dvc repro`; "
+            "`pneumonia sync` waits longer"
+        )
     return outcome[0]

@@ -17,7 +17,7 @@ from stages.registry.digests import model_digest, run_digest
 
 NOT_RECORDED = "not recorded"
 
-VIEW = 1
+VIEW = 2
 """Raise it when a run is to be shown in another way: every run is then shown anew."""
 
 Row = dict[str, float]
@@ -77,6 +77,11 @@ class Record:
     operating_point: Path
 
     @property
+    def judged(self) -> bool:
+        """Whether there are figures on test."""
+        return "test" in self.figures
+
+    @property
     def view(self) -> str:
         """Digest of everything that is shown of this run."""
         contents = {shown: sha256_file(path) for shown, path in self.files.items()}
@@ -117,18 +122,20 @@ def read_record(
     shards: Path,
     model: Path,
     validation: Path,
-    report: Path,
+    report: Path | None,
     pixels: Mapping[str, Any],
 ) -> Record:
     """What the stages left in these places.
+
+    report: None where the model was not judged on test, as where an experiment ends at `train`.
 
     Raises InputError where one of them is missing, or where the report judges another model or
     other data than these.
     """
     model_file, point = model / "model.keras", model / "operating_point.json"
-    figures = {**read_json(validation), **read_json(report / "metrics.json")}
+    figures = {**read_json(validation), **(read_json(report / "metrics.json") if report else {})}
     judged = {"data": identity.data, "model": sha256_file(model_file)}
-    if read_json(report / "judged.json") != judged:
+    if report and read_json(report / "judged.json") != judged:
         raise InputError(
             f"{report / 'judged.json'}: expected the report of {model_file} on {shards}, received "
             "that of another model or data set; run `dvc repro evaluate`"
@@ -141,9 +148,10 @@ def read_record(
         "model/operating_point.json": point,
         "model/validation.json": validation,
     }
-    for path in sorted(report.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
-            files[f"report/{path.relative_to(report).as_posix()}"] = path
+    if report:
+        for path in sorted(report.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
+                files[f"report/{path.relative_to(report).as_posix()}"] = path
     return Record(
         identity=identity,
         model=model_digest(model_file, point, pixels),
@@ -163,12 +171,9 @@ def read_history(path: Path) -> list[Row]:
 
 
 def circumstance(journal: Mapping[str, Any], key: str) -> str:
-    """What the journal tells of `key`: training's word before any other stage's."""
-    for stage in ("train", *sorted(journal)):
-        facts = journal.get(stage, {})
-        if key in facts:
-            return plain(facts[key])
-    return NOT_RECORDED
+    """What the journal tells of `key` at training; other stages may have run for other runs."""
+    facts = journal.get("train", {})
+    return plain(facts[key]) if key in facts else NOT_RECORDED
 
 
 def plain(value: Any) -> str:

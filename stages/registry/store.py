@@ -12,7 +12,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,9 @@ from stages.registry import views
 FOLDER = "mlruns"
 PATIENCE_S = 30
 """How long a writer waits for another one before SQLite says that the database is locked."""
+
+KNOCK_S = 3.0
+"""How long a server may take to say that it is there."""
 
 # Every column in which MLflow keeps an artifact location.
 _LOCATIONS = (
@@ -52,30 +57,6 @@ class Store:
         return self.uri if self.folder is None else f"{FOLDER}/ (embedded)"
 
 
-def project_root(start: Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The repository's root as an absolute path, the same for an experiment in another folder.
-
-    DVC names it in DVC_ROOT, also where it runs a stage in a temporary folder (`dvc exp run
-    --temp`, `--queue`). Elsewhere it is the nearest folder above `start` (default: the current
-    one) that holds `.dvc` or `.git`, or `start` itself.
-    """
-    if "DVC_ROOT" in environment:
-        return Path(environment["DVC_ROOT"]).resolve()
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / ".dvc").is_dir() or (folder / ".git").exists():
-            return _above_experiments(folder)
-    return here
-
-
-def _above_experiments(root: Path) -> Path:
-    """`root`, or the repository in whose `.dvc/tmp/exps` it lies."""
-    for folder in root.parents:
-        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
-            return folder.parents[2]
-    return root
-
-
 def find_store(root: Path, environment: Mapping[str, str] = os.environ) -> Store:
     """The store that `environment` names, else the embedded one under `root`; touches nothing."""
     uri = environment.get("MLFLOW_TRACKING_URI")
@@ -92,6 +73,7 @@ def open_store(store: Store) -> Any:
     Makes the embedded store where there is none, one process at a time, and mends its
     addresses where it has moved. Raises InputError where a server does not answer.
     """
+    knock(store)
     # Settings that a user may override; read by MLflow when it is imported or called.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINT", "true")
@@ -117,18 +99,40 @@ def open_store(store: Store) -> Any:
     return client
 
 
+def knock(store: Store, seconds: float = KNOCK_S) -> None:
+    """Ask a server whether it is there, in seconds and without MLflow, whose import takes some.
+
+    One that was killed refuses at once; one that hangs takes a connection and says nothing.
+    Raises InputError where no answer comes within `seconds`, or KNOCK_S where these are more.
+    """
+    if not store.uri.startswith(("http://", "https://")):
+        return
+    try:
+        urllib.request.urlopen(
+            f"{store.uri.rstrip('/')}/health", timeout=max(0.01, min(seconds, KNOCK_S))
+        ).close()
+    except urllib.error.HTTPError:
+        return  # an answer, of a server behind a login or of another make
+    except OSError as error:
+        raise _silent(store, getattr(error, "reason", error)) from None
+
+
 def _answering(client: Any, store: Store) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
         client.search_experiments(max_results=1)
     except (MlflowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
-            f"{store}: expected a tracking store, received no answer ({reason}); start it, or "
-            "unset MLFLOW_TRACKING_URI to use the embedded store"
-        ) from None
+        raise _silent(store, error) from None
     return client
+
+
+def _silent(store: Store, error: object) -> InputError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return InputError(
+        f"{store}: expected a tracking store, received no answer ({reason}); start it, or "
+        "unset MLFLOW_TRACKING_URI to use the embedded store"
+    )
 
 
 @contextlib.contextmanager

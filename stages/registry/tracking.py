@@ -7,7 +7,7 @@ doubled.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from stages.engine.files import digest
@@ -33,22 +33,75 @@ def show(client: Any, store: Store, stem: str, record: Record, journal: Mapping[
     stem: of the experiment's name. journal: circumstances by stage, empty where none were kept.
     """
     run = begin(client, store, stem, record.identity, journal)
-    run_id = str(run.info.run_id)
-    told = digest(dict(journal)) if journal else run.data.tags.get("circumstances", NOT_RECORDED)
-    if run.data.tags.get("circumstances") != told:
+    run_id, have = str(run.info.run_id), run.data.tags
+    told = _circumstances(journal, have)
+    if have.get("circumstances") != told:
         client.log_dict(run_id, dict(journal) or {"journal": NOT_RECORDED}, "circumstances.json")
-        client.set_tag(run_id, "circumstances", told)
-    if run.data.tags.get("complete") == record.view:
+        _tag(client, run_id, {**_seconds(journal), "circumstances": told})
+    if _complete(have, record):
         return run_id
-    log_epochs(client, run_id, record.epochs)
+    log_epochs(client, run_id, record.epochs, epochs_had(client, run_id))
     log_figures(client, run_id, record.figures)
-    for shown, path in record.files.items():
-        client.log_artifact(run_id, str(path), shown.rpartition("/")[0])
-    client.set_tag(run_id, "model_digest", record.model)
-    client.set_tag(run_id, "mlflow.note.content", f"{headline(record)}\n\n{described(record)}")
+    _log_files(client, run_id, record, begun=have.get("showing") == record.view)
+    _tag(client, run_id, {
+        "model_digest": record.model,
+        "judged": plain(record.judged),
+        "mlflow.note.content": f"{headline(record)}\n\n{described(record)}",
+    })  # fmt: skip
     client.set_terminated(run_id, "FINISHED")
     client.set_tag(run_id, "complete", record.view)  # last: all of it is there
     return run_id
+
+
+def shows(client: Any, stem: str, record: Record, journal: Mapping[str, Any]) -> bool:
+    """Whether the store shows `record` whole already."""
+    experiment = client.get_experiment_by_name(record.identity.named(stem))
+    run = experiment and find(client, experiment.experiment_id, record.identity.run)
+    if not run:
+        return False
+    have = run.data.tags
+    return _complete(have, record) and have.get("circumstances") == _circumstances(journal, have)
+
+
+def _complete(have: Mapping[str, str], record: Record) -> bool:
+    if have.get("judged") == "yes" and not record.judged:  # more than this is shown already
+        return "complete" in have
+    return have.get("complete") == record.view
+
+
+def _circumstances(journal: Mapping[str, Any], have: Mapping[str, str]) -> str:
+    """What the tag `circumstances` should say; what was told once stays where less is known."""
+    known = have.get("circumstances", NOT_RECORDED)
+    if "wall_s" not in journal.get("train", {}) and known != NOT_RECORDED:
+        return known
+    return digest(dict(journal)) if journal else NOT_RECORDED
+
+
+def _log_files(client: Any, run_id: str, record: Record, *, begun: bool) -> None:
+    """Upload the run's files; begun: these very files, so that those of full size are there."""
+    there: dict[str, int] = {}
+    if begun:
+        for folder in {shown.rpartition("/")[0] for shown in record.files}:
+            there |= {item.path: item.file_size for item in client.list_artifacts(run_id, folder)}
+    else:
+        client.set_tag(run_id, "showing", record.view)
+    for shown, path in record.files.items():
+        if there.get(shown) != path.stat().st_size:
+            client.log_artifact(run_id, str(path), shown.rpartition("/")[0])
+
+
+def _seconds(journal: Mapping[str, Any]) -> dict[str, str]:
+    """How long each stage took, as far as that was kept."""
+    return {
+        f"seconds_{stage}": plain(facts["wall_s"])
+        for stage, facts in journal.items() if "wall_s" in facts
+    }  # fmt: skip
+
+
+def _tag(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
 def begin(
@@ -60,9 +113,11 @@ def begin(
         run = find(client, experiment, identity.run)
         if run is None:
             tags = {"run_digest": identity.run}
-            client.create_run(experiment, run_name=_run_name(identity, journal), tags=tags)
+            made = client.create_run(experiment, run_name=_run_name(identity, journal), tags=tags)
             # Over a server nothing locks: of two that were made at once, all keep the first.
-            run = find(client, experiment, identity.run)
+            run = find(client, experiment, identity.run) or made
+            if run.info.run_id != made.info.run_id:
+                client.delete_run(made.info.run_id)
     _describe(client, run, identity, journal)
     return run
 
@@ -78,24 +133,28 @@ def find(client: Any, experiment: str, run_digest: str) -> Any | None:
     return runs[0] if runs else None
 
 
-def log_epochs(client: Any, run_id: str, epochs: tuple[Row, ...]) -> None:
-    """Log each epoch's numbers that the run does not have yet, under `training/`."""
+def epochs_had(client: Any, run_id: str) -> set[tuple[str, int]]:
+    """(number, epoch) of all that the run has under `training/`."""
+    return {
+        (key.removeprefix("training/"), point.step)
+        for key in client.get_run(run_id).data.metrics
+        if key.startswith("training/")
+        for point in client.get_metric_history(run_id, key)
+    }
+
+
+def log_epochs(
+    client: Any, run_id: str, epochs: tuple[Row, ...], had: Set[tuple[str, int]]
+) -> None:
+    """Log each epoch's numbers under `training/`, but for those that the run has (`epochs_had`)."""
     from mlflow.entities import Metric
 
-    keys = sorted({key for row in epochs for key in row} - {"epoch"})
-    run = client.get_run(run_id)
-    have = {
-        (key, point.step)
-        for key in keys
-        if f"training/{key}" in run.data.metrics
-        for point in client.get_metric_history(run_id, f"training/{key}")
-    }
     now = int(time.time() * 1000)
     missing = [
         Metric(f"training/{key}", value, now, int(row["epoch"]))
         for row in epochs
         for key, value in row.items()
-        if key != "epoch" and (key, int(row["epoch"])) not in have
+        if key != "epoch" and (key, int(row["epoch"])) not in had
     ]
     _log_metrics(client, run_id, missing)
 

@@ -67,13 +67,13 @@ def identity(folder: Path, **params: Any) -> Identity:
     )
 
 
-def record(folder: Path, **params: Any) -> Record:
+def record(folder: Path, *, judged: bool = True, **params: Any) -> Record:
     return read_record(
         identity(folder, **params),
         shards=folder / "shards",
         model=folder / "model",
         validation=folder / "validation.json",
-        report=folder / "report",
+        report=folder / "report" if judged else None,
         pixels={"image_px": 32, "aspect": "stretch"},
     )
 

@@ -12,24 +12,8 @@ import pytest
 from stages.engine.errors import InputError
 from stages.registry import store as stores
 from stages.registry.offer import offer_fully
-from stages.registry.store import Store, find_store, open_store, project_root
+from stages.registry.store import Store, find_store, open_store
 from tests.registry import fake
-
-
-def test_dvc_names_the_root_also_in_another_folder(tmp_path: Path) -> None:
-    assert project_root(Path("/"), {"DVC_ROOT": str(tmp_path)}) == tmp_path.resolve()
-
-
-def test_the_root_is_found_from_below(tmp_path: Path) -> None:
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / "docs").mkdir()
-    assert project_root(tmp_path / "docs", {}) == tmp_path.resolve()
-
-
-def test_an_experiments_folder_belongs_to_its_repository(tmp_path: Path) -> None:
-    inside = tmp_path / ".dvc/tmp/exps/standalone/tmp1"
-    (inside / ".dvc").mkdir(parents=True)
-    assert project_root(inside, {}) == tmp_path.resolve()
 
 
 def test_the_environment_names_another_store(tmp_path: Path) -> None:

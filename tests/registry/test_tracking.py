@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.registry import tracking
+from stages.registry import live, tracking
 from stages.registry.live import live_run
 from stages.registry.store import Store
 from tests.registry import fake
@@ -50,7 +50,7 @@ def test_shown_again_it_is_the_same_run(client: Any, store: Store, files: Path) 
 def test_a_run_left_half_way_is_completed(client: Any, store: Store, files: Path) -> None:
     record = fake.record(files)
     begun = tracking.begin(client, store, "pneumonia", record.identity, {}).info.run_id
-    tracking.log_epochs(client, begun, record.epochs[:1])
+    tracking.log_epochs(client, begun, record.epochs[:1], set())
     assert "complete" not in client.get_run(begun).data.tags
     assert tracking.show(client, store, "pneumonia", record, {}) == begun
     [run] = runs(client)
@@ -65,7 +65,10 @@ def test_other_params_are_another_run(client: Any, store: Store, files: Path) ->
     assert len(runs(client)) == 2
 
 
-def test_a_live_run_becomes_the_finished_one(client: Any, store: Store, files: Path) -> None:
+def test_a_live_run_becomes_the_finished_one(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GRACE_S", 60.0)  # however busy the machine
     record = fake.record(files)
     with live_run(store, "pneumonia", record.identity, fake.JOURNAL) as tell:
         for row in record.epochs:
@@ -79,9 +82,72 @@ def test_a_live_run_becomes_the_finished_one(client: Any, store: Store, files: P
     assert len(client.get_metric_history(run.info.run_id, "training/loss")) == 2
 
 
-def test_training_that_stops_early_is_shown_as_failed(
+def test_a_training_that_was_not_judged_is_shown_and_judged_later(
     client: Any, store: Store, files: Path
 ) -> None:
+    judged, unjudged = fake.record(files), fake.record(files, judged=False)
+    first = tracking.show(client, store, "pneumonia", unjudged, {})
+    run = client.get_run(first)
+    assert (run.info.status, run.data.tags["judged"]) == ("FINISHED", "no")
+    assert "Not judged on test" in run.data.tags["mlflow.note.content"]
+    assert tracking.shows(client, "pneumonia", unjudged, {})
+    assert not tracking.shows(client, "pneumonia", judged, {})
+    assert tracking.show(client, store, "pneumonia", judged, {}) == first
+    # The same training found once more without its report takes nothing back.
+    assert tracking.shows(client, "pneumonia", unjudged, {})
+    assert tracking.show(client, store, "pneumonia", unjudged, {}) == first
+    [run] = runs(client)
+    assert run.data.tags["judged"] == "yes"
+    assert run.data.metrics["test/auroc"] == 0.95
+
+
+def test_of_two_runs_made_at_once_the_first_is_kept(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake.record(files)
+    first = tracking.begin(client, store, "pneumonia", record.identity, {})
+    found = iter((None, first))  # not there at the first look, as over a server
+    monkeypatch.setattr(tracking, "find", lambda *_: next(found))
+    second = tracking.begin(client, store, "pneumonia", record.identity, {})
+    assert second.info.run_id == first.info.run_id
+    assert len(runs(client)) == 1
+
+
+def test_what_was_uploaded_before_a_slow_server_was_left_is_not_sent_again(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake.record(files)
+    sent: list[str] = []
+    upload = client.log_artifact
+
+    def stop_after_three(run_id: str, path: str, folder: str | None = None) -> None:
+        if Path(path) in record.files.values():  # and not the circumstances
+            sent.append(path)
+        if len(sent) == 4:
+            raise OSError("no answer")
+        upload(run_id, path, folder)
+
+    monkeypatch.setattr(client, "log_artifact", stop_after_three)
+    with pytest.raises(OSError, match="no answer"):
+        tracking.show(client, store, "pneumonia", record, {})
+    tracking.show(client, store, "pneumonia", record, {})
+    assert len(sent) == len(record.files) + 1  # the one that failed
+    assert tracking.shows(client, "pneumonia", record, {})
+
+
+def test_seconds_of_each_stage_are_shown_where_they_were_kept(
+    client: Any, store: Store, files: Path
+) -> None:
+    journal = {"train": {**fake.JOURNAL["train"], "wall_s": 61.5}, "fetch": {"wall_s": 2.0}}
+    run = client.get_run(tracking.show(client, store, "p", fake.record(files), journal))
+    told = {key: value for key, value in run.data.tags.items() if key.startswith("seconds_")}
+    assert told == {"seconds_train": "61.5", "seconds_fetch": "2.0"}
+
+
+def test_training_that_stops_early_is_shown_as_failed(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GRACE_S", 60.0)
     with live_run(store, "pneumonia", fake.identity(files), {}) as tell:
         tell({"epoch": 1, "loss": 0.7})
     [run] = runs(client)

@@ -1,0 +1,150 @@
+"""What tracking costs: `python -m tests.bench.tracking [--default] [--runs 50]`.
+
+Prints, each on a line: seconds of `dvc repro` with and without tracking; with a tracking server,
+and with one that is killed in mid-training; seconds of `pneumonia sync` for many runs, first into
+a fresh store and then again. All in copies of this tree in a temporary folder, on small phantoms
+or, by --default, with params.yaml as it is (each `dvc repro` then takes minutes).
+"""
+
+import argparse
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.engine.files import read_json
+from stages.lineage import md5
+from tests.registry.server import Server
+from tests.registry.told import runs, whole
+from tests.workspace import ROOT, Workspace, copy_tree
+
+EPOCHS = {"train.epochs": 60}
+
+
+def seconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def tree(folder: Path, *, default: bool) -> Workspace:
+    """A copy of this tree; its environment is ready, and MLflow's and TensorFlow's files read."""
+    workspace = copy_tree(folder)
+    if default:
+        (workspace.folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    else:
+        workspace.params(EPOCHS)
+    workspace.commit()
+    return workspace
+
+
+def silence(workspace: Workspace) -> None:
+    """Take out what tells the store: the listener's program, and what `register` says to it."""
+    (workspace.folder / "stages/live.py").write_text("", encoding="utf-8")
+    path = workspace.folder / "stages/register.py"
+    text, count = re.subn(r"\n    print\(offer\(.*", "", path.read_text(encoding="utf-8"))
+    assert count == 1
+    path.write_text(text, encoding="utf-8")
+
+
+def waited(workspace: Workspace) -> float:
+    """Seconds that stages have waited for a server."""
+    told = (workspace.folder / ".cache/waited").glob("*.json")
+    return float(sum(read_json(path)["waited_s"] for path in told))
+
+
+def pipeline(folder: Path, *, default: bool) -> Workspace:
+    """Time the pipeline with, without, and with a server; the first workspace."""
+    told = tree(folder / "told", default=default)
+    silent = tree(folder / "silent", default=default)
+    silence(silent)
+    with_it = seconds(lambda: told.run("dvc", "repro", seconds=3600))
+    without = seconds(lambda: silent.run("dvc", "repro", seconds=3600))
+    print(f"dvc repro: {with_it:.1f} s with tracking, {without:.1f} s without")
+    again = seconds(lambda: told.run("dvc", "repro"))
+    without = seconds(lambda: silent.run("dvc", "repro"))
+    print(f"dvc repro again: {again:.1f} s with tracking, {without:.1f} s without", flush=True)
+    server = Server(folder / "server")
+    try:
+        server.start()
+        for name, fate in (("lives", None), ("is killed in mid-training", server.kill)):
+            asked = tree(folder / name, default=default)
+            asked.params({"train.seed": 1 if fate is None else 2})
+            _with_server(asked, server, name, fate)
+    finally:
+        server.kill()
+    return told
+
+
+def _with_server(
+    workspace: Workspace, server: Server, name: str, fate: Callable[[], None] | None
+) -> None:
+    def half(_: str) -> bool:
+        begun = [run for run in runs(server.folder).values() if "complete" not in run.tags]
+        return any(len(run.metrics.get("training/loss", [])) > 2 for run in begun)
+
+    began = time.perf_counter()
+    if fate is None:
+        said = workspace.run("dvc", "repro", seconds=3600, MLFLOW_TRACKING_URI=server.uri).stdout
+    else:
+        status, said = workspace.interrupt(
+            half, lambda _: fate(), MLFLOW_TRACKING_URI=server.uri
+        )  # fmt: skip
+        assert status == 0, said
+    took = time.perf_counter() - began
+    print(f"dvc repro, a server that {name}: {took:.1f} s, {waited(workspace):.1f} s of waiting")
+    for line in re.findall(r"^(?:tracking|registry): .*", said, flags=re.MULTILINE):
+        print(f"    {line}", flush=True)
+
+
+def history(workspace: Workspace, count: int) -> None:
+    """Time `pneumonia sync` for `count` commits that differ in seed and operating point."""
+    workspace.commit()
+    cache = workspace.folder / ".dvc/cache/files/md5"
+    lock = workspace.folder / "dvc.lock"
+    for seed in range(1, count):
+        folder = workspace.folder / "data/model"
+        was = md5(folder)
+        point = folder / "operating_point.json"
+        point.write_text(point.read_text(encoding="utf-8") + " ", encoding="utf-8")
+        now = md5(folder)
+        assert was is not None
+        assert now is not None
+        files = [{"md5": md5(path), "relpath": path.name} for path in sorted(folder.iterdir())]
+        _keep(cache, str(md5(point)), point.read_bytes())
+        _keep(cache, now, json.dumps(files, sort_keys=True).encode())
+        workspace.params({"train.seed": seed})
+        text = lock.read_text(encoding="utf-8").replace(was, now)
+        text = re.sub(r"(\n +train:\n +seed: )\d+", rf"\g<1>{seed}", text)
+        lock.write_text(text, encoding="utf-8")
+        workspace.commit()
+    took = seconds(lambda: workspace.run("pneumonia", "sync", seconds=3600))
+    again = seconds(lambda: workspace.run("pneumonia", "sync"))
+    whole(workspace.folder / "mlruns", count)
+    print(f"pneumonia sync: {took:.1f} s for {count - 1} runs, {again:.1f} s when all are there")
+
+
+def _keep(cache: Path, name: str, content: bytes) -> None:
+    path = cache / name[:2] / name[2:]
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        path.write_bytes(content)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.tracking")
+    parser.add_argument("--default", action="store_true", help="params.yaml as it is")
+    parser.add_argument("--runs", type=int, default=50)
+    arguments = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        told = pipeline(Path(folder), default=arguments.default)
+        history(told, arguments.runs)
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()

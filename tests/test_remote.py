@@ -1,0 +1,66 @@
+"""DVC's remote on an S3 server of the tests: what one clone pushed, another pulls."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.registry.server import free_port
+from tests.registry.told import whole
+from tests.workspace import Workspace
+
+
+def sign_in(workspace: Workspace) -> None:
+    """Credentials, which git keeps nothing of; the server of the tests takes any."""
+    for key in ("access_key_id", "secret_access_key"):
+        workspace.run("dvc", "remote", "modify", "--local", "s3", key, "test")
+
+
+@pytest.fixture
+def s3() -> Iterator[str]:
+    """Address of a `moto_server` with a bucket `films`."""
+    address = f"http://127.0.0.1:{free_port()}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "--port", address.rpartition(":")[2]],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            while server.poll() is None:
+                with contextlib.suppress(OSError):
+                    made = urllib.request.Request(f"{address}/films", method="PUT")
+                    urllib.request.urlopen(made, timeout=5).close()
+                    break
+                time.sleep(0.2)
+            yield address
+        finally:
+            server.kill()
+
+
+@pytest.mark.slow
+def test_a_second_clone_pulls_and_computes_nothing(
+    copied: Workspace, s3: str, tmp_path: Path
+) -> None:
+    copied.run("dvc", "remote", "add", "--default", "s3", "s3://films/pneumonia")
+    copied.run("dvc", "remote", "modify", "s3", "endpointurl", s3)
+    copied.commit()
+    sign_in(copied)
+    copied.run("dvc", "push")
+    clone = Workspace(tmp_path / "second")
+    copied.run("git", "clone", "--quiet", ".", str(clone.folder))
+    shutil.rmtree(copied.folder)  # nothing comes from there any more
+
+    sign_in(clone)
+    clone.run("dvc", "pull")
+    done = clone.run("dvc", "repro")
+    stages = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    assert stages == ["Running stage 'register':"]
+    assert "pneumonia-phantom version 1 (synthetic films) is now registered" in done.stdout
+    (run,) = whole(clone.folder / "mlruns", 1).values()
+    assert run.tags["machine"] == "not recorded"
+    assert clone.run("git", "status", "--porcelain").stdout == ""
