@@ -36,6 +36,7 @@ def finished(everything: params.Params) -> tuple[dict[str, Any], Offer]:
     record = read_record(
         identity,
         shards=layout.SHARDS,
+        audit=layout.AUDIT,
         model=layout.MODEL,
         validation=layout.VALIDATION,
         report=layout.REPORT,

@@ -115,6 +115,7 @@ def read_record(
     identity: Identity,
     *,
     shards: Path,
+    audit: Path,
     model: Path,
     validation: Path,
     report: Path,
@@ -141,9 +142,10 @@ def read_record(
         "model/operating_point.json": point,
         "model/validation.json": validation,
     }
-    for path in sorted(report.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
-            files[f"report/{path.relative_to(report).as_posix()}"] = path
+    for shown, folder in (("data/audit", audit), ("report", report)):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
+                files[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
     return Record(
         identity=identity,
         model=model_digest(model_file, point, pixels),
