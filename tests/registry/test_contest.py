@@ -1,5 +1,6 @@
 """Both versions are asked for the same films, and for none that either learned from."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -42,7 +43,7 @@ def data(tmp_path: Path) -> Path:
             for role in ("train", "val", "val_tail"):
                 writer.add(role, record, pixels)
             for copy in range(1 if film.row.label else 3):
-                copied = Record(**{**vars(record), "id": f"{record.id}#{copy}"})
+                copied = dataclasses.replace(record, id=f"{record.id}#{copy}")
                 writer.add("val_matched", record if film.row.label else copied, pixels)
         writer.finish({"options": {}, "source": {}, "test": "cut by patient", "unreadable": 0})
     return tmp_path
