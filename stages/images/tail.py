@@ -14,14 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.images.linear import out_of_fold
 from stages.images.options import PreprocessOptions
 from stages.images.prepared import Prepared
-from stages.images.splits import TRAIN, shuffled
+from stages.images.splits import TRAIN
 
 ROLE = "val_tail"
 THUMBNAIL_PX, FRAME_PX = 32, 4
-FOLDS = 5
-# Share of the mean variance of a frame pixel that is added to each: 448 neighbours are collinear.
 RIDGE = 0.01
 
 _FRAME = np.ones((THUMBNAIL_PX, THUMBNAIL_PX), bool)
@@ -39,7 +38,8 @@ def set_aside(prepared: Prepared, roles: Sequence[str], options: PreprocessOptio
     frames = np.stack([frame(prepared.pixels(index)) for index in chosen])
     labels = np.array([row.label for row in rows])
     groups = [row.split_group for row in rows]
-    scores = out_of_fold(frames, labels, groups, salt=f"{options.seed}/{ROLE}")
+    salt = f"{options.seed}/{ROLE}"
+    scores = out_of_fold(frames, labels, groups, salt=salt, ridge=RIDGE)
     by_group: dict[str, list[float]] = defaultdict(list)
     for row, score in zip(rows, scores, strict=True):
         if row.label == 0:
@@ -59,42 +59,3 @@ def frame(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     thumbnail: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return thumbnail[_FRAME]
-
-
-def out_of_fold(
-    frames: NDArray[np.uint8], labels: NDArray[np.int64], groups: Sequence[str], *, salt: str
-) -> NDArray[np.float64]:
-    """Scores float64 (N,) of ridge regression on frames (N, F), each film's from the folds that
-    its group is not in; 6 decimals.
-
-    The sums that the regression needs are integers below 2^53, which float64 adds exactly in
-    any order, on any machine and number of threads; a fold is left out by subtraction. Only
-    solving the equations rounds, far below the 6 decimals that are kept.
-    """
-    order = shuffled(set(groups), salt)
-    fold_of = {group: number % FOLDS for number, group in enumerate(order)}
-    folds = np.array([fold_of[group] for group in groups])
-    ones = np.ones((len(frames), 1))
-    sums = []
-    for fold in range(FOLDS):
-        mine = folds == fold
-        block = np.hstack([ones[mine], labels[mine, None], frames[mine].astype(np.float64)])
-        sums.append(block.T @ block)
-    total = sum(sums[1:], sums[0])
-    scores = np.empty(len(frames))
-    for fold in range(FOLDS):
-        weights, offset = _ridge(total - sums[fold])
-        mine = folds == fold
-        scores[mine] = frames[mine].astype(np.float64) @ weights + offset
-    return np.round(scores, 6)
-
-
-def _ridge(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Weights (F,) and offset from the sums of products of [1, label, frame]."""
-    count = sums[0, 0]
-    means = sums[0, 1:] / count
-    covariance = sums[1:, 1:] / count - np.outer(means, means)
-    inner = covariance[1:, 1:]
-    penalty = RIDGE * np.trace(inner) / len(inner)
-    weights = np.linalg.solve(inner + penalty * np.eye(len(inner)), covariance[1:, 0])
-    return weights, float(means[0] - means[1:] @ weights)

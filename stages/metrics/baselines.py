@@ -4,67 +4,20 @@ Each baseline is a logistic regression (both classes in equal weight) on facts t
 of disease. Where one comes near the model, the data give the label away by other means.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.images.features import FEATURES, THUMBNAIL_PX, thumbnail
 from stages.metrics.scores import Floats
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Features: TypeAlias = Callable[[pd.DataFrame, Floats], Floats]
 
 ALWAYS = "always_pneumonia"
-_THUMBNAIL_PX = 24
-_FRAME_PX = 2
-
-
-def _encoding(records: pd.DataFrame, _: Floats) -> Floats:
-    """Log bytes per pixel, mean of the JPEG quantisation table, whether there is one, ICC profile.
-
-    NaN where a film does not tell; the fit puts the training mean there.
-    """
-    table = records["jpeg_table_mean"].to_numpy(np.float64)
-    area = records["width"].to_numpy(np.float64) * records["height"].to_numpy()
-    return np.stack(
-        [
-            np.log(records["bytes"].to_numpy(np.float64) / area),
-            table,
-            np.isfinite(table),
-            records["icc"].to_numpy(np.float64),
-        ],
-        axis=1,
-    )
-
-
-def _shape(records: pd.DataFrame, _: Floats) -> Floats:
-    """Width / height, and log of the area in pixels."""
-    width, height = (records[side].to_numpy(np.float64) for side in ("width", "height"))
-    return np.stack([width / height, np.log(width * height)], axis=1)
-
-
-def _frame(_: pd.DataFrame, thumbnails: Floats) -> Floats:
-    """The outer ring of the thumbnail, two cells wide: a twelfth of the film on each side."""
-    ring = np.ones((_THUMBNAIL_PX, _THUMBNAIL_PX), bool)
-    ring[_FRAME_PX:-_FRAME_PX, _FRAME_PX:-_FRAME_PX] = False
-    return thumbnails[:, ring]
-
-
-def _thumbnail(_: pd.DataFrame, thumbnails: Floats) -> Floats:
-    """The whole film at 24 x 24."""
-    return thumbnails.reshape(len(thumbnails), -1)
-
-
-FEATURES: Mapping[str, Features] = {
-    "encoding": _encoding,
-    "shape": _shape,
-    "frame": _frame,
-    "thumbnail": _thumbnail,
-}
 
 
 @dataclass(frozen=True)
@@ -119,9 +72,5 @@ def fit(records: pd.DataFrame, pixels: Pixels) -> Baselines:
 
 def _thumbnails(pixels: Pixels) -> Floats:
     """Block means of each film: float64 (N, 24, 24), 0 to 255."""
-    side = (_THUMBNAIL_PX, _THUMBNAIL_PX)
-    films = [
-        cv2.resize(np.asarray(film, np.float32), side, interpolation=cv2.INTER_AREA)
-        for film in pixels
-    ]
-    return np.asarray(films, np.float64).reshape(-1, *side)
+    films = [thumbnail(np.asarray(film, np.float32)) for film in pixels]
+    return np.asarray(films, np.float64).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)

@@ -1,12 +1,10 @@
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import Ridge
 
-from stages.images import splits
 from stages.images.build import build
 from stages.images.shards import open_shards
-from stages.images.tail import FOLDS, RIDGE, frame, out_of_fold
+from stages.images.tail import frame
 from stages.sources.index import Film, open_raw, write_raw
 from tests.films import SOURCE, encoded, options, paths, picture
 
@@ -41,18 +39,3 @@ def test_frame_is_the_outer_eighth() -> None:
     assert frame(pixels).shape == (448,)
     assert not frame(pixels).any()
     assert frame(255 - pixels).all()
-
-
-def test_scores_are_ridge_regression_out_of_fold() -> None:
-    draws = np.random.default_rng(0)
-    frames = draws.integers(0, 256, (60, 5), dtype=np.uint8)
-    labels = draws.integers(0, 2, 60)
-    groups = [f"g{n // 2}" for n in range(60)]
-    scores = out_of_fold(frames, labels, groups, salt="s")
-    fold_of = {g: n % FOLDS for n, g in enumerate(splits.shuffled(set(groups), "s"))}
-    folds = np.array([fold_of[group] for group in groups])
-    for fold in range(FOLDS):
-        mine, rest = folds == fold, frames[folds != fold].astype(float)
-        penalty = RIDGE * rest.var(0).mean() * len(rest)
-        naive = Ridge(alpha=penalty).fit(rest, labels[folds != fold]).predict(frames[mine])
-        assert np.abs(scores[mine] - naive).max() < 1e-5
