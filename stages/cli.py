@@ -181,6 +181,13 @@ def pointing(_: argparse.Namespace) -> int:
     return 0
 
 
+def audit(arguments: argparse.Namespace) -> int:
+    """Print what preprocess found out about the films."""
+    from stages.audit import show
+
+    return show(arguments)
+
+
 def export(arguments: argparse.Namespace) -> int:
     """Save the model as HDF5, which the project that this one grew from shipped."""
     from stages.engine import devices
@@ -296,6 +303,11 @@ def parser() -> argparse.ArgumentParser:
         "pointing", help="how often saliency maps peak on phantoms' lesions"
     )
     command.set_defaults(run=pointing)
+
+    command = commands.add_parser(
+        "audit", parents=[table], help="what the films say about themselves: traps and pictures"
+    )
+    command.set_defaults(run=audit)
 
     command = commands.add_parser("export", help="save the model as HDF5")
     command.add_argument("to", type=Path, metavar="FILE.h5")

@@ -1,19 +1,27 @@
-"""Stage `preprocess`: data/raw to data/shards, films to pixels in their roles."""
+"""Stage `preprocess`: data/raw to data/shards, films to pixels in their roles, and their audit."""
 
 import time
 
-from stages import layout, params
+from stages import audit, layout, params
 from stages.engine.stage import run
-from stages.images.build import build
+from stages.images.build import Built, build
 from stages.sources.index import open_raw
 
 
 def main() -> None:
-    """Decode, split and pack every film of data/raw."""
+    """Decode, split and pack every film of data/raw; audit what came of it before it counts."""
     options = params.load().preprocess
     films, source = open_raw(layout.RAW)
     started = time.perf_counter()
-    manifest = build(films, source, options, layout.SHARDS)
+    audited = 0.0
+
+    def judge(built: Built) -> None:
+        nonlocal audited
+        begun = time.perf_counter()
+        audit.write(built, options)
+        audited = time.perf_counter() - begun
+
+    manifest = build(films, source, options, layout.SHARDS, judge=judge).manifest
     seconds = time.perf_counter() - started
     for role, count in manifest["counts"].items():
         print(
@@ -22,7 +30,9 @@ def main() -> None:
         )
     if manifest["unreadable"]:
         print(f"{manifest['unreadable']} films set aside: {layout.SHARDS / 'unreadable.csv'}")
-    print(f"{len(films)} films in {seconds:.1f} s ({len(films) / seconds:.0f}/s)")
+    print(f"audit: {layout.AUDIT / audit.PAGE}, or `pneumonia audit`")
+    rate = len(films) / seconds
+    print(f"{len(films)} films in {seconds:.1f} s ({rate:.0f}/s), the audit {audited:.1f} s of it")
 
 
 if __name__ == "__main__":

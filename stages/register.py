@@ -51,6 +51,7 @@ def left(
     record = read_record(
         identity,
         shards=shards,
+        audit=root / layout.AUDIT,
         model=root / layout.MODEL,
         validation=root / layout.VALIDATION,
         report=report if judged else None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.engine.files import sha256_bytes
-from stages.images.options import PreprocessOptions
+from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources.index import Film, Source, write_raw
 
 SOURCE = Source("test", "1", "none", "none", "", pinned=True, synthetic=True)
@@ -25,6 +25,7 @@ OPTIONS: dict[str, Any] = {
     "max_unreadable_share": 0.01,
     "matched_donors": 0,
     "tail_fraction": 0.0,
+    "audit": AuditOptions("stop", "warn", "warn", 0.75),
 }
 
 

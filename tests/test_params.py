@@ -39,6 +39,10 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "preprocess.max_unreadable_share": [-0.1, 1.1],
     "preprocess.matched_donors": [-1, 101],
     "preprocess.tail_fraction": [-0.1, 0.6],
+    "preprocess.audit.leaks": ["error"],
+    "preprocess.audit.label_conflicts": ["no"],
+    "preprocess.audit.shortcuts": [""],
+    "preprocess.audit.shortcut_auroc": [0.4, 1.1],
     "train.seed": [-1, 2**32],
     "train.network": ["resnet", "MobileNetV9", ""],
     "train.weights": ["imagenet"],  # the compact network has none

@@ -1,10 +1,12 @@
 """Params of preprocess."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from stages.engine import check
 
 ASPECTS = ("keep", "stretch")
+LEVELS = ("stop", "warn", "ignore")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,27 @@ class PixelOptions:
 
 
 @dataclass(frozen=True)
+class AuditOptions:
+    """What a finding of the audit does: "stop" the stage, "warn", or nothing ("ignore").
+
+    `leaks`: one film on both sides of a split. `label_conflicts`: one film, or one patient, under
+    both labels. `shortcuts`: encoding, shape or frame alone tell the class with an AUROC whose
+    interval lies above `shortcut_auroc`. A patient on both sides of a split always stops.
+    """
+
+    leaks: str
+    label_conflicts: str
+    shortcuts: str
+    shortcut_auroc: float
+
+    def __post_init__(self) -> None:
+        check.one_of("preprocess.audit.leaks", self.leaks, LEVELS)
+        check.one_of("preprocess.audit.label_conflicts", self.label_conflicts, LEVELS)
+        check.one_of("preprocess.audit.shortcuts", self.shortcuts, LEVELS)
+        check.between("preprocess.audit.shortcut_auroc", self.shortcut_auroc, 0.5, 1)
+
+
+@dataclass(frozen=True)
 class PreprocessOptions:
     """Roles, pixels, and how much bad input is tolerated.
 
@@ -32,7 +55,8 @@ class PreprocessOptions:
     the source has no test split of its own. Preprocess stops when more films can't be read than
     `max_unreadable_films` and than `max_unreadable_share` of all. `matched_donors`: copies of
     each validation normal in val_matched; 0 makes no such role. `tail_fraction`: share of the
-    training normals' groups set aside for val_tail; 0 leaves them in training.
+    training normals' groups set aside for val_tail; 0 leaves them in training. `audit`: what its
+    findings do.
     """
 
     seed: int
@@ -44,6 +68,7 @@ class PreprocessOptions:
     max_unreadable_share: float
     matched_donors: int
     tail_fraction: float
+    audit: AuditOptions
 
     def __post_init__(self) -> None:
         check.between("preprocess.seed", self.seed, 0, 2**32 - 1)
@@ -54,6 +79,13 @@ class PreprocessOptions:
         check.between("preprocess.max_unreadable_share", self.max_unreadable_share, 0, 1)
         check.between("preprocess.matched_donors", self.matched_donors, 0, 100)
         check.between("preprocess.tail_fraction", self.tail_fraction, 0, 0.5)
+
+    @property
+    def of_shards(self) -> dict[str, Any]:
+        """What decides the shards: another level of the audit makes no other data set."""
+        options = asdict(self)
+        del options["audit"]
+        return options
 
     @property
     def pixels(self) -> PixelOptions:

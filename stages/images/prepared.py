@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,6 +43,14 @@ class Prepared:
         else:
             self._pixels.append(outcome)
             self.films.append(film)
+
+    def regroup(self, groups: Sequence[str]) -> None:
+        """Give each film another split_group."""
+        self.films = [
+            film if film.row.split_group == group
+            else replace(film, row=replace(film.row, split_group=group))
+            for film, group in zip(self.films, groups, strict=True)
+        ]  # fmt: skip
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Pixels of `films[index]`, uint8 (image_px, image_px)."""

@@ -120,6 +120,7 @@ def read_record(
     identity: Identity,
     *,
     shards: Path,
+    audit: Path,
     model: Path,
     validation: Path,
     report: Path | None,
@@ -148,10 +149,10 @@ def read_record(
         "model/operating_point.json": point,
         "model/validation.json": validation,
     }
-    if report:
-        for path in sorted(report.rglob("*")):
+    for shown, folder in (("data/audit", audit), ("report", report)):
+        for path in sorted(folder.rglob("*")) if folder else ():
             if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
-                files[f"report/{path.relative_to(report).as_posix()}"] = path
+                files[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
     return Record(
         identity=identity,
         model=model_digest(model_file, point, pixels),

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.images.build import build
-from stages.images.options import PreprocessOptions
+from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources import archive
 from stages.sources.index import Film, open_raw, write_raw
 
@@ -37,6 +37,7 @@ OPTIONS = PreprocessOptions(
     max_unreadable_share=0.01,
     matched_donors=0,
     tail_fraction=0.0,
+    audit=AuditOptions("warn", "warn", "warn", 0.75),
 )
 ROUNDS = 5
 

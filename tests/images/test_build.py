@@ -28,7 +28,7 @@ def built(
     how: PreprocessOptions | None = None,
 ) -> dict[str, Any]:
     films, source = open_raw(raw(folder / "raw", names, broken))
-    return build(films, source, how or options(), folder / "shards", workers=workers)
+    return build(films, source, how or options(), folder / "shards", workers=workers).manifest
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -81,7 +81,8 @@ def test_val_matched_is_written(
     monkeypatch.setattr(matched, "LOW", 0.0)  # two dozen films can't pass but by luck
     monkeypatch.setattr(matched, "HIGH", 1.0)
     films, source = open_raw(cohort(tmp_path, normal, pneumonia))
-    manifest = build(films, source, options(matched_donors=3), tmp_path / "shards", workers=2)
+    how = options(matched_donors=3)
+    manifest = build(films, source, how, tmp_path / "shards", workers=2).manifest
     assert manifest["val_matched"]["road"] == road
     shards = open_shards(tmp_path / "shards")
     val, found = shards.role("val").records, shards.role("val_matched")

@@ -71,6 +71,7 @@ def record(folder: Path, *, judged: bool = True, **params: Any) -> Record:
     return read_record(
         identity(folder, **params),
         shards=folder / "shards",
+        audit=folder / "audit",
         model=folder / "model",
         validation=folder / "validation.json",
         report=folder / "report" if judged else None,
