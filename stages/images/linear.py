@@ -25,12 +25,11 @@ def standardised(features: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     known = np.isfinite(features)
     count = np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, features, 0.0)
-    centred = np.where(known, features - centred.sum(axis=0) / count, 0.0)
+    mean = features.sum(axis=0, where=known) / count
+    centred = np.where(known, features - mean, 0.0)
     deviation = np.sqrt((centred**2).sum(axis=0) / count)
-    scale = np.abs(np.where(known, features, 0.0)).max(axis=0, initial=0.0)
-    varies = deviation > 1e-9 * scale
-    found = np.rint(_PER_DEVIATION * centred[:, varies] / deviation[varies])
+    varies = deviation > 1e-9 * np.abs(mean)
+    found = np.rint(centred[:, varies] * (_PER_DEVIATION / deviation[varies]))
     return np.asarray(found, np.int64)
 
 

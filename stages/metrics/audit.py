@@ -94,21 +94,22 @@ def _conflicts(found: Tree, options: AuditOptions) -> list[Finding]:
 
 
 def _shortcuts(found: Tree, options: AuditOptions) -> list[Finding]:
-    shortcuts = []
+    told = []
     for name in SHORTCUTS:
-        told = {
-            role: figure
+        roles = [
+            f"{role} {figure['value']:.3f}"
             for role, probes in found["probes"].items()
             if (figure := probes[name]) and figure["low"] > options.shortcut_auroc
-        }
-        if told:
-            shown = ", ".join(f"{role} {figure['value']:.3f}" for role, figure in told.items())
-            text = (
-                f"the {name} alone tells the class, AUROC {shown}: a network can learn that in "
-                "place of the chest; judge it on films where it does not hold"
-            )
-            shortcuts.append(Finding("shortcuts", options.shortcuts, text))
-    return shortcuts
+        ]
+        if roles:
+            told.append(f"{name} ({', '.join(roles)})")
+    if not told:
+        return []
+    text = (
+        f"the class is told without the lungs, AUROC by {', by '.join(told)}: a network can learn "
+        "that in place of the chest; judge it on films where it does not hold"
+    )
+    return [Finding("shortcuts", options.shortcuts, text)]
 
 
 def _films(sets: Sequence[Mapping[str, Any]]) -> str:

@@ -120,9 +120,9 @@ def _duplicates_line(found: Tree) -> str:
     equal = sum(each["equal_files"] for each in sets)
     across = sum(len(each["roles"]) > 1 for each in sets)
     return (
-        f"{len(sets)} films come twice or more ({films} files, {pairs} pairs; the files of {equal} "
-        f"are equal), {across or 'none'} of them across roles; {found['merged_groups']} groups "
-        "were merged to keep them together"
+        f"films that come twice or more: {len(sets)} ({films} files, {pairs} pairs; equal files: "
+        f"{equal} of {len(sets)}), {across or 'none'} of them across roles; groups merged to keep "
+        f"them together: {found['merged_groups']}"
     )
 
 
@@ -134,7 +134,8 @@ def _duplicates(found: Tree) -> str:
         f"{'equal files' if each['equal_files'] else _distance(each)})"
         for each in found["duplicates"]
     ]
-    return f"{_duplicates_line(found)}. Re-acquired copies don't count.\n\n{_listed(lines)}"
+    about = _duplicates_line(found)
+    return f"{about.capitalize()}. Re-acquired copies don't count.\n\n{_listed(lines)}"
 
 
 def _distance(each: Tree) -> str:

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     "a shortcut": (
         {"probes": {"train": {"encoding": figure(0.99, 0.98), "shape": None, "frame": None},
                     "val": {"encoding": figure(0.9, 0.76), "shape": None, "frame": None}}},
-        [("shortcuts", "warn", "encoding alone tells the class, AUROC train 0.990, val 0.900")],
+        [("shortcuts", "warn", "AUROC by encoding (train 0.990, val 0.900)")],
     ),
 }  # fmt: skip
 
@@ -101,7 +101,10 @@ def test_levels_are_the_users() -> None:
 def test_the_page_tells_all_of_it() -> None:
     text = page(judged(USUAL))
     assert "| train | 0.990 (0.980 to 0.990) | - | - |" in text
-    assert "1 films come twice or more (2 files, 1 pairs; the files of 0 are equal)" in text
+    assert (
+        "Films that come twice or more: 1 (2 files, 1 pairs; equal files: 0 of 1), 1 of them"
+        in text
+    )
     assert "`a.jpeg` = `b.jpeg` (test, train; distance 0.0120)" in text
     assert "Synthetic" not in text
     synthetic = {"name": "phantom", "synthetic": True}
