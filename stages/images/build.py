@@ -57,8 +57,7 @@ def build(
             census = Census(rows, roles, pairs, merged_groups, prepared.unreadable)
 
             def add(role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
-                writer.add(role, record, pixels)
-                census.see(role, record, pixels)
+                census.see(role, writer.add(role, record, pixels), pixels)
 
             def add_all(role: str, indices: Iterable[int]) -> None:
                 for index in indices:

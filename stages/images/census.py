@@ -59,7 +59,7 @@ class Seen:
 
     def columns(self) -> dict[str, list[Any]]:
         """The records by column, as `features.Columns`."""
-        names = [each.name for each in fields(Record)]
+        names = [column.name for column in fields(Record)]
         return {name: [getattr(record, name) for record in self.records] for name in names}
 
     def mean(self, label: int) -> NDArray[np.float64] | None:

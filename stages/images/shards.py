@@ -67,13 +67,15 @@ class ShardWriter:
         self._shards: dict[str, PixelFile] = {}
         self._records: dict[str, list[Record]] = defaultdict(list)
 
-    def add(self, role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
-        """Append one film, uint8 (image_px, image_px), to a role."""
+    def add(self, role: str, record: Record, pixels: NDArray[np.uint8]) -> Record:
+        """Append one film, uint8 (image_px, image_px), to a role; its record as it is kept."""
         if role not in self._shards:
             self._shards[role] = PixelFile(self._folder / f"{role}.npy", self._image_px)
         shard = self._shards[role]
-        self._records[role].append(replace(record, role=role, row=len(shard)))
+        kept = replace(record, role=role, row=len(shard))
+        self._records[role].append(kept)
         shard.append(pixels)
+        return kept
 
     def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Write records and, last, the manifest, which holds `facts` too; return it.

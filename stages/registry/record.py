@@ -149,11 +149,10 @@ def read_record(
         "model/operating_point.json": point,
         "model/validation.json": validation,
     }
-    shown = {"data/audit": audit, **({"report": report} if report else {})}
-    for prefix, folder in shown.items():
-        for path in sorted(folder.rglob("*")):
+    for shown, folder in (("data/audit", audit), ("report", report)):
+        for path in sorted(folder.rglob("*")) if folder else ():
             if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
-                files[f"{prefix}/{path.relative_to(folder).as_posix()}"] = path
+                files[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
     return Record(
         identity=identity,
         model=model_digest(model_file, point, pixels),

@@ -1,5 +1,7 @@
 """What is seen on the way, what it counts, and the pictures of it."""
 
+from dataclasses import asdict
+
 import cv2
 import numpy as np
 import pytest
@@ -9,14 +11,17 @@ from stages.images import facts, pictures
 from stages.images.census import TILES, Census, Seen
 from stages.images.duplicates import Pair
 from stages.images.shards import Record
-from stages.sources.header import read_header
-from stages.sources.index import Film, IndexRow, _row
-from tests.films import encoded, picture
+from stages.sources import names
+from stages.sources.index import IndexRow
+from tests.films import picture
 
 
 def row(path: str, **facts: str) -> IndexRow:
-    film = Film.named(path, encoded(picture(path)))
-    return _row(Film(**{**vars(film), **facts}), read_header(film.data))
+    said = {**asdict(names.parse(path)), **facts}
+    return IndexRow(
+        path=path, sha256="", bytes=900, width=64, height=48, jpeg_table_mean=20.0, icc=0, mode="L",
+        **said,
+    )  # fmt: skip
 
 
 NORMAL = [row(f"train/NORMAL/IM-{n:04d}-0001.jpeg") for n in range(12)]
