@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 
 from stages import layout, params
 from stages.engine.files import read_json, write_bytes, write_json, write_text
@@ -22,6 +23,7 @@ def write(built: Built, options: PreprocessOptions) -> None:
     The account is written also where it stops: it is what one then needs to see.
     Raises InputError.
     """
+    started = time.perf_counter()
     found = audit.account(built, options.audit, seed=options.seed)
     with replacing_folder(layout.AUDIT) as folder:
         write_bytes(folder / "contact.png", pictures.contact_sheet(built.census.roles))
@@ -30,6 +32,8 @@ def write(built: Built, options: PreprocessOptions) -> None:
         write_json(folder / ACCOUNT, found)
     for line in summary(found):
         print(f"audit: {line}")
+    seconds = time.perf_counter() - started
+    print(f"audit: {seconds:.1f} s, {layout.AUDIT / PAGE}; `pneumonia audit` shows it")
     audit.stop(found, str(layout.AUDIT / PAGE))
 
 

@@ -1,10 +1,11 @@
 """Stage `preprocess`: data/raw to data/shards, films to pixels in their roles, and their audit."""
 
+import functools
 import time
 
 from stages import audit, layout, params
 from stages.engine.stage import run
-from stages.images.build import Built, build
+from stages.images.build import build
 from stages.sources.index import open_raw
 
 
@@ -13,14 +14,7 @@ def main() -> None:
     options = params.load().preprocess
     films, source = open_raw(layout.RAW)
     started = time.perf_counter()
-    audited = 0.0
-
-    def judge(built: Built) -> None:
-        nonlocal audited
-        begun = time.perf_counter()
-        audit.write(built, options)
-        audited = time.perf_counter() - begun
-
+    judge = functools.partial(audit.write, options=options)
     manifest = build(films, source, options, layout.SHARDS, judge=judge).manifest
     seconds = time.perf_counter() - started
     for role, count in manifest["counts"].items():
@@ -30,9 +24,7 @@ def main() -> None:
         )
     if manifest["unreadable"]:
         print(f"{manifest['unreadable']} films set aside: {layout.SHARDS / 'unreadable.csv'}")
-    print(f"audit: {layout.AUDIT / audit.PAGE}, or `pneumonia audit`")
-    rate = len(films) / seconds
-    print(f"{len(films)} films in {seconds:.1f} s ({rate:.0f}/s), the audit {audited:.1f} s of it")
+    print(f"{len(films)} films in {seconds:.1f} s ({len(films) / seconds:.0f}/s)")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def account(built: Built, options: AuditOptions, *, seed: int) -> Tree:
         "source": {name: manifest["source"][name] for name in ("name", "synthetic")},
         "test": manifest["test"],
         **facts.counts(census),
+        "cautions": manifest["source"].get("cautions", {}),
         "unreadable": [asdict(film) for film in census.unreadable],
         "duplicates": facts.duplicate_sets(census),
         "merged_groups": census.merged_groups,

@@ -48,6 +48,9 @@ def page(found: Tree) -> str:
         _patients(found),
         "## Unreadable films",
         _listed([f"`{film['path']}`: {film['reason']}" for film in found["unreadable"]]) or "None.",
+        "## Cautions",
+        _listed([f"{films} films: {caution}" for caution, films in found["cautions"].items()])
+        or "None from the films' headers.",
         "## Pictures",
         "![Some films of each class and role](contact.png)",
         "![Mean images of each class and role, and their difference](means.png)",

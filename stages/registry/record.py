@@ -149,8 +149,9 @@ def read_record(
         "model/operating_point.json": point,
         "model/validation.json": validation,
     }
-    for shown, folder in (("data/audit", audit), ("report", report)):
-        for path in sorted(folder.rglob("*")) if folder else ():
+    folders = {"data/audit": audit, **({"report": report} if report else {})}
+    for shown, folder in folders.items():
+        for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.startswith("."):  # DVC keeps a .gitignore there
                 files[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
     return Record(

@@ -228,10 +228,9 @@ def both_roads(folder: Path, films: list[Film], image_px: int) -> tuple[bytes, b
         (folder / name).mkdir()
         write_raw(folder / name, anonymous(each, hash_names=False), SOURCE)
         assert SECRET.encode() not in (folder / name / "films.zip").read_bytes()
-        built = build(
-            *open_raw(folder / name), options(image_px=image_px), folder / name / "shards"
-        )
-        assert built.manifest["unreadable"] == 0
+        how = options(image_px=image_px)
+        manifest = build(*open_raw(folder / name), how, folder / name / "shards").manifest
+        assert manifest["unreadable"] == 0
         roles = sorted((folder / name / "shards").glob("*.npy"))
         found.append(b"".join(path.read_bytes() for path in roles))
     return found[0], found[1]

@@ -27,7 +27,8 @@ def account(**facts: Any) -> dict[str, Any]:
     quiet = {"encoding": None, "shape": figure(0.5, 0.5), "frame": figure(0.9, 0.7)}
     return {
         "format": 1, "data": "d" * 64, "source": {"name": "films.zip", "synthetic": False},
-        "test": "official", "unreadable": [], "duplicates": [], "merged_groups": 0, "sizes": {},
+        "test": "official", "cautions": {"a lateral view": 3}, "unreadable": [],
+        "duplicates": [], "merged_groups": 0, "sizes": {},
         "roles": {"train": {"normal": {"films": 2, "patients": 1}}}, "source_splits": {},
         "patients": {"in_two_roles": [], "under_both_labels": [],
                      "groups_in_train_and_official_test": 0},
@@ -106,6 +107,7 @@ def test_the_page_tells_all_of_it() -> None:
         in text
     )
     assert "`a.jpeg` = `b.jpeg` (test, train; distance 0.0120)" in text
+    assert "- 3 films: a lateral view" in text
     assert "Synthetic" not in text
     synthetic = {"name": "phantom", "synthetic": True}
     assert "says anything about patients" in page({**judged(USUAL), "source": synthetic})
