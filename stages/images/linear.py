@@ -6,6 +6,7 @@ equations rounds, far below the 6 decimals that are kept.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,15 @@ def standardised(features: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.asarray(found, np.int64)
 
 
+def one_thread_each() -> AbstractContextManager[None]:
+    """While it lasts, an equation is solved by one thread: they are too small to share, and
+    threads would wait for each other. Not to be entered by several threads at a time."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[None] = threadpool_limits(1)
+    return limits
+
+
 def out_of_fold(
     features: NDArray[Any],
     labels: NDArray[np.int64],
@@ -50,31 +60,27 @@ def out_of_fold(
     more pneumonia films than the rest is scored lower than the rest, which shows where few
     groups have little to tell.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     order = shuffled(set(groups), salt)
     fold_of = {group: number % FOLDS for number, group in enumerate(order)}
     folds = np.array([fold_of[group] for group in groups])
-    # One thread: the equations are too small to share, and threads would wait for each other.
-    with threadpool_limits(1):
-        sums = np.stack(
-            [
-                [_sums(features, labels, (folds == fold) & (labels == label)) for label in (0, 1)]
-                for fold in range(FOLDS)
-            ]
-        )
-        total = sum(sums[1:], sums[0])
-        scores = np.empty(len(features))
-        for fold in range(FOLDS):
-            normal, pneumonia = total - sums[fold]
-            if balanced:
-                normal, pneumonia = (
-                    normal / max(normal[0, 0], 1),
-                    pneumonia / max(pneumonia[0, 0], 1),
-                )
-            weights, offset = _fit(normal + pneumonia, ridge)
-            mine = folds == fold
-            scores[mine] = features[mine].astype(np.float64) @ weights + offset
+    sums = np.stack(
+        [
+            [_sums(features, labels, (folds == fold) & (labels == label)) for label in (0, 1)]
+            for fold in range(FOLDS)
+        ]
+    )
+    total = sum(sums[1:], sums[0])
+    scores = np.empty(len(features))
+    for fold in range(FOLDS):
+        normal, pneumonia = total - sums[fold]
+        if balanced:
+            normal, pneumonia = (
+                normal / max(normal[0, 0], 1),
+                pneumonia / max(pneumonia[0, 0], 1),
+            )
+        weights, offset = _fit(normal + pneumonia, ridge)
+        mine = folds == fold
+        scores[mine] = features[mine].astype(np.float64) @ weights + offset
     return np.round(scores, 6)
 
 

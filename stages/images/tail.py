@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.images.linear import out_of_fold
+from stages.images.linear import one_thread_each, out_of_fold
 from stages.images.options import PreprocessOptions
 from stages.images.prepared import Prepared
 from stages.images.splits import TRAIN
@@ -39,7 +39,8 @@ def set_aside(prepared: Prepared, roles: Sequence[str], options: PreprocessOptio
     labels = np.array([row.label for row in rows])
     groups = [row.split_group for row in rows]
     salt = f"{options.seed}/{ROLE}"
-    scores = out_of_fold(frames, labels, groups, salt=salt, ridge=RIDGE)
+    with one_thread_each():
+        scores = out_of_fold(frames, labels, groups, salt=salt, ridge=RIDGE)
     by_group: dict[str, list[float]] = defaultdict(list)
     for row, score in zip(rows, scores, strict=True):
         if row.label == 0:

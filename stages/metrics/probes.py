@@ -7,15 +7,19 @@ in a role, and needs no other role.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stages.engine.parallel import map_in_order
 from stages.images.census import Seen
 from stages.images.features import FEATURES
-from stages.images.linear import out_of_fold, standardised
+from stages.images.linear import one_thread_each, out_of_fold, standardised
+from stages.images.prepared import threads
 from stages.images.splits import shuffled
-from stages.metrics.intervals import Figure, resample
+from stages.metrics.intervals import Draws, Figure, resample
 from stages.metrics.scores import Floats, auroc
 
 DRAWS, CONFIDENCE = 200, 0.95
@@ -26,43 +30,64 @@ LEAST_PATIENTS = 10
 """Of each class: with fewer, an AUROC says nothing."""
 
 
-def probe(roles: Mapping[str, Seen], *, seed: int) -> dict[str, dict[str, dict[str, float] | None]]:
+Figures: TypeAlias = dict[str, dict[str, float] | None]
+
+
+def probe(
+    roles: Mapping[str, Seen], *, seed: int, workers: int | None = None
+) -> dict[str, Figures]:
     """For each role and probe its AUROC with a 95% interval from resampling patients, 4 decimals.
 
     None where it has no meaning: too few patients of a class, or films without a file of their
     own (re-acquired copies), whose encoding nobody chose.
     """
-    return {role: _of_role(seen, f"{seed}/probe", seed) for role, seen in roles.items()}
+    films = {role: _films(seen, seed) for role, seen in roles.items()}
+    tasks = [(films[role], name) for role in roles for name in FEATURES]
+    with threads(), one_thread_each():
+        figures = map_in_order(_figure, tasks, workers=workers, label="probe", total=len(tasks))
+        found = iter(list(figures))
+    return {role: {name: next(found) for name in FEATURES} for role in roles}
 
 
-def _of_role(seen: Seen, salt: str, seed: int) -> dict[str, dict[str, float] | None]:
+@dataclass(frozen=True)
+class _Films:
+    """What the probes of a role share. support: patients of the smaller class."""
+
+    columns: dict[str, list[Any]]
+    label: NDArray[np.int64]
+    thumbnails: NDArray[np.uint8]
+    draws: Draws
+    support: int
+    salt: str
+
+
+def _films(seen: Seen, seed: int) -> _Films:
+    salt = f"{seed}/probe"
     rows = _chosen(seen, salt)
     columns = {name: [values[row] for row in rows] for name, values in seen.columns().items()}
     label = np.array(columns["label"], np.int64)
-    fewest = min(map(len, _patients(columns).values()))
-    if fewest < LEAST_PATIENTS:
-        return dict.fromkeys(FEATURES)
-    thumbnails = seen.thumbnails[rows]
     draws = resample(columns["patient"], label, seed=seed, draws=DRAWS, confidence=CONFIDENCE)
-    found: dict[str, dict[str, float] | None] = {}
-    for name, features in FEATURES.items():
-        if name == "encoding" and None in columns["bytes"]:
-            found[name] = None
-            continue
-        numbers = standardised(features(columns, thumbnails))
-        scores = (
-            out_of_fold(
-                numbers, label, columns["split_group"], salt=salt, ridge=RIDGE, balanced=True
-            )
-            if numbers.shape[1]
-            else np.zeros(len(label))
-        )
+    support = min(map(len, _patients(columns).values()))
+    return _Films(columns, label, seen.thumbnails[rows], draws, support, salt)
 
-        def score(weight: Floats, scores: Floats = scores) -> dict[str, Floats]:
-            return {"auroc": auroc(label, scores, weight)}
 
-        found[name] = _plain(draws.figures(score, {"auroc": fewest})["auroc"])
-    return found
+def _figure(task: tuple[_Films, str]) -> dict[str, float] | None:
+    films, name = task
+    copies = name == "encoding" and None in films.columns["bytes"]
+    if films.support < LEAST_PATIENTS or copies:
+        return None
+    numbers = standardised(FEATURES[name](films.columns, films.thumbnails))
+    scores = np.zeros(len(films.label))
+    if numbers.shape[1]:
+        scores = out_of_fold(
+            numbers, films.label, films.columns["split_group"], salt=films.salt, ridge=RIDGE,
+            balanced=True,
+        )  # fmt: skip
+
+    def score(weight: Floats) -> dict[str, Floats]:
+        return {"auroc": auroc(films.label, scores, weight)}
+
+    return _plain(films.draws.figures(score, {"auroc": films.support})["auroc"])
 
 
 def _chosen(seen: Seen, salt: str) -> list[int]:
