@@ -1,0 +1,50 @@
+"""DICOM films from the folder on disk to the champion's answer, naming nobody on the way."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.images.decode import decode
+from stages.sources.phantom.generate import films
+from stages.sources.phantom.options import PhantomOptions
+from tests.dicoms import SECRET, as_dicom
+from tests.workspace import copy_tree
+
+FEW = PhantomOptions(seed=0, patients_train=48, patients_test=14, confound=1.0)
+LEFT_OUT = {".git", "stages", "tests", "docs", "received", "params.yaml"}
+
+
+@pytest.mark.slow
+def test_a_folder_of_dicom_films_goes_all_the_way(tmp_path: Path) -> None:
+    workspace = copy_tree(tmp_path)
+    received = tmp_path / "received"
+    paths = []
+    for number, film in enumerate(films(FEW)):
+        made = as_dicom(film, number, decode(film.data))
+        paths.append(received / made.path)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        paths[-1].write_bytes(made.data)
+    workspace.params(
+        {"fetch.source": "archive", "fetch.path": "received", "fetch.hash_names": True}
+    )
+    ignored = tmp_path / ".gitignore"
+    ignored.write_text(ignored.read_text() + "/received/\n")
+    workspace.run("pneumonia", "pin", "received")
+    workspace.commit()
+    workspace.run("dvc", "repro", seconds=1800)
+    assert json.loads(workspace.text("data/shards/manifest.json"))["unreadable"] == 0
+
+    asked = workspace.run(
+        "pneumonia", "predict", "--model", "data/model/model.keras", str(paths[0])
+    )
+    assert "normal" in asked.stdout or "pneumonia" in asked.stdout
+    for text in (asked.stdout, asked.stderr):
+        assert SECRET not in text
+
+    names = {path.stem for path in paths}
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and not LEFT_OUT & set(path.relative_to(tmp_path).parts):
+            data = path.read_bytes()
+            assert SECRET.encode() not in data, path
+            assert not [name for name in names if name.encode() in data], path
