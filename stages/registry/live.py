@@ -8,6 +8,7 @@ import contextlib
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -38,8 +39,9 @@ class LiveRun:
 
     def __call__(self, row: Mapping[str, float]) -> None:
         numbers = {key: float(value) for key, value in row.items()}
+        now = int(time.time() * 1000)
         self._messages.put(
-            lambda client, run_id: tracking.log_epochs(client, run_id, (numbers,), self._had)
+            lambda client, run_id: tracking.log_epochs(client, run_id, (numbers,), self._had, now)
         )
 
     def figures(self, figures: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ doubled.
 """
 
 import json
-import time
 from collections.abc import Mapping, Set
 from typing import Any
 
@@ -40,7 +39,8 @@ def show(client: Any, store: Store, stem: str, record: Record, journal: Mapping[
         _tag(client, run_id, {**_seconds(journal), "circumstances": told})
     if _complete(have, record):
         return run_id
-    log_epochs(client, run_id, record.epochs, epochs_had(client, run_id))
+    had = epochs_had(client, run_id)
+    log_epochs(client, run_id, record.epochs, had, run.info.start_time)
     log_figures(client, run_id, record.figures)
     _log_files(client, run_id, record, begun=have.get("showing") == record.view)
     _tag(client, run_id, {
@@ -144,14 +144,16 @@ def epochs_had(client: Any, run_id: str) -> set[tuple[str, int]]:
 
 
 def log_epochs(
-    client: Any, run_id: str, epochs: tuple[Row, ...], had: Set[tuple[str, int]]
+    client: Any, run_id: str, epochs: tuple[Row, ...], had: Set[tuple[str, int]], when: int
 ) -> None:
-    """Log each epoch's numbers under `training/`, but for those that the run has (`epochs_had`)."""
+    """Log each epoch's numbers under `training/`, but for those that the run has (`epochs_had`).
+
+    when: in milliseconds; the run's start where they come from the files.
+    """
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
     missing = [
-        Metric(f"training/{key}", value, now, int(row["epoch"]))
+        Metric(f"training/{key}", value, when, int(row["epoch"]))
         for row in epochs
         for key, value in row.items()
         if key != "epoch" and (key, int(row["epoch"])) not in had
@@ -163,12 +165,14 @@ def log_figures(client: Any, run_id: str, figures: Mapping[str, Any]) -> None:
     """Log figures by role, {"val": {"auroc": {"value", "low", "high"}}}, that are new."""
     from mlflow.entities import Metric
 
-    have = client.get_run(run_id).data.metrics
-    now = int(time.time() * 1000)
+    run = client.get_run(run_id)
+    have = run.data.metrics
+    # At the run's start: what two clients of a server log at once is then one point, not two.
+    when = run.info.start_time
     _log_metrics(
         client,
         run_id,
-        [Metric(key, value, now, 0) for key, value in flatten_figures(figures)
+        [Metric(key, value, when, 0) for key, value in flatten_figures(figures)
          if have.get(key) != value],
     )  # fmt: skip
 

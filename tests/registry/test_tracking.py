@@ -50,7 +50,7 @@ def test_shown_again_it_is_the_same_run(client: Any, store: Store, files: Path) 
 def test_a_run_left_half_way_is_completed(client: Any, store: Store, files: Path) -> None:
     record = fake.record(files)
     begun = tracking.begin(client, store, "pneumonia", record.identity, {}).info.run_id
-    tracking.log_epochs(client, begun, record.epochs[:1], set())
+    tracking.log_epochs(client, begun, record.epochs[:1], set(), 1)
     assert "complete" not in client.get_run(begun).data.tags
     assert tracking.show(client, store, "pneumonia", record, {}) == begun
     [run] = runs(client)
@@ -111,6 +111,20 @@ def test_of_two_runs_made_at_once_the_first_is_kept(
     second = tracking.begin(client, store, "pneumonia", record.identity, {})
     assert second.info.run_id == first.info.run_id
     assert len(runs(client)) == 1
+
+
+def test_what_two_clients_log_at_once_is_one_point(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake.record(files)
+    run = tracking.begin(client, store, "pneumonia", record.identity, {})
+    monkeypatch.setattr(client, "get_run", lambda _: run)  # neither sees what the other logged
+    for _ in range(2):
+        tracking.log_figures(client, run.info.run_id, record.figures)
+        tracking.log_epochs(client, run.info.run_id, record.epochs, set(), run.info.start_time)
+    for key in ("test/auroc", "training/loss"):
+        points = client.get_metric_history(run.info.run_id, key)
+        assert len(points) == len({point.step for point in points})
 
 
 def test_what_was_uploaded_before_a_slow_server_was_left_is_not_sent_again(
