@@ -232,7 +232,9 @@ def serve_ui(store: Store, port: int = 5000) -> int:
     print(f"MLflow on {store}: {base}/#/experiments  (Ctrl-C ends it)")
     # Without its job runner the server is up in a quarter of the time, in two processes.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
+    # `kill` ends it as Ctrl-C does, and Ctrl-C does where a script's shell had it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     server = subprocess.Popen(ui_command(store, port), env=environment, start_new_session=True)
     try:
         return server.wait()
