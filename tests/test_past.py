@@ -18,7 +18,7 @@ PLAN = {
         stage: {"cmd": f"exec {stage}", "deps": deps, "params": [stage], "outs": outs}
         for stage, deps, outs in (
             ("fetch", ["stages/fetch.py"], ["data/raw"]),
-            ("preprocess", ["data/raw"], ["data/shards"]),
+            ("preprocess", ["data/raw"], ["data/shards", "data/audit"]),
             ("train", ["data/shards", "stages/train.py"], ["data/model", "data/validation.json"]),
             ("evaluate", ["data/model"], ["data/report/plots", "data/report/metrics.json"]),
         )
@@ -32,6 +32,7 @@ FILES = {
     "stages/train.py": "train",
     "data/raw/index.csv": "film",
     "data/raw/films.zip": "films",
+    "data/audit/page.html": "audit",
     "data/shards/manifest.json": "{}",
     "data/shards/records.csv": "a",
     "data/shards/train.npy": "pixels",
@@ -95,7 +96,7 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Past:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
     Path("dvc.lock").write_text(yaml.safe_dump(lock()))
-    for name in ("raw", "shards", "model", "report/plots"):
+    for name in ("raw", "audit", "shards", "model", "report/plots"):
         keep(Path("data") / name)
     git("init", "--quiet")
     return commit()

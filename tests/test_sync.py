@@ -57,6 +57,10 @@ def write(seed: int, *, judged: bool = True) -> None:
             out if isinstance(out, str) else next(iter(out))
             for out in [*plan["outs"], *plan.get("metrics", [])]
         ]
+        for path in map(Path, outs):
+            if not path.exists() and name != "register":
+                path.mkdir()
+                (path / "page.html").write_text("x")
         used = {key: _at(tree, key) for key in plan["params"]}
         stages[name] = {
             "cmd": plan["cmd"], "params": {"params.yaml": used},
