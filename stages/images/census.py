@@ -54,13 +54,13 @@ class Seen:
     @property
     def thumbnails(self) -> NDArray[np.uint8]:
         """Of the films in shard order, uint8 (N, 24, 24)."""
-        flat = np.frombuffer(bytes(self._thumbnails), np.uint8)
+        flat = np.frombuffer(memoryview(self._thumbnails).toreadonly(), np.uint8)
         return flat.reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
 
-    def columns(self) -> dict[str, list[Any]]:
-        """The records by column, as `features.Columns`."""
+    def columns(self, rows: Sequence[int]) -> dict[str, list[Any]]:
+        """Some records by column, as `features.Columns`."""
         names = [column.name for column in fields(Record)]
-        return {name: [getattr(record, name) for record in self.records] for name in names}
+        return {name: [getattr(self.records[row], name) for row in rows] for name in names}
 
     def mean(self, label: int) -> NDArray[np.float64] | None:
         """The mean image of a class, float64 (image_px, image_px), 0 to 255; None without films."""

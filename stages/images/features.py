@@ -25,8 +25,8 @@ class Columns(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
 
-Features: TypeAlias = Callable[[Columns, NDArray[Any]], Floats]
-"""Columns (N) and thumbnails (N, 24, 24) in, float64 (N, F) out."""
+Features: TypeAlias = Callable[[Columns, NDArray[Any]], NDArray[Any]]
+"""Columns (N) and thumbnails (N, 24, 24) in, (N, F) out: float64, or the thumbnails' own type."""
 
 
 def thumbnail(film: NDArray[Any]) -> NDArray[Any]:
@@ -53,16 +53,17 @@ def _shape(columns: Columns, _: NDArray[Any]) -> Floats:
     return np.stack([width / height, np.log(width * height)], axis=1)
 
 
-def _frame(_: Columns, thumbnails: NDArray[Any]) -> Floats:
+def _frame(_: Columns, thumbnails: NDArray[Any]) -> NDArray[Any]:
     """The outer ring of the thumbnail, two cells wide: a twelfth of the film on each side."""
     ring = np.ones((THUMBNAIL_PX, THUMBNAIL_PX), bool)
     ring[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX] = False
-    return thumbnails[:, ring].astype(np.float64)
+    framed: NDArray[Any] = thumbnails[:, ring]
+    return framed
 
 
-def _thumbnail(_: Columns, thumbnails: NDArray[Any]) -> Floats:
+def _thumbnail(_: Columns, thumbnails: NDArray[Any]) -> NDArray[Any]:
     """The whole film at 24 x 24."""
-    return thumbnails.reshape(len(thumbnails), -1).astype(np.float64)
+    return thumbnails.reshape(len(thumbnails), -1)
 
 
 FEATURES: Mapping[str, Features] = MappingProxyType(

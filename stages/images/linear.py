@@ -5,6 +5,7 @@ order, on any machine and number of threads; a fold is left out by subtraction. 
 equations rounds, far below the 6 decimals that are kept.
 """
 
+import functools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,13 +18,24 @@ from stages.images.splits import shuffled
 FOLDS = 5
 # Of a standardised feature, as integers: fine enough to change no figure.
 _PER_DEVIATION = 1000
+_COLUMNS = 64  # at a time, and
+_ROWS = 512  # at a time, so that memory does not follow the films in float64
 
 
-def standardised(features: NDArray[np.float64]) -> NDArray[np.int64]:
-    """float64 (N, F) as thousandths of each column's standard deviation from its mean.
+def standardised(features: NDArray[Any]) -> NDArray[np.int32]:
+    """Numbers (N, F) as thousandths of each column's standard deviation from its mean.
 
     NaN counts as the mean. Columns that do not vary are left out, so F may shrink, to 0 even.
     """
+    found = [
+        _thousandths(features[:, at : at + _COLUMNS])
+        for at in range(0, features.shape[1], _COLUMNS)
+    ]
+    return np.hstack([np.empty((len(features), 0), np.int32), *found])
+
+
+def _thousandths(features: NDArray[Any]) -> NDArray[np.int32]:
+    features = features.astype(np.float64)
     known = np.isfinite(features)
     count = np.maximum(known.sum(axis=0), 1)
     mean = features.sum(axis=0, where=known) / count
@@ -31,7 +43,8 @@ def standardised(features: NDArray[np.float64]) -> NDArray[np.int64]:
     deviation = np.sqrt((centred**2).sum(axis=0) / count)
     varies = deviation > 1e-9 * np.abs(mean)
     found = np.rint(centred[:, varies] * (_PER_DEVIATION / deviation[varies]))
-    return np.asarray(found, np.int64)
+    # A column of N numbers has none further than sqrt(N) deviations from its mean.
+    return np.asarray(found, np.int32)
 
 
 def one_thread_each() -> AbstractContextManager[None]:
@@ -63,16 +76,14 @@ def out_of_fold(
     order = shuffled(set(groups), salt)
     fold_of = {group: number % FOLDS for number, group in enumerate(order)}
     folds = np.array([fold_of[group] for group in groups])
-    sums = np.stack(
-        [
-            [_sums(features, labels, (folds == fold) & (labels == label)) for label in (0, 1)]
-            for fold in range(FOLDS)
-        ]
-    )
-    total = sum(sums[1:], sums[0])
+    sums = [
+        [_sums(features, labels, (folds == fold) & (labels == label)) for label in (0, 1)]
+        for fold in range(FOLDS)
+    ]
+    total = [functools.reduce(np.add, of_label) for of_label in zip(*sums, strict=True)]
     scores = np.empty(len(features))
     for fold in range(FOLDS):
-        normal, pneumonia = total - sums[fold]
+        normal, pneumonia = (whole - part for whole, part in zip(total, sums[fold], strict=True))
         if balanced:
             normal, pneumonia = (
                 normal / max(normal[0, 0], 1),
@@ -88,9 +99,13 @@ def _sums(
     features: NDArray[Any], labels: NDArray[np.int64], chosen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Sums of products of [1, label, features] over the chosen films: (F + 2, F + 2)."""
-    ones = np.ones((int(chosen.sum()), 1))
-    block = np.hstack([ones, labels[chosen, None], features[chosen].astype(np.float64)])
-    product: NDArray[np.float64] = block.T @ block
+    product = np.zeros((features.shape[1] + 2,) * 2)
+    rows = np.flatnonzero(chosen)
+    for at in range(0, len(rows), _ROWS):
+        part = rows[at : at + _ROWS]
+        ones = np.ones((len(part), 1))
+        block = np.hstack([ones, labels[part, None], features[part].astype(np.float64)])
+        product += block.T @ block
     return product
 
 

@@ -64,7 +64,7 @@ class _Films:
 def _films(seen: Seen, seed: int) -> _Films:
     salt = f"{seed}/probe"
     rows = _chosen(seen, salt)
-    columns = {name: [values[row] for row in rows] for name, values in seen.columns().items()}
+    columns = seen.columns(rows)
     label = np.array(columns["label"], np.int64)
     draws = resample(columns["patient"], label, seed=seed, draws=DRAWS, confidence=CONFIDENCE)
     support = min(map(len, _patients(columns).values()))

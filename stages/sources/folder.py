@@ -42,7 +42,9 @@ class StoredZip:
         self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, data: bytes) -> None:
-        """Append one member."""
+        """Append one member. Raises ValueError where its name came before."""
+        if name in self._zip.NameToInfo:
+            raise ValueError(f"two films of one path: {name}")
         entry = zipfile.ZipInfo(name, _DATE)
         entry.create_system = 3  # Unix, also where this runs on another system
         entry.external_attr = 0o644 << 16

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from sys import intern
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes, write_json
@@ -81,6 +81,9 @@ class IndexRow:
     mode: str
 
 
+_COLUMNS = [field.name for field in fields(IndexRow)]
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFilm:
     """A film in `films.zip`: small, picklable, and read where it is needed."""
@@ -110,21 +113,33 @@ def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
     `source.json` counts the films' cautions, where there are any. Raises ValueError where a path
     comes twice.
     """
-    rows: dict[str, IndexRow] = {}
     cautions: Counter[str] = Counter()
-    with StoredZip(folder / FILMS) as archive:
+    index = folder / f"{INDEX}.partial"
+    with (
+        StoredZip(folder / FILMS) as archive,
+        index.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        table = _table(handle, _COLUMNS)
+        count, last, in_order = 0, "", True
         for film in films:
-            if film.path in rows:
-                raise ValueError(f"two films of one path: {film.path}")
             header = _header(film.data)
             cautions.update(header.cautions if header else ())
             archive.add(film.path, film.data)
-            rows[film.path] = _row(film, header)
+            table.writerow(asdict(_row(film, header)))
+            in_order = in_order and last < film.path
+            count, last = count + 1, film.path
+    if not in_order:
+        _sort(index)
     told = {"cautions": dict(sorted(cautions.items()))} if cautions else {}
-    write_json(folder / SOURCE, {**asdict(source), "films": len(rows), **told})
-    columns = [field.name for field in fields(IndexRow)]
-    write_table(folder / INDEX, columns, (asdict(rows[path]) for path in sorted(rows)))
-    return len(rows)
+    write_json(folder / SOURCE, {**asdict(source), "films": count, **told})
+    index.rename(folder / INDEX)
+    return count
+
+
+def _sort(index: Path) -> None:
+    """Sort an index by path. Most sources come in order, and then no row is kept in memory."""
+    rows = sorted(_read(index), key=lambda row: row.path)
+    write_table(index, _COLUMNS, map(asdict, rows))
 
 
 def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
@@ -150,29 +165,36 @@ def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
 
 def read_index(folder: Path) -> list[IndexRow]:
     """The rows of a raw folder, sorted by path. Raises InputError where it is unfinished."""
-    path = folder / INDEX
-    columns = [field.name for field in fields(IndexRow)]
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            table = csv.DictReader(handle)
-            if table.fieldnames != columns:
-                raise InputError(
-                    f"{path}: expected the columns {','.join(columns)}, received "
-                    f"{','.join(table.fieldnames or [])}; run `dvc repro --force fetch`"
-                )
-            return list(_parse(table))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected an index, found none: {folder} is unfinished; run `dvc repro fetch`"
-        ) from None
+    return _read(folder / INDEX)
 
 
 def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
     """Write rows as CSV; None becomes an empty field."""
     with path.open("w", newline="", encoding="utf-8") as handle:
-        table = csv.DictWriter(handle, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        _table(handle, columns).writerows(rows)
+
+
+def _table(handle: TextIO, columns: list[str]) -> "csv.DictWriter[str]":
+    table = csv.DictWriter(handle, columns, lineterminator="\n")
+    table.writeheader()
+    return table
+
+
+def _read(path: Path) -> list[IndexRow]:
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            table = csv.DictReader(handle)
+            if table.fieldnames != _COLUMNS:
+                raise InputError(
+                    f"{path}: expected the columns {','.join(_COLUMNS)}, received "
+                    f"{','.join(table.fieldnames or [])}; run `dvc repro --force fetch`"
+                )
+            return list(_parse(table))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: expected an index, found none: {path.parent} is unfinished; run "
+            "`dvc repro fetch`"
+        ) from None
 
 
 def _header(data: bytes) -> Header | None:

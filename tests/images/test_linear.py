@@ -48,7 +48,7 @@ def test_balanced_scores_of_noise_are_not_worse_than_chance() -> None:
 def test_standardised_features_are_thousandths_of_a_deviation() -> None:
     features = np.array([[1.0, 7.0, np.nan, 0.1], [3.0, 7.0, 4.0, 0.1], [5.0, 7.0, 8.0, 0.1]])
     found = standardised(features)
-    assert found.dtype == np.int64
+    assert found.dtype == np.int32
     # The second and fourth do not vary; what is not told is the mean.
     assert found.tolist() == [[-1225, 0], [0, -1000], [1225, 1000]]
     assert standardised(np.full((3, 2), np.nan)).shape == (3, 0)
