@@ -26,6 +26,8 @@ NEAR = 0.08
 _WAVES = ((0, 1), (1, 0), (0, 2), (1, 1), (2, 0), (0, 3), (1, 2), (2, 1), (3, 0))
 _NEIGHBOURS = 8
 _CHUNK = 4096
+_FEW = 512
+_REACH = NEAR * SIDE * (1 + 1e-6)  # a rounding error must not lose a pair
 
 Name = TypeVar("Name", int, str)
 Number = TypeVar("Number", np.uint8, np.intp)
@@ -109,18 +111,32 @@ def _joined(links: Iterable[tuple[Name, Name]]) -> dict[Name, Name]:
 
 def _candidates(thumbnails: NDArray[np.uint8]) -> NDArray[np.intp]:
     """Pairs (M, 2) of rows that may be near, none that is missed but by its 8 nearer ones."""
-    from scipy.spatial import KDTree
-
     waves = np.concatenate([np.empty((0, len(_WAVES))), *map(_waves, _chunks(thumbnails))])
     if len(waves) < 2:
         return np.empty((0, 2), np.intp)
-    reach = NEAR * SIDE * (1 + 1e-6)  # a rounding error must not lose a pair
-    # k + 1: a row's nearest is itself.
-    _, near = KDTree(waves).query(waves, _NEIGHBOURS + 1, distance_upper_bound=reach)
-    rows = np.repeat(np.arange(len(waves)), _NEIGHBOURS + 1)
-    pairs = np.stack([rows, near.ravel()], axis=1)
+    nearest = (_nearest_of_few if len(waves) <= _FEW else _nearest_of_many)(waves)
+    rows = np.repeat(np.arange(len(waves)), nearest.shape[1])
+    pairs = np.stack([rows, nearest.ravel()], axis=1)
     kept: NDArray[np.intp] = pairs[(pairs[:, 1] < len(waves)) & (pairs[:, 0] != pairs[:, 1])]
     return kept
+
+
+def _nearest_of_many(waves: NDArray[np.float64]) -> NDArray[np.intp]:
+    """For each of N rows itself and the nearest 8, N in place of any that is out of reach."""
+    from scipy.spatial import KDTree
+
+    _, nearest = KDTree(waves).query(waves, _NEIGHBOURS + 1, distance_upper_bound=_REACH)
+    return np.asarray(nearest, np.intp)
+
+
+def _nearest_of_few(waves: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The same by comparing all with all: sooner done than SciPy is imported."""
+    apart = np.zeros((len(waves), len(waves)))
+    for wave in waves.T:
+        apart += np.subtract.outer(wave, wave) ** 2
+    nearest = np.argsort(apart, axis=1, kind="stable")[:, : _NEIGHBOURS + 1]
+    within = np.take_along_axis(apart, nearest, axis=1) < _REACH**2
+    return np.where(within, nearest, len(waves))
 
 
 def _waves(thumbnails: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -43,18 +43,19 @@ def test_other_films_are_not() -> None:
     assert among(stack(even, A, even + 1, even), list("abcd")) == [Pair(0, 3, False, 0.0)]
 
 
-def test_all_pairs_are_found_as_by_comparing_each_with_each() -> None:
+@pytest.mark.parametrize("count", [120, 540])  # one on each side of where the search changes
+def test_all_pairs_are_found_as_by_comparing_each_with_each(count: int) -> None:
     draws = np.random.default_rng(0)
-    films = draws.integers(0, 256, (40, 256)).astype(np.float64)
-    noisy = films.repeat(3, axis=0) + draws.normal(0, 3, (120, 256))
+    films = draws.integers(0, 256, (count // 3, 256)).astype(np.float64)
+    noisy = films.repeat(3, axis=0) + draws.normal(0, 3, (count, 256))
     thumbnails = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-    found = among(thumbnails, [str(n) for n in range(120)])
+    found = among(thumbnails, [str(n) for n in range(count)])
     likeness = np.corrcoef(thumbnails)
     near = np.sqrt(np.maximum(2 - 2 * likeness, 0)) <= NEAR
     assert [(pair.first, pair.second) for pair in found] == [
         (one, other) for one, other in np.argwhere(near).tolist() if one < other
     ]
-    assert len(found) == 120
+    assert len(found) == count
 
 
 def test_one_film_a_thousand_times_makes_no_million_pairs() -> None:
