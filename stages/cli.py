@@ -188,6 +188,13 @@ def audit(arguments: argparse.Namespace) -> int:
     return show(arguments)
 
 
+def verify(arguments: argparse.Namespace) -> int:
+    """Rebuild a commit from nothing and compare; 1 where it differs, 2 where nobody can tell."""
+    from stages.verify import show
+
+    return show(arguments)
+
+
 def export(arguments: argparse.Namespace) -> int:
     """Save the model as HDF5, which the project that this one grew from shipped."""
     from stages.engine import devices
@@ -308,6 +315,14 @@ def parser() -> argparse.ArgumentParser:
         "audit", parents=[table], help="what the films say about themselves: traps and pictures"
     )
     command.set_defaults(run=audit)
+
+    command = commands.add_parser(
+        "verify", parents=[source, table], help="rebuild a commit from nothing and compare"
+    )
+    command.add_argument("rev", nargs="?", default="HEAD", help="default: HEAD")
+    command.add_argument("--version", metavar="N", help="the commit of this registered version")
+    command.add_argument("--keep", action="store_true", help="leave the rebuilt clone in place")
+    command.set_defaults(run=verify)
 
     command = commands.add_parser("export", help="save the model as HDF5")
     command.add_argument("to", type=Path, metavar="FILE.h5")

@@ -146,16 +146,21 @@ def committed(rev: str, path: Path) -> str:
     return git("show", f"{rev}:{path.as_posix()}")
 
 
-def dvc(*words: str, quiet: bool = False) -> str:
+def dvc(
+    *words: str, quiet: bool = False, folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
     """Run a DVC command of this environment; its stdout where `quiet`, else shown on stderr.
 
+    folder: where (default: here). environment: the variables that it sees (default: ours).
     Raises InputError where it fails, with what it said.
     """
+    seen = os.environ if environment is None else environment
     bin_folder = str(Path(sys.executable).parent)
-    path = f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"  # for the stages' `python`
+    path = f"{bin_folder}{os.pathsep}{seen.get('PATH', '')}"  # for the stages' `python`
     sys.stderr.flush()
     finished = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], env=os.environ | {"PATH": path}, text=True,
+        [sys.executable, "-m", "dvc", *words], env={**seen, "PATH": path}, text=True, cwd=folder,
         stdout=subprocess.PIPE if quiet else sys.stderr, check=False,
         stderr=subprocess.PIPE if quiet else None,
     )  # fmt: skip

@@ -102,6 +102,16 @@ def models(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def tags(arguments: argparse.Namespace) -> dict[str, str]:
+    """The tags of the version that `arguments` name by number."""
+    from stages.registry.promote import find
+
+    everything = params.load()
+    name = _name(arguments, everything)
+    client, _ = _open()
+    return dict(find(client, name, arguments.version).tags)
+
+
 def _name(arguments: argparse.Namespace, everything: params.Params) -> str:
     from stages.registry.record import model_name
 

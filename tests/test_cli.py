@@ -16,7 +16,8 @@ from tests.workspace import ROOT, Workspace
 
 COMMANDS = (
     "predict", "pin", "promote", "rollback", "history", "runs", "models", "sync", "ui", "results",
-    "figures", "seeds", "ablation", "stress", "thresholds", "pointing", "audit", "export",
+    "figures", "seeds", "ablation", "stress", "thresholds", "pointing", "audit", "verify",
+    "export",
 )  # fmt: skip
 LIGHT = """
 import sys

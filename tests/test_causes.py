@@ -1,0 +1,47 @@
+"""Where two builds part: each kind of difference, spoiled on purpose, is named rightly."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import causes
+from stages.metrics.rebuilt import moved
+from tests.spoiled import CASES, HERE, spoiled
+
+RECORD = yaml.safe_load((Path(__file__).parents[1] / "dvc.lock").read_text())["stages"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_kind_of_difference_is_named(name: str) -> None:
+    case = CASES[name]
+    cause = causes.first_cause(spoiled(RECORD, case), RECORD, case.machine(HERE))
+    assert cause is not None
+    assert (cause.stage, cause.kind) == (case.stage, case.kind)
+    assert case.says in cause.detail
+
+
+def test_every_kind_is_spoiled_once() -> None:
+    assert {case.kind for case in CASES.values()} == {
+        "params", "code", "data", "environment", "thread count", "instruction set", "unexplained",
+    }  # fmt: skip
+
+
+def test_equal_outs_have_no_cause_whatever_else_changed() -> None:
+    assert causes.first_cause(RECORD, RECORD, HERE) is None
+    assert all(out.equal for out in causes.outs(RECORD, RECORD))
+
+
+def test_an_out_that_is_no_more_is_a_difference() -> None:
+    less = {**RECORD, "train": {**RECORD["train"], "outs": []}}
+    found = [out for out in causes.outs(RECORD, less) if not out.equal]
+    assert {(out.stage, out.rebuilt) for out in found} == {("train", None)}
+
+
+def test_figures_that_moved_stand_beside_their_interval() -> None:
+    then = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0}, "films": 3,
+                     "ece": {"value": None, "low": None, "high": None}}}  # fmt: skip
+    assert moved(then, then) == (1, [])
+    now = {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
+    compared, (figure,) = moved(then, now)
+    assert (compared, figure.name, figure.within) == (1, "test.auroc", False)
