@@ -30,5 +30,6 @@ ui: setup  ## the MLflow pages on the embedded store
 clean:  ## remove what can be made again: caches, journals and checkpoints (not mlruns/, not data/)
 	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache
 
-lock: setup  ## renew the lock files
+lock: setup  ## renew the lock files, and install what they pin now
 	$(PYTHON311) -m stages.engine.environment lock
+	$(PYTHON311) -m stages.engine.environment setup
