@@ -1,10 +1,15 @@
 """The pipeline by its real door, `dvc repro`, in a repository of its own with small params."""
 
 import json
+import os
 import re
+import shutil
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -118,11 +123,35 @@ def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
     assert "not a diagnosis" in answered.stderr
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that every user can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="another place, ü ") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.slow
-def test_two_clones_give_the_same_lock(finished: Workspace, tmp_path: Path) -> None:
-    other = Workspace(tmp_path / "another place, ü")
-    finished.run("git", "clone", "--quiet", ".", str(other.folder))
-    assert ran(other.run("dvc", "repro")) == STAGES
+@pytest.mark.parametrize("user", ["the same user", "another user"])
+def test_a_clone_gives_the_same_bytes_under_other_circumstances(
+    finished: Workspace, elsewhere: Path, user: str
+) -> None:
+    # Folder, time zone, locale and hash seed are others, all at once. dvc.lock and the files that
+    # git keeps name every byte of every out.
+    other = Workspace(elsewhere / "it's a clone, ß")
+    finished.run("git", "clone", "--quiet", "--no-hardlinks", ".", str(other.folder))
+    words = ["dvc", "repro"]
+    if user == "another user":
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+        if os.geteuid() != 0 or shutil.which("setpriv") is None:
+            pytest.skip("only root can be another user, by setpriv")
+        if subprocess.run([*words[:-2], sys.executable, "-c", ""], check=False).returncode:
+            pytest.skip("another user can't read this environment")
+        subprocess.run(["chown", "-R", "65534:65534", str(elsewhere)], check=True)
+    done = other.run(
+        *words, TZ="Asia/Kathmandu", LC_ALL="C", PYTHONHASHSEED="4711", HOME=str(elsewhere)
+    )
+    assert ran(done) == STAGES
     for name in TRACKED:
         assert other.text(name) == finished.text(name), name
 
