@@ -148,8 +148,10 @@ def test_a_clone_gives_the_same_bytes_under_other_circumstances(
         if subprocess.run([*words[:-2], sys.executable, "-c", ""], check=False).returncode:
             pytest.skip("another user can't read this environment")
         subprocess.run(["chown", "-R", "65534:65534", str(elsewhere)], check=True)
-    circumstances = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONHASHSEED": "4711"}
-    assert ran(other.run(*words, **circumstances, HOME=str(elsewhere))) == STAGES
+    done = other.run(
+        *words, TZ="Asia/Kathmandu", LC_ALL="C", PYTHONHASHSEED="4711", HOME=str(elsewhere)
+    )
+    assert ran(done) == STAGES
     for name in TRACKED:
         assert other.text(name) == finished.text(name), name
 
