@@ -67,7 +67,7 @@ class Workspace:
         }
 
     def run(
-        self, *command: str, expect: int = 0, seconds: float = 600, **environment: str
+        self, *command: str, expect: int = 0, seconds: float = 1800, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; its exit status must be `expect`."""
         finished = subprocess.run(

@@ -6,6 +6,7 @@ nowhere under `data/`.
 """
 
 import datetime
+import getpass
 import os
 import platform
 import subprocess
@@ -28,6 +29,7 @@ def circumstances() -> dict[str, Any]:
     others = ["--", ".", *(f":(exclude){path}" for path in _OUR_OWN)]
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "user": _user(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "instruction_set": instruction_set(),
         "git_commit": _git("rev-parse", "HEAD"),
@@ -64,6 +66,13 @@ def _place(key: str) -> Path:
 def _folder() -> Path:
     # The root's, where an experiment runs in a folder that DVC removes when it has ended.
     return project_root() / ".cache" / "journal"
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # in a container, a user may have a number and no name
+        return None
 
 
 def _git(*arguments: str) -> str | None:

@@ -28,10 +28,10 @@ class Note:
 
 def note(record: Record, verdict: Verdict, journal: Mapping[str, Any]) -> Note:
     """The note of a version, made from the files alone."""
-    identity, test = record.identity, record.figures.get("test", {})
+    identity = record.identity
     commit = circumstance(journal, "git_commit")
     tags = {
-        **{f"test_{name}": _figure(test[name]) for name in HEADLINES if name in test},
+        **headline_tags(record),
         "floors": "passed" if verdict.passed else "failed",
         "synthetic": plain(identity.synthetic),
         "model_digest": record.model,
@@ -55,25 +55,40 @@ def table(verdict: Verdict) -> str:
     return f"| rule | found | outcome |\n|---|---|---|\n{rows}"
 
 
+def headline_tags(record: Record) -> dict[str, str]:
+    """The figures on test that lists show, with their intervals."""
+    test = record.figures.get("test", {})
+    return {f"test_{name}": figure_text(test[name]) for name in HEADLINES if name in test}
+
+
 def headline(record: Record) -> str:
     """One plain line: what lists show, where Markdown is not rendered."""
     test = record.figures.get("test", {})
-    said = f"Test AUROC {_figure(test['auroc'])}" if "auroc" in test else "Not judged on test"
+    said = f"Test AUROC {figure_text(test['auroc'])}" if "auroc" in test else "Not judged on test"
     synthetic = "Synthetic films: says nothing about patients."
     return f"{said}. {synthetic if record.identity.synthetic else 'Not a diagnosis.'}"
 
 
 def described(record: Record) -> str:
     """A run in Markdown: what it learned from, and its figures with their intervals."""
-    identity, test = record.identity, record.figures.get("test", {})
-    rows = "".join(f"| {name} | {_figure(test[name])} |\n" for name in HEADLINES if name in test)
+    identity, roles = record.identity, sorted(record.figures, key=lambda role: role != "test")
+    rows = "".join(
+        f"| {name} | {' | '.join(_cell(record.figures[role], name) for role in roles)} |\n"
+        for name in HEADLINES
+    )
     return (
         f"Pneumonia in chest X-rays, learned from `{identity.source['name']}` "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
-        f"| on the test split | value (interval) |\n|---|---|\n{rows}\n"
-        "The model card lies beside the model, and as `report/model_card.md` in the run."
+        f"| value (interval) | {' | '.join(roles)} |\n|---|{'---|' * len(roles)}\n{rows}\n"
+        "All figures are in the run's artifact `figures.html`; the model card lies beside the "
+        "model, and as `report/model_card.md` in the run."
     )
 
 
-def _figure(figure: Mapping[str, float]) -> str:
+def _cell(told: Mapping[str, Any], name: str) -> str:
+    return figure_text(told[name]) if name in told else ""
+
+
+def figure_text(figure: Mapping[str, float]) -> str:
+    """A figure as a person reads it: "0.977 (0.962 to 0.989)"."""
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -1,5 +1,6 @@
 """Executes the gate: gathers what the rule asks for, keeps the verdict, moves `champion`."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.errors import InputError
+from stages.engine.files import read_json
 from stages.metrics.comparison import differences, margins
 from stages.metrics.promotion import Reason, Verdict, ceiling, floors, not_worse, same
 from stages.registry import contest, history
 from stages.registry.aliases import CANDIDATE, CHAMPION, alias_of
 from stages.registry.note import GATE, table
 from stages.registry.options import Floors, RuleOptions
-from stages.registry.record import NOT_RECORDED, flatten_figures
+from stages.registry.record import FIGURES, NOT_RECORDED, lookup
 from stages.registry.store import Store
 
 CALIBRATED = ("val_matched", "val")
@@ -138,7 +140,7 @@ def judge(
     rule, tags = gate.rule, entry.tags
     model = tags.get("model_digest", NOT_RECORDED)
     figures = _figures(client, entry, gate.report(model))
-    test = {key: _figure(figures, f"test/{key}") for key in vars(gate.floors)}
+    test = {key: lookup(figures, f"test/{key}") for key in vars(gate.floors)}
     reasons = [
         *(same(what, found, required)
           for what, found, required in gate.lineage(model)),
@@ -170,11 +172,18 @@ def judge(
     return Verdict(tuple(reasons)), reported
 
 
-def _figures(client: Any, entry: Any, report: Mapping[str, Any] | None) -> dict[str, float]:
-    """By the names of `record.flatten_figures`: what the files say, else what the run shows."""
+def _figures(client: Any, entry: Any, report: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Figures by role: what the files at hand say, else those that the run keeps."""
+    from mlflow.exceptions import MlflowException
+
     if report is not None:
-        return dict(flatten_figures(report))
-    return dict(client.get_run(entry.run_id).data.metrics) if entry.run_id else {}
+        return report
+    kept: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for shown in FIGURES if entry.run_id else ():
+            with contextlib.suppress(MlflowException, OSError):  # none: no rule is met by it
+                kept |= read_json(Path(client.download_artifacts(entry.run_id, shown, scratch)))
+    return kept
 
 
 def _told(kept: Mapping[str, str], verdict: Verdict, reported: Mapping[str, str]) -> str:
@@ -189,7 +198,7 @@ def _told(kept: Mapping[str, str], verdict: Verdict, reported: Mapping[str, str]
 
 def _calibration(figures: Mapping[str, float], most: float) -> Reason:
     for role in CALIBRATED:
-        figure = _figure(figures, f"{role}/calibration/at_prior/ece")
+        figure = lookup(figures, f"{role}/calibration/at_prior/ece")
         if figure is not None:
             return ceiling(f"calibration error on {role}", figure, most)
     return ceiling("calibration error on validation", None, most)
@@ -226,14 +235,6 @@ def _entrant(client: Any, name: str, entry: Any, scratch: Path) -> contest.Entra
     return contest.Entrant(
         str(entry.version), entry.tags.get("data_digest", ""), Path(package), trained_on
     )
-
-
-def _figure(metrics: Mapping[str, float], key: str) -> dict[str, float] | None:
-    """A figure as it was before `record.flatten_figures`, or None."""
-    names = {"value": key, "low": f"{key}_low", "high": f"{key}_high"}
-    if not all(name in metrics for name in names.values()):
-        return None
-    return {part: metrics[name] for part, name in names.items()}
 
 
 def _say(figure: Mapping[str, float] | None) -> str:

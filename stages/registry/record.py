@@ -17,8 +17,19 @@ from stages.registry.digests import model_digest, run_digest
 
 NOT_RECORDED = "not recorded"
 
-VIEW = 2
+VIEW = 3
 """Raise it when a run is to be shown in another way: every run is then shown anew."""
+
+COMPARED = (
+    "auroc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity", "specificity",
+    "brier", "log_loss", "ece",
+)  # fmt: skip
+"""What MLflow draws a chart of, for each role. All other figures, and all intervals, are in
+`figures.html`: a chart for each of them would be 600 and more.
+"""
+
+FIGURES = ("model/validation.json", "report/metrics.json")
+"""Where a run keeps its figures by role."""
 
 Row = dict[str, float]
 
@@ -194,21 +205,22 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def flatten_figures(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Figures as metrics: {"test": {"auroc": {"value", "low", "high"}}} gives "test/auroc",
-    "test/auroc_low" and "test/auroc_high".
-    """
-    for key, value in tree.items():
-        name = prefix + re.sub(r"[^\w.-]", "_", key, flags=re.ASCII)  # what MLflow allows
-        if isinstance(value, Mapping) and "value" in value:
-            yield name, float(value["value"])
-            for bound in ("low", "high"):
-                if bound in value:
-                    yield f"{name}_{bound}", float(value[bound])
-        elif isinstance(value, Mapping):
-            yield from flatten_figures(value, f"{name}/")
-        else:
-            yield name, float(value)
+def compared(figures: Mapping[str, Any]) -> dict[str, float]:
+    """The COMPARED figures of each role as metrics, without intervals, such as "test/auroc"."""
+    return {
+        f"{role}/{name}": float(told[name]["value"])
+        for role, told in figures.items() for name in COMPARED if name in told
+    }  # fmt: skip
+
+
+def lookup(figures: Mapping[str, Any], key: str) -> dict[str, float] | None:
+    """The figure under a path such as "test/auroc" with its interval, or None."""
+    found: Any = figures
+    for part in key.split("/"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or not {"value", "low", "high"} <= set(found):
+        return None
+    return {bound: float(found[bound]) for bound in ("value", "low", "high")}
 
 
 def _numbers(row: Mapping[str, str]) -> Iterator[tuple[str, float]]:

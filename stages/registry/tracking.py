@@ -10,15 +10,16 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from stages.engine.files import digest
-from stages.registry.note import described, headline
+from stages.registry.figures_page import page
+from stages.registry.note import described, headline, headline_tags
 from stages.registry.record import (
     NOT_RECORDED,
     Identity,
     Record,
     Row,
     circumstance,
+    compared,
     flatten,
-    flatten_figures,
     plain,
 )
 from stages.registry.store import Store, locked
@@ -42,10 +43,12 @@ def show(client: Any, store: Store, stem: str, record: Record, journal: Mapping[
     had = epochs_had(client, run_id)
     log_epochs(client, run_id, record.epochs, had, run.info.start_time)
     log_figures(client, run_id, record.figures)
+    client.log_text(run_id, page(record), "figures.html")
     _log_files(client, run_id, record, begun=have.get("showing") == record.view)
     _tag(client, run_id, {
         "model_digest": record.model,
         "judged": plain(record.judged),
+        **headline_tags(record),
         "mlflow.note.content": f"{headline(record)}\n\n{described(record)}",
     })  # fmt: skip
     client.set_terminated(run_id, "FINISHED")
@@ -134,11 +137,11 @@ def find(client: Any, experiment: str, run_digest: str) -> Any | None:
 
 
 def epochs_had(client: Any, run_id: str) -> set[tuple[str, int]]:
-    """(number, epoch) of all that the run has under `training/`."""
+    """(number, epoch) of all that the run has under `learning/`."""
     return {
-        (key.removeprefix("training/"), point.step)
+        (key.removeprefix("learning/"), point.step)
         for key in client.get_run(run_id).data.metrics
-        if key.startswith("training/")
+        if key.startswith("learning/")
         for point in client.get_metric_history(run_id, key)
     }
 
@@ -146,14 +149,14 @@ def epochs_had(client: Any, run_id: str) -> set[tuple[str, int]]:
 def log_epochs(
     client: Any, run_id: str, epochs: tuple[Row, ...], had: Set[tuple[str, int]], when: int
 ) -> None:
-    """Log each epoch's numbers under `training/`, but for those that the run has (`epochs_had`).
+    """Log each epoch's numbers under `learning/`, but for those that the run has (`epochs_had`).
 
     when: in milliseconds; the run's start where they come from the files.
     """
     from mlflow.entities import Metric
 
     missing = [
-        Metric(f"training/{key}", value, when, int(row["epoch"]))
+        Metric(f"learning/{key}", value, when, int(row["epoch"]))
         for row in epochs
         for key, value in row.items()
         if key != "epoch" and (key, int(row["epoch"])) not in had
@@ -162,7 +165,9 @@ def log_epochs(
 
 
 def log_figures(client: Any, run_id: str, figures: Mapping[str, Any]) -> None:
-    """Log figures by role, {"val": {"auroc": {"value", "low", "high"}}}, that are new."""
+    """Log the `compared` ones of figures by role, {"val": {"auroc": {"value", "low", "high"}}},
+    that are new.
+    """
     from mlflow.entities import Metric
 
     run = client.get_run(run_id)
@@ -172,7 +177,7 @@ def log_figures(client: Any, run_id: str, figures: Mapping[str, Any]) -> None:
     _log_metrics(
         client,
         run_id,
-        [Metric(key, value, when, 0) for key, value in flatten_figures(figures)
+        [Metric(key, value, when, 0) for key, value in compared(figures).items()
          if have.get(key) != value],
     )  # fmt: skip
 
@@ -227,6 +232,7 @@ def _describe(client: Any, run: Any, identity: Identity, journal: Mapping[str, A
         "source": str(identity.source["name"]),
         "synthetic": plain(identity.synthetic),
         "threads": plain(identity.params.get("train", {}).get("threads", NOT_RECORDED)),
+        **_origin(journal),
         **{
             key: circumstance(journal, key)
             for key in ("instruction_set", "git_commit", "git_dirty", "dvc_experiment",
@@ -253,6 +259,18 @@ def _describe(client: Any, run: Any, identity: Identity, journal: Mapping[str, A
         )
     if not run.inputs.dataset_inputs:
         client.log_inputs(run.info.run_id, _data_sets(identity))
+
+
+def _origin(journal: Mapping[str, Any]) -> dict[str, str]:
+    """What MLflow's pages show as a run's user, source and version, as far as that was kept."""
+    commit, experiment = (circumstance(journal, key) for key in ("git_commit", "dvc_experiment"))
+    command = {NOT_RECORDED: NOT_RECORDED, "none": "dvc repro"}.get(experiment, "dvc exp run")
+    return {
+        "mlflow.user": circumstance(journal, "user"),
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+        **({} if commit in (NOT_RECORDED, "none") else {"mlflow.source.git.commit": commit}),
+    }
 
 
 def _data_sets(identity: Identity) -> list[Any]:

@@ -84,7 +84,7 @@ def _with_server(
 ) -> None:
     def half(_: str) -> bool:
         begun = [run for run in runs(server.folder).values() if "complete" not in run.tags]
-        return any(len(run.metrics.get("training/loss", [])) > 2 for run in begun)
+        return any(len(run.metrics.get("learning/loss", [])) > 2 for run in begun)
 
     began = time.perf_counter()
     if fate is None:

@@ -120,7 +120,7 @@ def test_a_run_shows_all_that_is_known_of_it(built: Workspace) -> None:
     assert {
         f"{role}/auroc{bound}" for role in ("val", "test") for bound in ("", "_low", "_high")
     } <= (set(run.metrics))
-    assert [step for step, _ in run.metrics["training/val_auroc"]] == [1, 2, 3]
+    assert [step for step, _ in run.metrics["learning/val_auroc"]] == [1, 2, 3]
     assert {"report/model_card.md", "report/grad_cam.png", "report/plots/roc.csv"} <= set(run.files)
     assert {name for name, *_ in run.inputs} == {"phantom train", "phantom val", "phantom test"}
     assert all("pneumonia" in profile for *_, profile, _ in run.inputs)
@@ -214,7 +214,7 @@ def test_killed_in_training_and_between_train_and_register(here: Workspace) -> N
     assert ran(here.run("dvc", "repro")) == ["evaluate", "register"]
     found = whole(store(here), 2)
     (run,) = (run for run in found.values() if run.params["train.seed"] == "1")
-    assert [step for step, _ in run.metrics["training/loss"]] == list(range(1, 41))
+    assert [step for step, _ in run.metrics["learning/loss"]] == list(range(1, 41))
 
 
 def test_made_again_by_force(here: Workspace) -> None:
@@ -253,7 +253,7 @@ def test_a_server_that_dies_or_hangs_in_mid_training(
     server.start()
 
     def epochs(_: str) -> bool:
-        return any(len(run.metrics.get("training/loss", [])) > 1
+        return any(len(run.metrics.get("learning/loss", [])) > 1
                    for run in runs(server.folder).values())  # fmt: skip
 
     status, said = here.interrupt(
@@ -269,7 +269,7 @@ def test_a_server_that_dies_or_hangs_in_mid_training(
         server.start()
     here.run("pneumonia", "sync", MLFLOW_TRACKING_URI=server.uri)
     (run,) = (run for run in whole(server.folder, 2).values() if run.params["train.seed"] == "1")
-    assert [step for step, _ in run.metrics["training/loss"]] == list(range(1, 151))
+    assert [step for step, _ in run.metrics["learning/loss"]] == list(range(1, 151))
 
 
 def test_a_server_that_is_dead_at_register(here: Workspace, server: Server) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.metrics.comparison import Paired
-from stages.registry import contest, history, listed, tracking
+from stages.registry import contest, history, listed
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.promote import Gate, Outcome, promote, rollback
+from stages.registry.record import FIGURES
 from stages.registry.store import Store
 from tests.registry import fake
 
@@ -61,7 +62,8 @@ def versions(client: Any, store: Store, tmp_path: Path) -> Any:
     client.create_registered_model(NAME)
     for number in range(1, 4):
         run = client.create_run(experiment, tags={"run_digest": f"{number}", "complete": "yes"})
-        tracking.log_figures(client, run.info.run_id, figures)
+        for role, shown in zip(("val", "test"), FIGURES, strict=True):
+            client.log_dict(run.info.run_id, {role: figures[role]}, shown)
         client.set_terminated(run.info.run_id, "FINISHED")
         client.create_model_version(
             NAME, (tmp_path / "package").as_uri(), run_id=run.info.run_id,

@@ -6,15 +6,22 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.registry.digests import model_digest
-from stages.registry.record import circumstance, flatten, flatten_figures, model_name, plain
+from stages.registry.record import circumstance, compared, flatten, lookup, model_name, plain
 from tests.registry import fake
 
 
-def test_figures_become_metrics_with_their_bounds() -> None:
-    tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "kind": {"a b": {"n": 3}}}}
-    assert dict(flatten_figures(tree)) == {
-        "test/auroc": 0.9, "test/auroc_low": 0.8, "test/auroc_high": 1.0, "test/kind/a_b/n": 3.0,
-    }  # fmt: skip
+def test_of_the_figures_a_few_become_metrics() -> None:
+    auroc = {"value": 0.9, "low": 0.8, "high": 1}
+    tree = {"test": {"auroc": auroc, "films": 3, "kind": {"viral": {"sensitivity": auroc}}}}
+    assert compared(tree) == {"test/auroc": 0.9}
+
+
+def test_a_figure_is_found_with_its_interval_or_not_at_all() -> None:
+    tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "films": 3}}
+    assert lookup(tree, "test/auroc") == {"value": 0.9, "low": 0.8, "high": 1.0}
+    assert [lookup(tree, key) for key in ("val/auroc", "test/films", "test", "test/films/n")] == [
+        None, None, None, None,
+    ]  # fmt: skip
 
 
 def test_params_are_flattened_by_dots() -> None:

@@ -23,9 +23,12 @@ def test_a_run_shows_all_that_the_files_say(client: Any, store: Store, files: Pa
     assert run.info.status == "FINISHED"
     assert run.info.run_name == f"compact {record.identity.run[:8]}"
     assert run.data.params["train.augment.area"] == "0.25, 1.0"
-    assert run.data.metrics["test/auroc_low"] == pytest.approx(0.93)
     assert run.data.metrics["val/auroc"] == 0.96
-    epochs = client.get_metric_history(run.info.run_id, "training/val_auroc")
+    assert run.data.tags["test_auroc"] == "0.950 (0.930 to 0.970)"
+    assert run.data.tags["mlflow.source.name"] == "dvc repro"
+    assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
+    assert "figures.html" in {item.path for item in client.list_artifacts(run.info.run_id)}
+    epochs = client.get_metric_history(run.info.run_id, "learning/val_auroc")
     assert [(point.step, point.value) for point in epochs] == [(1, 0.8), (2, 0.9)]
     told = {key: run.data.tags[key] for key in ("git_commit", "git_dirty", "synthetic", "threads")}
     assert told == {"git_commit": "c0ffee", "git_dirty": "no", "synthetic": "yes", "threads": "2"}
@@ -55,7 +58,37 @@ def test_a_run_left_half_way_is_completed(client: Any, store: Store, files: Path
     assert tracking.show(client, store, "pneumonia", record, {}) == begun
     [run] = runs(client)
     assert run.data.tags["complete"] == record.view
-    assert len(client.get_metric_history(begun, "training/loss")) == 2
+    assert len(client.get_metric_history(begun, "learning/loss")) == 2
+
+
+def test_a_run_shown_in_an_earlier_way_is_brought_to_this_one(
+    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake.record(files)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("stages.registry.record.VIEW", 2)
+        first = tracking.show(client, store, "pneumonia", record, fake.JOURNAL)
+    client.log_metric(first, "test/auroc_low", 0.93)  # no client of MLflow's takes one back
+    assert not tracking.shows(client, "pneumonia", record, fake.JOURNAL)
+    assert tracking.show(client, store, "pneumonia", record, fake.JOURNAL) == first
+    assert tracking.shows(client, "pneumonia", record, fake.JOURNAL)
+    [run] = runs(client)
+    for key in run.data.metrics:
+        points = client.get_metric_history(first, key)
+        assert len(points) == len({point.step for point in points})
+
+
+def test_who_and_what_made_a_run_is_shown_where_it_was_kept(
+    client: Any, store: Store, files: Path
+) -> None:
+    first = tracking.show(client, store, "p", fake.record(files), {})
+    tags = client.get_run(first).data.tags
+    assert (tags["mlflow.user"], tags["mlflow.source.name"]) == ("not recorded", "not recorded")
+    journal = {"train": {**fake.JOURNAL["train"], "user": "ada", "dvc_experiment": "wide"}}
+    for told in (journal, {}):  # and a journal that has gone since takes nothing back
+        tracking.show(client, store, "p", fake.record(files), told)
+        tags = client.get_run(first).data.tags
+        assert (tags["mlflow.user"], tags["mlflow.source.name"]) == ("ada", "dvc exp run")
 
 
 def test_other_params_are_another_run(client: Any, store: Store, files: Path) -> None:
@@ -79,7 +112,7 @@ def test_a_live_run_becomes_the_finished_one(
     assert run.data.metrics["val/auroc"] == 0.96
     tracking.show(client, store, "pneumonia", record, fake.JOURNAL)
     [run] = runs(client)
-    assert len(client.get_metric_history(run.info.run_id, "training/loss")) == 2
+    assert len(client.get_metric_history(run.info.run_id, "learning/loss")) == 2
 
 
 def test_a_training_that_was_not_judged_is_shown_and_judged_later(
@@ -122,7 +155,7 @@ def test_what_two_clients_log_at_once_is_one_point(
     for _ in range(2):
         tracking.log_figures(client, run.info.run_id, record.figures)
         tracking.log_epochs(client, run.info.run_id, record.epochs, set(), run.info.start_time)
-    for key in ("test/auroc", "training/loss"):
+    for key in ("test/auroc", "learning/loss"):
         points = client.get_metric_history(run.info.run_id, key)
         assert len(points) == len({point.step for point in points})
 
@@ -135,10 +168,10 @@ def test_what_was_uploaded_before_a_slow_server_was_left_is_not_sent_again(
     upload = client.log_artifact
 
     def stop_after_three(run_id: str, path: str, folder: str | None = None) -> None:
-        if Path(path) in record.files.values():  # and not the circumstances
+        if Path(path) in record.files.values():  # and not what is made while it is shown
             sent.append(path)
-        if len(sent) == 4:
-            raise OSError("no answer")
+            if len(sent) == 4:
+                raise OSError("no answer")
         upload(run_id, path, folder)
 
     monkeypatch.setattr(client, "log_artifact", stop_after_three)

@@ -80,7 +80,7 @@ def whole(store: Path, count: int, judged: int | None = None) -> dict[str, Told]
             assert len(points) == len(dict(points)), points
         assert {"data/manifest.json", "model/history.csv", "circumstances.json"} <= set(run.files)
         assert run.inputs
-        assert any(key.startswith("training/") for key in run.metrics)
+        assert any(key.startswith("learning/") for key in run.metrics)
         assert ("test/auroc" in run.metrics) == (run.tags["judged"] == "yes")
         assert ("report/model_card.md" in run.files) == (run.tags["judged"] == "yes")
     models = {run.tags["model_digest"] for run in found.values() if run.tags["judged"] == "yes"}
