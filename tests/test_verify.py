@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import causes, verify
+from stages import causes, rebuild, verify
 from tests.spoiled import CASES, spoiled
 from tests.workspace import BIN, Workspace
 
@@ -31,6 +31,22 @@ def test_an_archive_that_is_gone_is_named(copied: Workspace) -> None:
     copied.commit()
     refused = copied.run("pneumonia", "verify", expect=2)
     assert "fetch.path: expected a file or folder, found none at ../gone.zip" in refused.stderr
+
+
+def test_a_clone_reaches_a_relative_archive_and_goes(
+    copied: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "films.zip").write_bytes(b"films")
+    copied.params({"fetch.source": "archive", "fetch.path": "../films.zip"})
+    copied.commit()
+    monkeypatch.chdir(copied.folder)
+    with rebuild.clone("HEAD", keep=False) as folder:
+        assert (folder / "../films.zip").read_bytes() == b"films"
+        assert (folder / "stages/verify.py").exists()
+        assert not (folder / "dvc.lock").exists()
+        assert not (folder / "data/validation.json").exists()
+    assert not folder.exists()
+    assert (tmp_path / "films.zip").exists()
 
 
 @pytest.mark.slow
