@@ -26,7 +26,7 @@ def register(
             model_id = _logged_model(client, name, record, run_id=run_id, root=root, lock=lock)
             made = client.create_model_version(
                 name, f"models:/{model_id}", run_id=run_id, model_id=model_id,
-                tags={"model_digest": record.model},
+                tags={"git_commit": NOT_RECORDED, **told.tags},
             )  # fmt: skip
             version = find(client, name, record.model) or made
             if int(version.version) != int(made.version):  # another client was faster

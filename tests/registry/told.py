@@ -78,7 +78,12 @@ def whole(store: Path, count: int, judged: int | None = None) -> dict[str, Told]
         assert "complete" in run.tags, run.tags
         for points in run.metrics.values():
             assert len(points) == len(dict(points)), points
-        assert {"data/manifest.json", "model/history.csv", "circumstances.json"} <= set(run.files)
+        assert {
+            "data/manifest.json",
+            "model/history.csv",
+            "circumstances.json",
+            "figures.html",
+        } <= set(run.files)
         assert run.inputs
         assert any(key.startswith("learning/") for key in run.metrics)
         assert ("test/auroc" in run.metrics) == (run.tags["judged"] == "yes")
