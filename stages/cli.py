@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages import layout, params, releases
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, of_the_machine
 from stages.engine.files import read_json, sha256_file, write_text
 
 
@@ -337,6 +337,12 @@ def main(words: list[str] | None = None) -> int:
         status: int = arguments.run(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        told = of_the_machine(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

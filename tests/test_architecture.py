@@ -190,7 +190,7 @@ def test_a_stages_code_deps_are_its_imports(name: str) -> None:
 def test_a_stage_says_what_it_makes_and_runs_as_a_module(name: str) -> None:
     stage = DVC["stages"][name]
     assert len(stage["desc"].split()) >= 8
-    assert stage["cmd"] == f"exec python -m stages.{name}"
+    assert stage["cmd"] == f"exec env STARTED_BY=$PPID python -m stages.{name}"
     assert name in stage["params"]
 
 

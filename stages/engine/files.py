@@ -48,8 +48,17 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        name_place(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def name_place(error: OSError, path: Path) -> None:
+    """Have `error` say where it happened: a write to a full disk doesn't know its file's name."""
+    if error.errno is not None and error.filename is None:
+        error.filename = str(path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

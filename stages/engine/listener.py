@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -22,7 +23,10 @@ def listener(module: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     for some of the pipeline's seconds of patience at most. It is no import, so its code is no
     dependency of what it hears.
     """
-    process = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", module], stdin=subprocess.PIPE, text=True,
+        env={**os.environ, "STARTED_BY": str(os.getpid())},
+    )  # fmt: skip
     assert process.stdin is not None
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     # A pipe that nobody reads fills up, and whoever writes to it then waits: not this thread.

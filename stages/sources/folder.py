@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from stages.engine.files import name_place
+
 # The earliest date that a zip can say: a clock would make every fetch a new archive.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -31,6 +33,9 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             folder.rename(previous)
         partial.rename(folder)
         shutil.rmtree(previous, ignore_errors=True)
+    except OSError as error:
+        name_place(error, folder)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -79,3 +79,10 @@ def test_workers_die_when_their_owner_is_killed(tmp_path: Path) -> None:
         workers = [wait_for(tmp_path / str(number)) for number in range(2)]
         owner.send_signal(signal.SIGKILL)
     assert all(gone(worker) for worker in workers)
+
+
+def test_a_child_whose_parent_died_before_it_looked_ends(tmp_path: Path) -> None:
+    script = "from stages.engine.processes import die_with_parent; die_with_parent({})"
+    for parent, status in ((os.getpid(), 0), (2**22 - 1, -signal.SIGKILL)):
+        done = subprocess.run([sys.executable, "-c", script.format(parent)], check=False)
+        assert done.returncode == status
