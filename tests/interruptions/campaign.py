@@ -1,0 +1,308 @@
+"""Kills drawn from a seed, a rebuild at a time, and what must hold after each of them."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from tests.interruptions.tree import MARK, left_after, members, send
+from tests.workspace import Workspace, copy_tree
+
+HOOK = Path(__file__).parent / "hook"
+STAGES = ["fetch", "preprocess", "train", "evaluate", "register"]
+SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]  # SIGKILL twice as often
+FEW = {"fetch.phantom.patients_train": 24, "fetch.phantom.patients_test": 8, "train.epochs": 3}
+_ENDING_S = 10.0  # the listener's patience with a store is 8 s
+_RUN_S = 900.0
+
+
+@dataclass
+class Reference:
+    """An uninterrupted run: the repository before each stage and at the end, and its points."""
+
+    folder: Path
+    points: dict[str, Counter[str]]
+    seconds: dict[str, float]
+    digests: dict[str, str]
+    epochs: int
+
+    def before(self, stage: str) -> Path:
+        return self.folder / f"before-{stage}"
+
+
+@dataclass
+class Tally:
+    """What a campaign has seen so far."""
+
+    kills: int = 0
+    points: set[str] = field(default_factory=set)
+    signals: Counter[str] = field(default_factory=Counter)
+    victims: Counter[str] = field(default_factory=Counter)
+    shells: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+    survived: int = 0
+    resumed: int = 0
+    untrained: int = 0
+    equal: int = 0
+    cut_locks: int = 0
+    longest_lost_s: float = 0.0
+
+    def lines(self) -> list[str]:
+        def told(counts: Counter[str]) -> str:
+            return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+        return [
+            f"kills: {self.kills}, at {len(self.points)} different points or at a drawn time; "
+            f"{self.survived} of them the run outlived",
+            f"signals: {told(self.signals)}",
+            f"victims: {told(self.victims)}",
+            f"shells: {told(self.shells)}",
+            f"stages: {told(self.stages)}",
+            f"trainings that carried on after their last full epoch: {self.resumed}, "
+            f"{self.untrained} of them with nothing left to train",
+            f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
+            f"dvc.lock left cut off by DVC: {self.cut_locks}",
+            f"longest run lost to a kill: {self.longest_lost_s:.1f} s",
+        ]
+
+
+def prepare(folder: Path, *, default: bool = False) -> Reference:
+    """Run the pipeline once, stage by stage, keeping the repository before each."""
+    workspace = copy_tree(folder / "reference")
+    if default:
+        workspace.run("git", "checkout-index", "--force", "--all")
+        original = Path(__file__).parents[2] / "params.yaml"
+        (workspace.folder / "params.yaml").write_bytes(original.read_bytes())
+    else:
+        workspace.params(FEW)
+    # What git or DVC have of the run of record is of no use here.
+    (workspace.folder / "dvc.lock").unlink(missing_ok=True)
+    workspace.commit()
+    reference = Reference(folder, {}, {}, {}, yaml.safe_load(workspace.text("params.yaml"))
+                          ["train"]["epochs"])  # fmt: skip
+    for stage in STAGES:
+        shutil.copytree(workspace.folder, reference.before(stage), symlinks=True)
+        trace = folder / f"trace-{stage}"
+        began = time.monotonic()
+        workspace.run(
+            "dvc", "repro", stage, expect=0, seconds=_RUN_S,
+            KILLS_TRACE=str(trace), **hooked(workspace, "reference"),
+        )  # fmt: skip
+        reference.seconds[stage] = time.monotonic() - began
+        reference.points[stage] = Counter(trace.read_text(encoding="utf-8").splitlines())
+    reference.digests = digests(workspace.folder)
+    return reference
+
+
+def hooked(workspace: Workspace, mark: str) -> dict[str, str]:
+    """The environment that has every process of a run marked, and its points heard."""
+    return {
+        "PYTHONPATH": f"{HOOK}{os.pathsep}{workspace.folder}",
+        "KILLS_ROOT": str(workspace.folder),
+        MARK: mark,
+    }
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of dvc.lock and of every file under data/."""
+    paths = [folder / "dvc.lock", *(folder / "data").rglob("*")]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+        if path.is_file()
+    }
+
+
+class Rebuild:
+    """One rebuild, killed several times and then let through."""
+
+    def __init__(
+        self, reference: Reference, draw: random.Random, tally: Tally, say: Callable[[str], None]
+    ) -> None:
+        self.reference, self.draw, self.tally, self.say = reference, draw, tally, say
+        self.first = draw.choice(STAGES[:4])
+        self.folder = reference.folder / "a rebuild, killed"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(reference.before(self.first), self.folder, symlinks=True)
+        self.workspace = Workspace(self.folder)
+
+    def kill(self) -> bool:
+        """Start the pipeline and kill it once; False where it ended before."""
+        stage = self._next()
+        shell = self.draw.choice(["bash", "dash"])
+        number = self.draw.choice(SIGNALS)
+        timed = self.draw.random() < 0.15
+        names = sorted(self.reference.points[stage])
+        point = self.draw.choice(names)
+        nth = self.draw.randint(1, self.reference.points[stage][point])
+        after_s = self.draw.uniform(0, self.reference.seconds[stage])
+        wish = self.draw.choice(["itself", "itself", "dvc", "stage", "worker", "live", "group"])
+        stop = self.folder.with_name("stop.json")
+        here = stop.with_name("stop.json.here")
+        here.unlink(missing_ok=True)
+        stop.write_text(json.dumps({} if timed else {"point": point, "nth": nth}))
+        mark = f"{os.getpid()}-{self.tally.kills}"
+        epochs = self._epochs()
+        began = time.monotonic()
+        with self._start(shell, mark, KILLS_STOP=str(stop)) as process:
+            while process.poll() is None and not here.exists():
+                if timed and time.monotonic() - began > after_s:
+                    break
+                assert time.monotonic() - began < _RUN_S, f"hangs, asked to stop at {point}"
+                time.sleep(0.02)
+            reached = process.poll() is None
+            if reached:
+                at = int(here.read_text()) if here.exists() else 0
+                kind = self._strike(mark, process.pid, at, wish, number)
+                lost_s = time.monotonic() - began
+                here.unlink(missing_ok=True)  # whoever stood still and lives on goes on
+            process.wait(_RUN_S)
+        left = left_after(mark, _ENDING_S)
+        for member in left:
+            send(member.process, signal.SIGKILL)
+        said = self._said()
+        where = f"{stage}: {f'after {after_s:.1f} s' if timed else f'{point} ({nth})'}"
+        assert not left, f"{where}: {number.name} to {wish} left {left} alive\n{said}"
+        self._check_resumed(said, epochs)
+        if not reached:
+            assert process.returncode == 0, f"{where} was not reached\n{said}"
+            return False
+        tally = self.tally
+        tally.kills += 1
+        if not timed:
+            tally.points.add(point)
+        tally.signals[number.name] += 1
+        tally.victims[kind] += 1
+        tally.shells[shell] += 1
+        tally.stages[stage] += 1
+        tally.survived += process.returncode == 0
+        tally.longest_lost_s = max(tally.longest_lost_s, lost_s)
+        self.say(f"{tally.kills}: {number.name} to {kind} under {shell}, {where}; "
+                 f"{lost_s:.1f} s, status {process.returncode}")  # fmt: skip
+        return process.returncode != 0
+
+    def let_through(self) -> None:
+        """Run to the end and compare every byte."""
+        self._locked()
+        epochs = self._epochs()
+        with self._start("bash", "through") as process:
+            process.wait(_RUN_S)
+        said = self._said()
+        assert process.returncode == 0, said
+        self._check_resumed(said, epochs)
+        found = digests(self.folder)
+        differing = {
+            name
+            for name in found.keys() | self.reference.digests.keys()
+            if found.get(name) != self.reference.digests.get(name)
+        }
+        assert not differing, f"{sorted(differing)}\n{said}"
+        self.tally.equal += 1
+        self.say(f"rebuild {self.tally.equal}: equal, {len(found)} files")
+
+    def _start(self, shell: str, mark: str, **environment: str) -> "subprocess.Popen[bytes]":
+        out = self.folder.with_name("said.txt").open("wb")
+        with out:
+            return subprocess.Popen(
+                ["dvc", "repro"], cwd=self.folder, stdout=out, stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self.workspace.environment() | hooked(self.workspace, mark) | environment
+                | {"SHELL": f"/bin/{shell}", "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+
+    def _said(self) -> str:
+        return self.folder.with_name("said.txt").read_text(encoding="utf-8", errors="replace")
+
+    def _next(self) -> str:
+        """Mostly the first stage that dvc.lock doesn't have, now and then the one after it."""
+        done = self._locked()
+        waiting = [stage for stage in STAGES if stage not in done] or ["register"]
+        return waiting[min(len(waiting) - 1, self.draw.random() < 0.15)]
+
+    def _locked(self) -> dict[str, object]:
+        """The stages in dvc.lock. DVC rewrites that file in place, so a kill may leave it cut off;
+        then what DVC tells its user to do is done here: it goes."""
+        lock = self.folder / "dvc.lock"
+        if not lock.exists():
+            return {}
+        try:
+            tree = yaml.safe_load(lock.read_text(encoding="utf-8"))
+            if tree is None:  # DVC takes an empty one for none
+                self.tally.cut_locks += 1
+                return {}
+            stages: dict[str, dict[str, object]] = tree["stages"]
+            for stage in stages.values():
+                assert {"cmd", "deps", "params", "outs"} <= stage.keys()
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError, AssertionError):
+            lock.unlink()
+            self.tally.cut_locks += 1
+            return {}
+        return {**stages}
+
+    def _strike(
+        self, mark: str, dvc: int, at: int, wish: str, number: signal.Signals
+    ) -> str:  # fmt: skip
+        """Send the signal to whom was wished for, or where there is none, to who stands still."""
+        if wish == "group":  # as Ctrl-C in a terminal does
+            os.killpg(dvc, number)
+            return "group"
+        tree = members(mark)
+        victims = [member for member in tree if member.kind == wish]
+        victims = victims or [member for member in tree if member.process == (at or dvc)]
+        victim = self.draw.choice(victims)
+        send(victim.process, number)
+        return victim.kind
+
+    def _epochs(self) -> int:
+        """Full epochs that the next training has to start from."""
+        names = [path.name for path in (self.folder / ".cache/train").glob("*/[0-9]*-*.npz")]
+        return max((int(name.split("-")[0]) for name in names), default=0)
+
+    def _check_resumed(self, said: str, epochs: int) -> None:
+        """Where training began, it went on after its last full epoch, and repeated none."""
+        if "Running stage 'train'" not in said or not epochs:
+            return
+        trained = [int(number) for number in re.findall(r"^epoch (\d+)/\d+  ", said, flags=re.M)]
+        found = re.search(r"resumed after epoch (\d+)", said)
+        assert not trained or min(trained) == epochs + 1, f"{epochs} epochs were kept\n{said}"
+        if found:
+            assert int(found[1]) == epochs, f"{epochs} epochs were kept\n{said}"
+            self.tally.resumed += 1
+            self.tally.untrained += epochs == self.reference.epochs
+
+
+def run(
+    folder: Path,
+    *,
+    kills: int,
+    seed: int,
+    say: Callable[[str], None],
+    default: bool = False,
+    per_rebuild: int = 9,
+) -> Tally:
+    """Make `kills` kills, about `per_rebuild` in each rebuild; every rebuild ends equal.
+
+    Raises AssertionError, with all that the run said, at the first thing that must not be.
+    """
+    draw = random.Random(seed)
+    say("an uninterrupted run, stage by stage")
+    reference = prepare(folder, default=default)
+    tally = Tally()
+    while tally.kills < kills:
+        rebuild = Rebuild(reference, draw, tally, say)
+        until = min(kills, tally.kills + per_rebuild)
+        while tally.kills < until and rebuild.kill():
+            pass
+        rebuild.let_through()
+    return tally

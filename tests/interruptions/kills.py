@@ -1,0 +1,36 @@
+"""`python -m tests.interruptions.kills`: kills anywhere, and what came of them."""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from tests.interruptions import campaign
+
+
+def main() -> None:
+    """Run a campaign with a line per kill, and print its summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--per-rebuild", type=int, default=9, help="kills before one is let through"
+    )
+    parser.add_argument("--default", action="store_true", help="the default params, not small ones")
+    parser.add_argument("--folder", type=Path, help="to work in (default: a temporary one)")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="kills-") as folder:
+        tally = campaign.run(
+            Path(folder),
+            kills=arguments.kills,
+            seed=arguments.seed,
+            per_rebuild=arguments.per_rebuild,
+            default=arguments.default,
+            say=lambda line: print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True),
+        )
+    print("\n".join(tally.lines()))
+
+
+if __name__ == "__main__":
+    main()

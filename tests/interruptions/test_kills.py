@@ -1,0 +1,63 @@
+"""Killed anywhere: the whole campaign, and that its hook sees and stops what it should."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.interruptions import campaign
+from tests.interruptions.tree import MARK, left_after, members, send
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+WRITES = """
+from pathlib import Path
+for number in range(3):
+    Path(f"data/{number}.tmp").write_text("x")
+    Path(f"data/{number}.tmp").rename(f"data/{number}")
+"""
+
+
+def hooked(folder: Path, mark: str, **more: str) -> dict[str, str]:
+    return {
+        **os.environ, "PYTHONPATH": str(campaign.HOOK), "KILLS_ROOT": str(folder),
+        MARK: mark, **more,
+    }  # fmt: skip
+
+
+def test_points_are_named_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    trace = tmp_path.with_name("trace")
+    environment = hooked(tmp_path, "a", KILLS_TRACE=str(trace))
+    subprocess.run([sys.executable, "-c", WRITES], cwd=tmp_path, env=environment, check=True)
+    each = ["dvc:start open data/#.tmp", "dvc:start os.rename data/#"]
+    assert trace.read_text().splitlines() == each * 3
+
+
+def test_a_process_stands_still_at_its_point_and_is_found(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    stop, here = tmp_path / "stop.json", tmp_path / "stop.json.here"
+    stop.write_text('{"point": "dvc:start os.rename data/#", "nth": 2}')
+    mark = f"test-{os.getpid()}"
+    environment = hooked(tmp_path, mark, KILLS_STOP=str(stop))
+    with subprocess.Popen([sys.executable, "-c", WRITES], cwd=tmp_path, env=environment) as child:
+        while not here.exists():
+            time.sleep(0.01)
+        assert [member.process for member in members(mark)] == [child.pid]
+        assert int(here.read_text()) == child.pid
+        send(child.pid, 9)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["0", "1.tmp"]
+    assert left_after(mark, 5) == []
+
+
+@pytest.mark.slow
+def test_kills_anywhere_change_no_byte(tmp_path: Path) -> None:
+    """200 kills, or as many as KILLS says; about half an hour on two cores."""
+    kills = int(os.environ.get("KILLS", "200"))
+    tally = campaign.run(tmp_path, kills=kills, seed=0, say=print)
+    print("\n".join(tally.lines()))
+    assert tally.kills >= kills
+    assert tally.equal >= kills // 10

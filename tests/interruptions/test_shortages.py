@@ -1,0 +1,112 @@
+"""A full disk, a read-only folder, no more open files, two runs at once: told, and got over."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interruptions.campaign import FEW
+from tests.workspace import Workspace, copy_tree
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A repository whose shards are made; each test goes back to before some stage."""
+    workspace = copy_tree(tmp_path_factory.mktemp("short") / "repository")
+    workspace.params(FEW)
+    (workspace.folder / "dvc.lock").unlink(missing_ok=True)
+    workspace.commit()
+    workspace.run("dvc", "repro", "preprocess")
+    return workspace
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[None]:
+    """`mount *options folder` while the block runs; skips the test where that is not allowed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["mount", *options, str(folder)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"needs leave to mount: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def small(folder: Path, size: str) -> contextlib.AbstractContextManager[None]:
+    return mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+
+
+def said(workspace: Workspace, *command: str, **environment: str) -> str:
+    """What a command that must fail says, which is no traceback."""
+    done = workspace.run(*command, expect=255, seconds=600, **environment)
+    text = done.stdout + done.stderr
+    assert "Traceback" not in text, text
+    return text
+
+
+def test_a_full_disk_under_the_data(prepared: Workspace) -> None:
+    again = ("dvc", "repro", "--single-item", "--force", "fetch")
+    with small(prepared.folder / "data", "512k"):
+        text = said(prepared, *again)
+        assert "error: data/raw: expected room on the disk" in text, text
+        assert not list((prepared.folder / "data").glob("raw/*"))
+        assert not list((prepared.folder / "data").glob(".raw.partial"))
+    before = prepared.text("dvc.lock")
+    prepared.run(*again)
+    assert prepared.text("dvc.lock") == before
+
+
+def test_a_full_disk_under_the_checkpoints(prepared: Workspace) -> None:
+    with small(prepared.folder / ".cache", "16k"):
+        text = said(prepared, "dvc", "repro", "--single-item", "train")
+        assert "expected room on the disk" in text, text
+        assert ".cache" in text
+    prepared.run("dvc", "repro", "--single-item", "train")
+
+
+def test_a_full_disk_under_dvcs_cache(prepared: Workspace) -> None:
+    (prepared.folder / "data/raw/index.csv").write_bytes(b"")  # so that there is a thing to keep
+    before = prepared.text("dvc.lock")
+    with small(prepared.folder / ".dvc/cache", "512k"):
+        text = said(prepared, "dvc", "repro", "--single-item", "--force", "fetch")
+        assert "No space left on device" in text, text
+    prepared.run("dvc", "repro", "--single-item", "--force", "fetch")
+    assert prepared.text("dvc.lock") == before
+
+
+def test_a_read_only_data_folder(prepared: Workspace) -> None:
+    data = prepared.folder / "data"
+    with mounted(data, "--bind", str(data)):
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(data)], check=True)
+        text = said(prepared, "dvc", "repro", "--single-item", "--force", "fetch")
+        assert "expected a folder to write in, received 'Read-only file system'" in text, text
+    prepared.run("dvc", "repro", "--single-item", "--force", "fetch")
+
+
+def test_no_more_open_files(prepared: Workspace) -> None:
+    limited = ("bash", "-c", "ulimit -n {}; exec python -m stages.fetch")
+    command = (*limited[:2], limited[2].format(12))
+    done = prepared.run(*command, expect=1)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "expected room for one more open file" in done.stderr
+    assert "ulimit -n" in done.stderr
+    prepared.run("dvc", "repro", "fetch")
+
+
+def test_two_runs_at_once(prepared: Workspace) -> None:
+    """The second says at once that the first is at it; the first is none the worse."""
+    seen: list[str] = []
+
+    def second(_: int) -> None:
+        seen.append(said(prepared, "dvc", "repro"))
+
+    status, text = prepared.interrupt(lambda told: "Running stage 'train'" in told, second)
+    assert status == 0, text
+    assert "busy" in seen[0] or "lock" in seen[0], seen
