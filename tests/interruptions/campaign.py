@@ -56,6 +56,7 @@ class Tally:
     untrained: int = 0
     equal: int = 0
     cut_locks: int = 0
+    removed_locks: int = 0
     longest_lost_s: float = 0.0
 
     def lines(self) -> list[str]:
@@ -72,7 +73,7 @@ class Tally:
             f"trainings that carried on after their last full epoch: {self.resumed}, "
             f"{self.untrained} of them with nothing left to train",
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
-            f"dvc.lock left cut off by DVC: {self.cut_locks}",
+            f"dvc.lock left cut off by DVC: {self.cut_locks}; it could not read {self.removed_locks}",
             f"longest run lost to a kill: {self.longest_lost_s:.1f} s",
         ]
 
@@ -231,24 +232,28 @@ class Rebuild:
         return waiting[min(len(waiting) - 1, self.draw.random() < 0.15)]
 
     def _locked(self) -> dict[str, object]:
-        """The stages in dvc.lock. DVC rewrites that file in place, so a kill may leave it cut off;
-        then what DVC tells its user to do is done here: it goes."""
+        """The stages that dvc.lock has whole. DVC rewrites that file in place, so a kill may cut it
+        off; where DVC then can't read it, what its user does is done here: it goes."""
         lock = self.folder / "dvc.lock"
         if not lock.exists():
             return {}
         try:
-            tree = yaml.safe_load(lock.read_text(encoding="utf-8"))
-            if tree is None:  # DVC takes an empty one for none
-                self.tally.cut_locks += 1
-                return {}
-            stages: dict[str, dict[str, object]] = tree["stages"]
-            for stage in stages.values():
-                assert {"cmd", "deps", "params", "outs"} <= stage.keys()
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, AssertionError):
+            stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+            parts = {"cmd", "deps", "params", "outs"}
+            whole = {name: stage for name, stage in stages.items() if parts <= stage.keys()}
+            if whole.keys() == stages.keys():
+                return whole
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+            whole = {}
+        self.tally.cut_locks += 1
+        asked = subprocess.run(
+            ["dvc", "status", "--quiet"], cwd=self.folder, env=self.workspace.environment(),
+            capture_output=True, check=False,
+        )  # fmt: skip
+        if asked.returncode not in (0, 1):  # 1: something has changed
             lock.unlink()
-            self.tally.cut_locks += 1
-            return {}
-        return {**stages}
+            self.tally.removed_locks += 1
+        return whole
 
     def _strike(
         self, mark: str, dvc: int, at: int, wish: str, number: signal.Signals

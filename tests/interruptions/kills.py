@@ -12,6 +12,7 @@ def main() -> None:
     """Run a campaign with a line per kill, and print its summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--runs", type=int, help="rebuilds, in place of a number of kills")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--per-rebuild", type=int, default=9, help="kills before one is let through"
@@ -19,11 +20,12 @@ def main() -> None:
     parser.add_argument("--default", action="store_true", help="the default params, not small ones")
     parser.add_argument("--folder", type=Path, help="to work in (default: a temporary one)")
     arguments = parser.parse_args()
+    kills = arguments.runs * arguments.per_rebuild if arguments.runs else arguments.kills
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="kills-") as folder:
         tally = campaign.run(
             Path(folder),
-            kills=arguments.kills,
+            kills=kills,
             seed=arguments.seed,
             per_rebuild=arguments.per_rebuild,
             default=arguments.default,

@@ -20,7 +20,10 @@ _CHANGES = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0, "os.li
             "os.chmod": 0}  # fmt: skip
 """Which argument of an event names what will be changed."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_UNDRAWN = re.compile(r"(?<![A-Za-z])[0-9a-f]{2,}(?![A-Za-z])|[0-9]+|(?<=tmp)\w{8}|(?<=-)\w{8,}")
+_DRAWN = re.compile(
+    r"[\w-]{20,}(?=\.tmp)|(?<=tmp)\w{8}|(?<![A-Za-z])[0-9a-f]{2,}(?![A-Za-z])|[0-9]+"
+)
+"""What differs in a name from one run to the next, or from one epoch to the next."""
 
 
 class _Points:
@@ -77,7 +80,7 @@ class _Points:
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
         if not full.startswith(_ROOT + os.sep) or "__pycache__" in full:
             return None
-        return f"{event} {_UNDRAWN.sub('#', full[len(_ROOT) + 1 :])}"
+        return f"{event} {_DRAWN.sub('#', full[len(_ROOT) + 1 :])}"
 
     def passed(self, point: str) -> None:
         if _TRACE:
