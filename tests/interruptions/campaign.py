@@ -73,7 +73,7 @@ class Tally:
             f"trainings that carried on after their last full epoch: {self.resumed}, "
             f"{self.untrained} of them with nothing left to train",
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
-            f"dvc.lock left cut off by DVC: {self.cut_locks}; it could not read {self.removed_locks}",
+            f"dvc.lock cut off: {self.cut_locks} times, {self.removed_locks} of them unreadable",
             f"longest run lost to a kill: {self.longest_lost_s:.1f} s",
         ]
 
