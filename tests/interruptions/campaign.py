@@ -160,8 +160,11 @@ class Rebuild:
             while process.poll() is None and not here.exists():
                 if timed and time.monotonic() - began > after_s:
                     break
+                if not timed and self._past(stage):  # a carried-on run passes fewer points
+                    timed, after_s = True, time.monotonic() - began
+                    break
                 assert time.monotonic() - began < _RUN_S, f"hangs, asked to stop at {point}"
-                time.sleep(0.02)
+                time.sleep(0.04)
             reached = process.poll() is None
             if reached:
                 at = int(here.read_text()) if here.exists() else 0
@@ -221,6 +224,12 @@ class Rebuild:
                 env=self.workspace.environment() | hooked(self.workspace, mark) | environment
                 | {"SHELL": f"/bin/{shell}", "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
+
+    def _past(self, stage: str) -> bool:
+        """Whether the running DVC has started a stage that comes after `stage`."""
+        said = self._said()
+        later = STAGES[STAGES.index(stage) + 1 :]
+        return any(f"Running stage '{name}'" in said for name in later)
 
     def _said(self) -> str:
         return self.folder.with_name("said.txt").read_text(encoding="utf-8", errors="replace")
