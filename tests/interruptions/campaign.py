@@ -116,12 +116,13 @@ def hooked(workspace: Workspace, mark: str) -> dict[str, str]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of dvc.lock and of every file under data/."""
+    """SHA-256 of dvc.lock and of every file under data/, but for what DVC and git pass over: the
+    temporary files of a killed process."""
     paths = [folder / "dvc.lock", *(folder / "data").rglob("*")]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(paths)
-        if path.is_file()
+        if path.is_file() and not (path.name.startswith(".") and path.suffix == ".tmp")
     }
 
 

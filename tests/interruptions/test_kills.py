@@ -10,6 +10,7 @@ import pytest
 
 from tests.interruptions import campaign
 from tests.interruptions.tree import MARK, left_after, members, send
+from tests.workspace import copy_tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -51,6 +52,17 @@ def test_a_process_stands_still_at_its_point_and_is_found(tmp_path: Path) -> Non
         send(child.pid, 9)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["0", "1.tmp"]
     assert left_after(mark, 5) == []
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_leaves_is_part_of_nothing(tmp_path: Path) -> None:
+    """DVC killed while it links a file into data/report leaves its temporary name there, and
+    data/report is a dep of register."""
+    workspace = copy_tree(tmp_path)
+    for left in ("data/report/.1mSHixJiC6Bnc8MLmwot1A.tmp", "data/report/.metrics.json.7.tmp"):
+        (tmp_path / left).write_text("half")
+        workspace.run("dvc", "check-ignore", left)
+        workspace.run("git", "check-ignore", left)
 
 
 @pytest.mark.slow
