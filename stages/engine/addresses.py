@@ -1,13 +1,12 @@
 """Addresses as they may be shown."""
 
+import re
 import urllib.parse
 
 
 def without_secrets(url: str) -> str:
     """An address without user, password and query, which may hold a key."""
-    parts = urllib.parse.urlsplit(url)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-    return shown.geturl()
+    return re.sub(r"//[^/?#]*@", "//", re.split(r"[?#]", url)[0])
 
 
 def bare(url: str) -> str:

@@ -7,6 +7,7 @@ can't be read is kept like any other, with its header facts left empty: what is 
 recorded here and judged by preprocess.
 """
 
+import contextlib
 import csv
 import struct
 import zipfile
@@ -97,7 +98,12 @@ class StoredFilm:
 
     def read(self) -> bytes:
         """The film's bytes. Raises InputError where they are not those that were indexed."""
-        with self.archive.open("rb", buffering=0) as handle:
+        data = b""
+        # An archive that was cut or changed leads to places where there is nothing to read.
+        with (
+            contextlib.suppress(OSError, ValueError, struct.error),
+            self.archive.open("rb", buffering=0) as handle,
+        ):
             handle.seek(self.offset)
             name_length, extra_length = _LOCAL_HEADER.unpack(handle.read(_LOCAL_HEADER.size))
             handle.seek(name_length + extra_length, 1)
@@ -160,7 +166,7 @@ def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
     try:
         with zipfile.ZipFile(folder / FILMS) as archive:
             offsets = {member.filename: member.header_offset for member in archive.infolist()}
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder / FILMS}: {error}; run `dvc repro --force fetch`") from None
     if set(offsets) != {row.path for row in rows}:
         raise InputError(

@@ -14,7 +14,7 @@ URL = "http://user:s3cr3t@127.0.0.1:9"
 )  # fmt: skip
 def test_secrets_are_not_shown(url: str, shown: str) -> None:
     assert without_secrets(url) == shown
-    assert "s3cr3t" not in hushed(f"no answer from {url} (s3cr3t)", url)
+    assert "s3cr3t" not in hushed(f"no answer from {url}", url)
 
 
 def test_a_server_that_is_silent_is_named_without_its_password() -> None:
