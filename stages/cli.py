@@ -78,11 +78,12 @@ def ui(arguments: argparse.Namespace) -> int:
 def results(arguments: argparse.Namespace) -> int:
     """Print the table of results, or put it between the marks in a file."""
     from stages.metrics import results as tables
+    from stages.registry.record import check_report
 
     params.load()
 
     def table() -> str:
-        judged = read_json(layout.REPORT / "judged.json")["model"]
+        judged = check_report(layout.REPORT)["model"]
         if judged != sha256_file(layout.MODEL / "model.keras"):
             raise InputError(
                 f"{layout.REPORT}: expected the report of {layout.MODEL / 'model.keras'}, received "

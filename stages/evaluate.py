@@ -4,8 +4,17 @@ import cv2
 import pandas as pd
 
 from stages import layout, params
+from stages.engine import seals
 from stages.engine.devices import configure
-from stages.engine.files import read_json, sha256_file, write_bytes, write_json, write_text
+from stages.engine.files import (
+    canonical_json,
+    read_json,
+    sha256_bytes,
+    sha256_file,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, card, curves, examples
@@ -23,6 +32,7 @@ def main() -> None:
 
     shards = open_shards(layout.SHARDS)
     test, train = shards.role("test"), shards.role("train")
+    seals.check(layout.MODEL)
     model = predict.load_model(layout.MODEL / "model.keras")
     point = operating_point.load(layout.MODEL / "operating_point.json")
     logit = predict.predictor(model)(test.pixels)
@@ -31,6 +41,7 @@ def main() -> None:
 
     shadows = baselines.fit(train.records, train.pixels)
     truth = layout.RAW / "truth.csv"  # phantoms alone have one
+    seals.check_one(truth)
     figures = {
         test.name: report(
             test.records, probability, point.thresholds, options, prior=point.prior,
@@ -58,6 +69,8 @@ def main() -> None:
     subject = {
         "data": shards.manifest["digest"],
         "model": sha256_file(layout.MODEL / "model.keras"),
+        "figures": sha256_bytes(canonical_json(figures).encode()),
+        "predictions": sha256_bytes(listed.encode()),
     }
     write_json(folder / "judged.json", subject)
     write_json(layout.METRICS, figures)

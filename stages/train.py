@@ -2,13 +2,15 @@
 
 from stages import layout, params
 from stages.digests import training_digest
-from stages.engine import check, devices, journal
+from stages.engine import check, devices, journal, seals
 from stages.engine.files import write_json, write_text
 from stages.engine.listener import listener
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, report
 from stages.metrics.monitor import Monitor
+
+_MADE = ("model.keras", "operating_point.json", "history.csv")
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
             options, loop.Films(films.pixels, films.records["label"].to_numpy()), monitor,
             image_px=everything.preprocess.image_px, folder=folder, on_epoch=tell,
         )  # fmt: skip
+        (layout.MODEL / seals.SEAL).unlink(missing_ok=True)  # of a model that goes
         canonical.save(trained.model, layout.MODEL / "model.keras")
         # The saved file is what is judged from here on, here and everywhere.
         model = predict.load_model(layout.MODEL / "model.keras")
@@ -56,6 +59,7 @@ def main() -> None:
         curves.csv(list(trained.history[0]), [list(row.values()) for row in trained.history]),
     )
     write_json(layout.VALIDATION, figures)
+    seals.write(layout.MODEL, [layout.MODEL / name for name in _MADE] + [layout.VALIDATION])
     checkpoints.clean_others(folder)
     journal.record(digest, "train", **trained.speed)
     for name, value in trained.speed.items():

@@ -223,6 +223,13 @@ def test_a_value_out_of_range_is_named(key: str, value: Any, tmp_path: Path) -> 
     assert ", received " in said
 
 
+@pytest.mark.parametrize("url", ["https://me:s3cr3t@host/films.zip", "https://host/f?sig=s3cr3t"])
+def test_a_secret_in_an_address_is_refused_and_not_shown(url: str, tmp_path: Path) -> None:
+    said = refused(changed("fetch.url", url), tmp_path)
+    assert said.startswith("params.yaml: fetch.url: expected an address without")
+    assert "s3cr3t" not in said
+
+
 def test_an_integer_will_do_for_a_number(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(changed("train.weight_decay", 1)))

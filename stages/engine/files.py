@@ -88,7 +88,7 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path}: expected a file, found none; run `dvc repro` (or `dvc checkout`) to make it"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: expected JSON, received something else ({error}); "
             "delete the file and run `dvc repro`"

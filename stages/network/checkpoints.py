@@ -46,9 +46,14 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def latest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint whose bytes are what its name says, or None."""
     for path in _found(folder):
-        data = path.read_bytes()
-        epoch, stamp = path.stem.split("-")
-        if sha256_bytes(data)[:16] != stamp:
+        epoch, stamp = path.stem.split("-", 1)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            data = b""
+            print(f"{path}: {error.strerror}", file=sys.stderr)
+        # Before a byte of it is parsed: what numpy and zipfile do with garbage is their affair.
+        if not epoch.isdecimal() or sha256_bytes(data)[:16] != stamp:
             print(f"{path}: damaged, passed over for an earlier checkpoint", file=sys.stderr)
             continue
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
 
@@ -73,8 +74,10 @@ class OperatingPoint:
 def load(path: Path) -> OperatingPoint:
     """Read `operating_point.json`.
 
-    Raises InputError where it is missing, broken or of another format.
+    Raises InputError where it is missing, broken, of another format, or not the one that the seal
+    beside it names.
     """
+    seals.check_one(path)
     facts = read_json(path)
     if not isinstance(facts, dict) or facts.pop("format", None) != FORMAT:
         raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.engine import seals
 from stages.engine.errors import InputError
 
 Logits = npt.NDArray[np.float32]
@@ -18,7 +19,8 @@ _BATCH = 32
 def load_model(path: Path) -> Any:
     """The `keras.Model` in a `.keras` file, in safe mode: nothing in the file runs as code.
 
-    Raises InputError where the file is missing or is no such model.
+    Raises InputError where the file is missing, is no such model, or is not the one that the seal
+    beside it names.
     """
     import keras
 
@@ -28,6 +30,7 @@ def load_model(path: Path) -> Any:
         raise InputError(
             f"{path}: expected a .keras model, received a {path.suffix or 'bare'} file"
         )
+    seals.check_one(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:

@@ -55,7 +55,10 @@ def _load(name: str, version: str) -> Champion:
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
-    model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    except MlflowException as error:
+        raise InputError(f"version {version} of {name}: {error.message}") from None
     facts: dict[str, Any] = model.metadata.metadata
 
     def ask(film: bytes) -> tuple[float, str]:

@@ -37,14 +37,19 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:
         from stages.images.options import PixelOptions
         from stages.registry.classifier import FilmClassifier
+        from stages.registry.digests import model_digest
 
         facts = json.loads(Path(context.artifacts["facts"]).read_text(encoding="utf-8"))
         self._model_digest = facts["model_digest"]
-        self._classifier = FilmClassifier(
-            Path(context.artifacts["model"]),
-            Path(context.artifacts["operating_point"]),
-            PixelOptions(**facts["pixels"]),
-        )
+        network = Path(context.artifacts["model"])
+        point = Path(context.artifacts["operating_point"])
+        if model_digest(network, point, facts["pixels"]) != self._model_digest:
+            raise MlflowException(
+                f"{network.parent}: {network.name}, {point.name} or the pixel options are not "
+                f"those of the model {self._model_digest[:12]}; register it again",
+                error_code=INVALID_PARAMETER_VALUE,
+            )
+        self._classifier = FilmClassifier(network, point, PixelOptions(**facts["pixels"]))
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         from stages.engine.errors import InputError

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, sha256_file
 from stages.registry.digests import model_digest, run_digest
@@ -114,9 +115,9 @@ def read_identity(
 ) -> Identity:
     """The identity of a run on the data set in `shards`.
 
-    Raises InputError where the folder has no manifest.
+    Raises InputError where the folder has no manifest, or one that was changed.
     """
-    manifest = read_json(shards / "manifest.json")
+    manifest = seals.read_named(shards / "manifest.json")
     return Identity(
         data=manifest["digest"],
         code=code,
@@ -146,13 +147,16 @@ def read_record(
     """
     model_file, point = model / "model.keras", model / "operating_point.json"
     figures = {**read_json(validation), **(read_json(report / "metrics.json") if report else {})}
-    judged = {"data": identity.data, "model": sha256_file(model_file)}
-    if report and read_json(report / "judged.json") != judged:
-        raise InputError(
-            f"{report / 'judged.json'}: expected the report of {model_file} on {shards}, received "
-            "that of another model or data set; run `dvc repro evaluate`"
-        )
+    if report:
+        judged = check_report(report)
+        if (judged["data"], judged["model"]) != (identity.data, sha256_file(model_file)):
+            raise InputError(
+                f"{report / 'judged.json'}: expected the report of {model_file} on {shards}, "
+                "received that of another model or data set; run `dvc repro evaluate`"
+            )
     read_json(point)  # a missing one is named before anything is hashed
+    seals.check(model)
+    _check_records(shards)
     files = {
         "data/manifest.json": shards / "manifest.json",
         "data/records.csv": shards / "records.csv",
@@ -175,6 +179,35 @@ def read_record(
         model_file=model_file,
         operating_point=point,
     )
+
+
+def check_report(report: Path) -> dict[str, str]:
+    """What judged.json says of a report: digests of its data, model, figures and predictions.
+
+    Raises InputError where it says less, or figures or predictions are others.
+    """
+    judged: dict[str, str] = read_json(report / "judged.json")
+    for key, name in (("figures", "metrics.json"), ("predictions", "predictions.csv")):
+        if not isinstance(judged, dict) or not {"data", "model", key} <= set(judged):
+            raise InputError(
+                f"{report / 'judged.json'}: expected the digests of data, model, figures and "
+                "predictions, received less; run `dvc repro evaluate`"
+            )
+        if sha256_file(report / name) != judged[key]:
+            raise InputError(
+                f"{report / name}: its bytes are not those that {report / 'judged.json'} names; "
+                "run `dvc repro --force evaluate`"
+            )
+    return judged
+
+
+def _check_records(shards: Path) -> None:
+    manifest = seals.read_named(shards / "manifest.json")
+    if sha256_file(shards / "records.csv") != manifest["records"]:
+        raise InputError(
+            f"{shards / 'records.csv'}: its bytes are not those that manifest.json names; "
+            "run `dvc repro --force preprocess`"
+        )
 
 
 def read_history(path: Path) -> list[Row]:

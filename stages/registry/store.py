@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.engine.addresses import bare, hushed, without_secrets
 from stages.engine.errors import InputError
 from stages.registry import views
 
@@ -54,7 +55,7 @@ class Store:
         return None if self.folder is None else (self.folder / "artifacts").as_uri()
 
     def __str__(self) -> str:
-        return self.uri if self.folder is None else f"{FOLDER}/ (embedded)"
+        return without_secrets(self.uri) if self.folder is None else f"{FOLDER}/ (embedded)"
 
 
 def find_store(root: Path, environment: Mapping[str, str] = os.environ) -> Store:
@@ -109,7 +110,7 @@ def knock(store: Store, seconds: float = KNOCK_S) -> None:
         return
     try:
         urllib.request.urlopen(
-            f"{store.uri.rstrip('/')}/health", timeout=max(0.01, min(seconds, KNOCK_S))
+            f"{bare(store.uri).rstrip('/')}/health", timeout=max(0.01, min(seconds, KNOCK_S))
         ).close()
     except urllib.error.HTTPError:
         return  # an answer, of a server behind a login or of another make
@@ -128,7 +129,8 @@ def _answering(client: Any, store: Store) -> Any:
 
 
 def _silent(store: Store, error: object) -> InputError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = hushed(reason, store.uri)[:200]
     return InputError(
         f"{store}: expected a tracking store, received no answer ({reason}); start it, or "
         "unset MLFLOW_TRACKING_URI to use the embedded store"
@@ -236,8 +238,7 @@ def serve_ui(store: Store, port: int = 5000) -> int:
     """
     if store.uri.startswith(("http://", "https://")):
         raise InputError(
-            f"MLFLOW_TRACKING_URI: expected a database, received a server: "
-            f"its pages are at {store.uri}"
+            f"MLFLOW_TRACKING_URI: expected a database, received a server: its pages are at {store}"
         )
     base = f"http://127.0.0.1:{port}"
     for address in views.addresses(open_store(store), base):

@@ -14,7 +14,6 @@ import ssl
 import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from stages.engine.addresses import without_secrets
 from stages.engine.errors import InputError
 
 _CHUNK = 2**18
@@ -100,12 +100,6 @@ def download(
             wait *= 2
     finally:
         part.unlink(missing_ok=True)
-
-
-def without_secrets(url: str) -> str:
-    """An address without password and query, which may hold a key."""
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _attempt(url: str, file: IO[bytes], sha256: str, size: int | None, patience: Patience) -> None:

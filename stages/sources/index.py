@@ -1,11 +1,13 @@
 """The raw folder: films as received, one row of facts for each, and where they came from.
 
 `films.zip` holds the films uncompressed, `index.csv` one row per film and `source.json` the
-source; `index.csv` is written last, and a folder without one is refused. A film whose header
+source; `seal.json`, written last, holds the digests of the last two. A folder without an index
+or a seal is refused. A film whose header
 can't be read is kept like any other, with its header facts left empty: what is received is
 recorded here and judged by preprocess.
 """
 
+import contextlib
 import csv
 import struct
 import zipfile
@@ -16,6 +18,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any, Self, TextIO
 
+from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes, write_json
 from stages.sources import names
@@ -82,6 +85,7 @@ class IndexRow:
 
 
 _COLUMNS = [field.name for field in fields(IndexRow)]
+_SEALED = (INDEX, SOURCE, "truth.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,12 @@ class StoredFilm:
 
     def read(self) -> bytes:
         """The film's bytes. Raises InputError where they are not those that were indexed."""
-        with self.archive.open("rb", buffering=0) as handle:
+        data = b""
+        # An archive that was cut or changed leads to places where there is nothing to read.
+        with (
+            contextlib.suppress(OSError, ValueError, struct.error),
+            self.archive.open("rb", buffering=0) as handle,
+        ):
             handle.seek(self.offset)
             name_length, extra_length = _LOCAL_HEADER.unpack(handle.read(_LOCAL_HEADER.size))
             handle.seek(name_length + extra_length, 1)
@@ -133,6 +142,8 @@ def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
     told = {"cautions": dict(sorted(cautions.items()))} if cautions else {}
     write_json(folder / SOURCE, {**asdict(source), "films": count, **told})
     index.rename(folder / INDEX)
+    # The films need no more than the index: it holds their digests.
+    seals.write(folder, [path for path in sorted(folder.iterdir()) if path.name in _SEALED])
     return count
 
 
@@ -145,14 +156,17 @@ def _sort(index: Path) -> None:
 def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
     """The films of a raw folder, sorted by path, and its `source.json`.
 
-    Raises InputError where the folder is unfinished, or index and archive don't agree.
+    Raises InputError where the folder is unfinished or was changed, or index and archive don't
+    agree.
     """
+    if (folder / INDEX).is_file():
+        seals.check(folder)
     rows = read_index(folder)
     source: dict[str, Any] = read_json(folder / SOURCE)
     try:
         with zipfile.ZipFile(folder / FILMS) as archive:
             offsets = {member.filename: member.header_offset for member in archive.infolist()}
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder / FILMS}: {error}; run `dvc repro --force fetch`") from None
     if set(offsets) != {row.path for row in rows}:
         raise InputError(

@@ -4,10 +4,16 @@ import re
 from dataclasses import dataclass
 
 from stages.engine import check
+from stages.engine.errors import InputError
 from stages.sources.phantom.options import PhantomOptions
 
 MENDELEY_V2 = "13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36"
 """SHA-256 of ChestXRay2017.zip, version 2 of Mendeley's data set rscbjbr9sj."""
+
+_SECRET = re.compile(
+    r"//[^/?#\s]*@|[?&#][^=&#]*(token|secret|sig|key|credential|passw|auth)[^=&#]*=", re.IGNORECASE
+)
+"""What an address holds that is nobody else's business."""
 
 SOURCES = ("phantom", "kermany", "archive")
 
@@ -44,6 +50,12 @@ class FetchOptions:
             )
         if self.labels == "":
             raise check.refuse("fetch.labels", "the path of a CSV, or null", self.labels)
+        if self.url is not None and _SECRET.search(self.url):
+            raise InputError(
+                "params.yaml: fetch.url: expected an address without user, password or key, since "
+                "params are recorded, received one with them (not shown); get the file by hand and "
+                "run `pneumonia pin PATH`"
+            )
         if self.url is not None and not re.match(r"https?://[^/\s]+/\S+\Z", self.url):
             raise check.refuse("fetch.url", "an address https://HOST/FILE, or null", self.url)
         if self.source == "phantom" and self.hash_names:

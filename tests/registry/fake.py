@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.engine.files import sha256_bytes
+from stages.engine import seals
+from stages.engine.files import sha256_bytes, sha256_file, write_json
 from stages.metrics.promotion import Verdict, floors
 from stages.registry.offer import Offer
 from stages.registry.record import Identity, Record, read_identity, read_record
@@ -30,9 +31,8 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
     (folder / "report/plots").mkdir(parents=True, exist_ok=True)
     for name in ("shards", "model"):
         (folder / name).mkdir(exist_ok=True)
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": 1,
-        "digest": "d" * 64,
         "counts": {
             "train": {"normal": 3, "pneumonia": 4, "patients": 5},
             "test": {"normal": 1, "pneumonia": 1, "patients": 2},
@@ -40,9 +40,12 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "source": {"name": "phantom", "version": "1", "licence": "Apache-2.0", "citation": "none",
                    "sha256": "", "pinned": True, "synthetic": True, "films": 9},
     }  # fmt: skip
+    records = "id,role\na,train\n"
+    manifest["records"] = sha256_bytes(records.encode())
+    manifest["digest"] = seals.own_digest(manifest)
     texts: dict[str, Any] = {
         "shards/manifest.json": manifest,
-        "shards/records.csv": "id,role\na,train\n",
+        "shards/records.csv": records,
         "model/history.csv": "epoch,loss,val_auroc\n1,0.7,0.8\n2,0.5,0.9\n",
         "model/operating_point.json": {"format": 1, "slope": 1.0, "intercept": 0.0, "prior": 0.5,
                                        "thresholds": {"decision": 0.5}, "fitted_on": ["val"]},
@@ -53,12 +56,26 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         },
         "report/model_card.md": "# Model card\n",
         "report/plots/roc.csv": "fpr,tpr\n0,0\n",
-        "report/judged.json": {"data": manifest["digest"], "model": sha256_bytes(model)},
+        "report/predictions.csv": "id\nb\n",
     }  # fmt: skip
     for name, content in texts.items():
         text = content if isinstance(content, str) else json.dumps(content)
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "model/model.keras").write_bytes(model)
+    judged = {
+        "data": manifest["digest"],
+        "model": sha256_bytes(model),
+        "figures": sha256_file(folder / "report/metrics.json"),
+        "predictions": sha256_file(folder / "report/predictions.csv"),
+    }
+    write_json(folder / "report/judged.json", judged)
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """Seal the model's files as they are."""
+    made = [folder / "model" / name for name in ("model.keras", "operating_point.json")]
+    seals.write(folder / "model", [*made, folder / "model/history.csv", folder / "validation.json"])
 
 
 def identity(folder: Path, **params: Any) -> Identity:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from stages.engine.errors import InputError
+from stages.engine.files import read_json, write_json
+from stages.engine.seals import own_digest
 from stages.registry.digests import model_digest
 from stages.registry.record import circumstance, compared, flatten, lookup, model_name, plain
 from tests.registry import fake
@@ -34,13 +36,15 @@ def test_values_are_written_for_a_person() -> None:
 
 def test_history_leaves_out_what_is_no_number(files: Path) -> None:
     (files / "model/history.csv").write_text("epoch,loss,note\n1,0.7,x\n2,nan,y\n")
+    fake.seal(files)
     assert fake.record(files).epochs == ({"epoch": 1.0, "loss": 0.7}, {"epoch": 2.0})
 
 
 def test_a_run_is_another_by_each_of_its_parts(files: Path) -> None:
     runs = {fake.identity(files).run, fake.identity(files, train={"threads": 1}).run}
     manifest = files / "shards/manifest.json"
-    manifest.write_text(manifest.read_text().replace("d" * 64, "e" * 64))
+    facts = read_json(manifest) | {"image_px": 64}
+    write_json(manifest, facts | {"digest": own_digest(facts)})
     assert len(runs | {fake.identity(files).run}) == 3
 
 
@@ -82,4 +86,19 @@ def test_a_report_of_another_model_is_refused(tmp_path: Path) -> None:
     fake.write(tmp_path)
     (tmp_path / "model/model.keras").write_bytes(b"trained again")
     with pytest.raises(InputError, match=r"judged\.json: expected the report of .*another model"):
+        fake.record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["model/operating_point.json", "model/history.csv", "validation.json",
+             "shards/records.csv", "shards/manifest.json", "report/metrics.json",
+             "report/predictions.csv"],
+)  # fmt: skip
+def test_a_changed_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    fake.write(tmp_path)
+    path = tmp_path / name
+    text = path.read_text()
+    at = max(text.rfind(digit) for digit in "0123456789d")  # a figure, or a letter of a name
+    path.write_text(f"{text[:at]}3{text[at + 1 :]}")
+    with pytest.raises(InputError, match=rf"{path.name}: its (bytes|digest)"):
         fake.record(tmp_path)

@@ -1,0 +1,145 @@
+"""Damage files in drawn ways and see that each reader refuses by name, or reads the same.
+
+`python -m tests.mutations --inputs 1000 --seed 0`
+"""
+
+import argparse
+import contextlib
+import io
+import random
+import resource
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stages.engine import seals
+from stages.engine.errors import InputError
+from stages.images.shards import open_shards
+from stages.network import checkpoints, operating_point
+from stages.network.checkpoints import Checkpoint
+from stages.sources.index import open_raw
+from tests.films import raw
+
+SECONDS = 20
+Read = Callable[[], Any]
+
+
+def damage(data: bytes, other: bytes, draw: random.Random) -> bytes:
+    """`data` with a flipped bit, cut, zeroed, appended to, a line lost or doubled, or `other`."""
+    at = draw.randrange(len(data))
+    lines = data.splitlines(keepends=True)
+    line = draw.randrange(len(lines))
+    return draw.choice([
+        data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :],
+        data[:at], data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :],
+        data + draw.randbytes(9), b"".join(lines[:line] + lines[line + 1 :]),
+        b"".join(lines[: line + 1] + lines[line:]), other,
+    ])  # fmt: skip
+
+
+def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
+    """Files by family, and what reads them."""
+    from tests.test_evaluate import prepare
+
+    prepare(folder)
+    received = raw(folder / "raw", [f"train/NORMAL/IM-000{n}-0001.jpeg" for n in range(1, 5)])
+    for epoch in (1, 2):
+        arrays = {"model0": open_shards(folder / "data/shards").role("train").pixels[:4]}
+        checkpoints.save(folder / "checkpoints", Checkpoint(epoch, arrays, {"epoch": epoch}))
+    shards, model = folder / "data/shards", folder / "data/model"
+
+    def films() -> Any:
+        stored, source = open_raw(received)
+        return [film.read() for film in stored], source
+
+    def roles() -> Any:
+        opened = open_shards(shards)
+        pixels = [opened.role(name).pixels.tobytes() for name in opened.roles]
+        return opened.manifest, opened.records.to_csv(), pixels
+
+    def network() -> Any:
+        seals.check(model)
+        point = operating_point.load(model / "operating_point.json")
+        return point, (model / "model.keras").read_bytes()
+
+    def resumed() -> Any:
+        found = checkpoints.latest(folder / "checkpoints")
+        return found and (found.epoch, {k: v.tobytes() for k, v in found.arrays.items()})
+
+    return {
+        "shards": (sorted(shards.glob("*.npy")), roles),
+        "records": ([shards / "records.csv"], roles),
+        "manifest": ([shards / "manifest.json"], roles),
+        "raw index": ([received / name for name in ("index.csv", "source.json")], films),
+        "raw films": ([received / "films.zip"], films),
+        "network": ([model / "model.keras"], network),
+        "operating point": ([model / "operating_point.json"], network),
+        "seal": ([model / seals.SEAL, received / seals.SEAL], lambda: (network(), films())),
+        "checkpoint": (sorted((folder / "checkpoints").iterdir()), resumed),
+    }
+
+
+def outcome(read: Read, right: list[Any]) -> str:
+    """What became of it: "refused", "right", "WRONG", "hang" or a traceback."""
+    said = io.StringIO()
+    signal.alarm(SECONDS)
+    try:
+        with contextlib.redirect_stderr(said):
+            found = read()
+    except InputError:
+        return "refused"
+    except TimeoutError:
+        return "hang"
+    except Exception as error:  # noqa: BLE001 - this is what is counted
+        return f"traceback {type(error).__name__}"
+    finally:
+        signal.alarm(0)
+    return "right" if found in right else "WRONG"
+
+
+def campaign(inputs: int, seed: int) -> dict[str, Counter[str]]:
+    """Outcomes by family of `inputs` damaged files."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, late)
+    table: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        made = families(Path(temporary))
+        right = {name: [read()] for name, (_, read) in made.items()}
+        # A damaged checkpoint is passed over for the one before it.
+        newest, resumed = made["checkpoint"][0][-1], made["checkpoint"][1]
+        kept = newest.read_bytes()
+        newest.unlink()
+        right["checkpoint"].append(resumed())
+        newest.write_bytes(kept)
+        for number in range(inputs):
+            name = list(made)[number % len(made)]
+            files, read = made[name]
+            draw = random.Random(f"{seed} {number}")  # one by one: a model's length varies
+            path = draw.choice(files)
+            whole = path.read_bytes()
+            path.write_bytes(damage(whole, draw.choice(files).read_bytes(), draw))
+            table.setdefault(name, Counter())[outcome(read, right[name])] += 1
+            path.write_bytes(whole)
+    return table
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    for name, counts in campaign(asked.inputs, asked.seed).items():
+        told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+        print(f"{name:16} {sum(counts.values()):5} inputs: {told}")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
