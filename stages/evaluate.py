@@ -6,19 +6,12 @@ import pandas as pd
 from stages import layout, params
 from stages.engine import seals
 from stages.engine.devices import configure
-from stages.engine.files import (
-    canonical_json,
-    read_json,
-    sha256_bytes,
-    sha256_file,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from stages.engine.files import read_json, write_bytes, write_json, write_text
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, card, curves, examples
 from stages.metrics.report import report
+from stages.metrics.subject import subject
 from stages.network import operating_point, predict, saliency
 
 
@@ -65,14 +58,8 @@ def main() -> None:
     facts = card.Facts(shards.manifest, point.to_json(), int(model.count_params()), official)
     validation = read_json(layout.VALIDATION)
     write_text(layout.CARD, card.card(figures, validation, facts))
-    # What was judged, so that nobody can show these figures for another model.
-    subject = {
-        "data": shards.manifest["digest"],
-        "model": sha256_file(layout.MODEL / "model.keras"),
-        "figures": sha256_bytes(canonical_json(figures).encode()),
-        "predictions": sha256_bytes(listed.encode()),
-    }
-    write_json(folder / "judged.json", subject)
+    judged = subject(shards.manifest["digest"], layout.MODEL / "model.keras", figures, listed)
+    write_json(folder / "judged.json", judged)
     write_json(layout.METRICS, figures)
     print(card.judged(figures, validation, facts))
 

@@ -10,8 +10,6 @@ from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, report
 from stages.metrics.monitor import Monitor
 
-_MADE = ("model.keras", "operating_point.json", "history.csv")
-
 
 def main() -> None:
     """Train on the training films; choose epoch, calibration and thresholds on validation."""
@@ -59,7 +57,8 @@ def main() -> None:
         curves.csv(list(trained.history[0]), [list(row.values()) for row in trained.history]),
     )
     write_json(layout.VALIDATION, figures)
-    seals.write(layout.MODEL, [layout.MODEL / name for name in _MADE] + [layout.VALIDATION])
+    made = ("model.keras", "operating_point.json", "history.csv")
+    seals.write(layout.MODEL, [*(layout.MODEL / name for name in made), layout.VALIDATION])
     checkpoints.clean_others(folder)
     journal.record(digest, "train", **trained.speed)
     for name, value in trained.speed.items():
