@@ -53,7 +53,7 @@ def test_phantoms_become_shards(tmp_path: Path) -> None:
     fetched = stage("fetch", tmp_path, source="phantom", phantom=few)
     assert "films from phantom" in fetched.stdout, fetched.stderr
     assert {path.name for path in (tmp_path / "data/raw").iterdir()} == {
-        "films.zip", "index.csv", "masks.zip", "source.json", "truth.csv"
+        "films.zip", "index.csv", "masks.zip", "seal.json", "source.json", "truth.csv"
     }  # fmt: skip
     assert read_json(tmp_path / "data/raw/source.json")["synthetic"] is True
     done = stage("preprocess", tmp_path)

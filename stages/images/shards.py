@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stages.engine import seals
 from stages.engine.errors import InputError
-from stages.engine.files import sha256_file, write_json
+from stages.engine.files import read_json, sha256_file, write_json
 from stages.images.pixelfile import PixelFile
 from stages.sources.index import IndexRow, write_table
 
@@ -171,12 +171,14 @@ def open_shards(folder: Path) -> Shards:
     """
     import pandas as pd  # here, not above: predicting does without it
 
-    manifest = seals.read_named(folder / MANIFEST)
-    if manifest.get("format") != FORMAT:
+    told = read_json(folder / MANIFEST)
+    # Before its digest: another format may well have another.
+    if isinstance(told, dict) and told.get("format", FORMAT) != FORMAT:
         raise InputError(
-            f"{folder / MANIFEST}: expected format {FORMAT}, received "
-            f"{manifest.get('format')!r}; run `dvc repro preprocess` to write it anew"
+            f"{folder / MANIFEST}: expected format {FORMAT}, received {told['format']!r}; run "
+            "`dvc repro preprocess` to write it anew"
         )
+    manifest = seals.read_named(folder / MANIFEST)
     for name, expected in {**manifest["shards"], RECORDS: manifest["records"]}.items():
         path = folder / name
         if not path.is_file():

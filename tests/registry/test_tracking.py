@@ -35,6 +35,7 @@ def test_a_run_shows_all_that_the_files_say(client: Any, store: Store, files: Pa
     assert run.data.tags["instruction_set"] == "not recorded"
     assert {item.path for item in client.list_artifacts(run.info.run_id, "report")} == {
         "report/judged.json", "report/metrics.json", "report/model_card.md", "report/plots",
+        "report/predictions.csv",
     }  # fmt: skip
     contexts = {i.dataset.name: i.tags[0].value for i in run.inputs.dataset_inputs}
     assert contexts == {"phantom test": "test", "phantom train": "train"}
