@@ -123,7 +123,10 @@ def campaign(inputs: int, seed: int) -> dict[str, Counter[str]]:
             draw = random.Random(f"{seed} {number}")  # one by one: a model's length varies
             path = draw.choice(files)
             whole = path.read_bytes()
-            path.write_bytes(damage(whole, draw.choice(files).read_bytes(), draw))
+            damaged = whole
+            while damaged == whole:  # a file swapped with itself, a line with its like: none
+                damaged = damage(whole, draw.choice(files).read_bytes(), draw)
+            path.write_bytes(damaged)
             table.setdefault(name, Counter())[outcome(read, right[name])] += 1
             path.write_bytes(whole)
     return table
