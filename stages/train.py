@@ -52,13 +52,12 @@ def main() -> None:
         }  # fmt: skip
         tell({"figures": figures})
     write_json(layout.MODEL / "operating_point.json", point.to_json())
-    write_text(
-        layout.MODEL / "history.csv",
-        curves.csv(list(trained.history[0]), [list(row.values()) for row in trained.history]),
-    )
+    rows = [list(row.values()) for row in trained.history]
+    write_text(layout.MODEL / "history.csv", curves.csv(list(trained.history[0]), rows))
     write_json(layout.VALIDATION, figures)
-    made = ("model.keras", "operating_point.json", "history.csv")
-    seals.write(layout.MODEL, [*(layout.MODEL / name for name in made), layout.VALIDATION])
+    made = [layout.MODEL / name for name in ("model.keras", "operating_point.json", "history.csv")]
+    made.append(layout.VALIDATION)
+    seals.write(layout.MODEL, made, instruction_set=devices.instruction_set())
     checkpoints.clean_others(folder)
     journal.record(digest, "train", **trained.speed)
     for name, value in trained.speed.items():

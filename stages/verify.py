@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from stages import causes, experiments, layout, params, rebuild, releases
-from stages.digests import JUDGED, training_digest
-from stages.engine import installed, journal
+from stages import causes, experiments, layout, rebuild, releases
+from stages.digests import JUDGED
+from stages.engine import installed
 from stages.engine.devices import instruction_set
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
@@ -118,7 +118,7 @@ def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, 
     now = yaml.safe_load((folder / experiments.LOCK).read_text(encoding="utf-8"))["stages"]
     pins = (folder / layout.LOCK).read_text(encoding="utf-8")
     here = causes.Machine(
-        instruction_set(), _recorded_class(folder), installed.differences(pins),
+        instruction_set(), _recorded_class(rev), installed.differences(pins),
         str(yaml.safe_load((folder / layout.PARAMS).read_text("utf-8"))["fetch"]["source"]),
     )  # fmt: skip
     rebuilt = read_json(folder / layout.VALIDATION) | read_json(folder / layout.METRICS)
@@ -135,14 +135,12 @@ def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, 
     return Verified(rev, here.instruction_set, causes.outs(lock, now), cause, compared, figures)
 
 
-def _recorded_class(folder: Path) -> str | None:
-    """The instruction set that trained the record, where this checkout's journal tells."""
+def _recorded_class(rev: str) -> str | None:
+    """The instruction set that trained the record, where the commit's release tells."""
     try:
-        everything = params.load(folder / layout.PARAMS)
-    except InputError:  # of a time with other keys
+        told = json.loads(experiments.committed(rev, layout.RELEASE))
+    except (InputError, ValueError):
         return None
-    data = read_json(folder / layout.SHARDS / "manifest.json")["digest"]
-    told = journal.read(training_digest(everything, data, folder)).get("train", {})
     found: str | None = told.get("instruction_set")
     return found
 

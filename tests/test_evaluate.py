@@ -51,7 +51,7 @@ def prepare(folder: Path) -> None:
     records, probability = make(1, 10, 12)
     figures = report(records.assign(role="val"), probability, POINTS, OPTIONS, prior=0.5)
     write_json(folder / "data/validation.json", {"val": figures})
-    seals.write(folder / "data/model", [*(folder / "data/model").iterdir()])
+    seals.write(folder / "data/model", [*(folder / "data/model").iterdir()], instruction_set="none")
 
 
 def evaluate(folder: Path) -> dict[str, bytes]:

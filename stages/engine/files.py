@@ -10,6 +10,9 @@ from typing import Any
 
 from stages.engine.errors import InputError
 
+DECIMALS = 6
+"""Of a figure in a file."""
+
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in constant memory."""

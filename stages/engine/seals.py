@@ -37,10 +37,10 @@ def read_named(path: Path) -> dict[str, Any]:
     return named
 
 
-def write(folder: Path, files: Iterable[Path]) -> None:
-    """Seal `files` in `folder`; they may lie elsewhere."""
+def write(folder: Path, files: Iterable[Path], **made: str) -> None:
+    """Seal `files` in `folder`; they may lie elsewhere. made: how they came to be, sealed too."""
     named = {_name(path, folder): sha256_file(path) for path in files}
-    facts: dict[str, Any] = {"files": named}
+    facts: dict[str, Any] = {"files": named, "made": made}
     write_json(folder / SEAL, {**facts, "digest": own_digest(facts)})
 
 
@@ -67,6 +67,12 @@ def check_one(path: Path, folder: Path | None = None) -> None:
         )
     if sha256_file(path) != expected:
         raise InputError(f"{path}: its bytes are not those that {folder / SEAL} names; {_AGAIN}")
+
+
+def made(folder: Path) -> dict[str, str]:
+    """How the files that the folder's seal names came to be, as `write` was told."""
+    told: dict[str, str] = read_named(folder / SEAL)["made"]
+    return told
 
 
 def _sealed(folder: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stages.engine.files import DECIMALS
 from stages.metrics import calibration
 from stages.metrics.scores import Floats
 
@@ -14,9 +15,9 @@ CLASSES = ("normal", "pneumonia")
 
 
 def csv(header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:
-    """CSV text with floats to six decimals. No cell may need quoting."""
+    """CSV text with floats to DECIMALS. No cell may need quoting."""
     lines = [
-        ",".join(f"{cell:.6f}" if isinstance(cell, float) else str(cell) for cell in row)
+        ",".join(f"{cell:.{DECIMALS}f}" if isinstance(cell, float) else str(cell) for cell in row)
         for row in rows
     ]
     return "\n".join([",".join(header), *lines]) + "\n"

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.engine.errors import InputError
+from stages.engine.files import DECIMALS
 from stages.metrics import calibration, scores
 from stages.metrics.intervals import Draws, Figure, resample
 from stages.metrics.options import EvaluateOptions
@@ -53,7 +54,7 @@ def report(
     tree: Tree = {
         "films": len(label),
         "patients": len(np.unique(patient)),
-        "prevalence": round(float(label.mean()), 6),
+        "prevalence": round(float(label.mean()), DECIMALS),
         "confidence": options.confidence,
         **_of_probability(label, probability, draws, options.ece_bins),
         **_of_decision(label, probability >= thresholds["decision"], draws, scores.DECIDED),
@@ -61,7 +62,7 @@ def report(
     }
     for name, threshold in thresholds.items():
         at_point = _of_decision(label, probability >= threshold, draws, AT_A_POINT)
-        tree[name] = {"threshold": round(float(threshold), 6), **at_point}
+        tree[name] = {"threshold": round(float(threshold), DECIMALS), **at_point}
     positive = probability >= thresholds["decision"]
     for name, groups in _groupings(records, label, truth).items():
         if groups:
@@ -80,9 +81,9 @@ def plain(figures: Mapping[str, Figure]) -> Tree:
     """Figures as nested numbers: rounded to 6 digits, undefined ones left out."""
     return {
         name: {
-            "value": round(figure.value, 6),
-            "low": round(figure.low, 6),
-            "high": round(figure.high, 6),
+            "value": round(figure.value, DECIMALS),
+            "low": round(figure.low, DECIMALS),
+            "high": round(figure.high, DECIMALS),
         }
         for name, figure in figures.items()
         if np.isfinite(figure.value)
@@ -174,7 +175,7 @@ def _calibration(
         }
 
     return {
-        "at_prior": {"prior": round(prior, 6), **plain(draws.figures(stated))},
+        "at_prior": {"prior": round(prior, DECIMALS), **plain(draws.figures(stated))},
         "natural": plain(draws.figures(natural)),
     }
 

@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +54,22 @@ def latest(folder: Path) -> Checkpoint | None:
             data = b""
             print(f"{path}: {error.strerror}", file=sys.stderr)
         # Before a byte of it is parsed: what numpy and zipfile do with garbage is their affair.
-        if not epoch.isdecimal() or sha256_bytes(data)[:16] != stamp:
-            print(f"{path}: damaged, passed over for an earlier checkpoint", file=sys.stderr)
-            continue
+        right = epoch.isdecimal() and sha256_bytes(data)[:16] == stamp
+        checkpoint = _parsed(int(epoch), data) if right else None
+        if checkpoint:
+            return checkpoint
+        print(f"{path}: damaged, passed over for an earlier checkpoint", file=sys.stderr)
+    return None
+
+
+def _parsed(epoch: int, data: bytes) -> Checkpoint | None:
+    """None where `data` was put there by hand, as a pickle under a name that fits its bytes."""
+    try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        facts = json.loads(arrays.pop("facts").tobytes())
-        return Checkpoint(int(epoch), arrays, facts)
-    return None
+        return Checkpoint(epoch, arrays, json.loads(arrays.pop("facts").tobytes()))
+    except (AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def clean_others(folder: Path) -> None:

@@ -53,6 +53,7 @@ def release(record: Record, verdict: Verdict) -> dict[str, Any]:
         "data_digest": identity.data,
         "code_digest": identity.code_digest,
         "lock_digest": identity.lock,
+        "instruction_set": record.instruction_set,
         "source": {key: identity.source[key] for key in ("name", "synthetic", "pinned")},
         "floors": {
             "passed": verdict.passed,

@@ -18,7 +18,7 @@ from stages.registry.digests import model_digest, run_digest
 
 NOT_RECORDED = "not recorded"
 
-VIEW = 3
+VIEW = 4
 """Raise it when a run is to be shown in another way: every run is then shown anew."""
 
 COMPARED = (
@@ -73,7 +73,8 @@ class Identity:
 class Record:
     """A finished run: its identity, its figures and its files.
 
-    model: the model digest. epochs: one row of numbers per epoch, "epoch" among them.
+    model: the model digest. instruction_set: the class that it was trained on.
+    epochs: one row of numbers per epoch, "epoch" among them.
     figures: by role (val, ..., test), nested numbers as validation.json and metrics.json.
     pixels: the preprocessing options that the model's input depends on.
     files: what a person may want to open, by the path that the store shows it under.
@@ -81,6 +82,7 @@ class Record:
 
     identity: Identity
     model: str
+    instruction_set: str
     epochs: tuple[Row, ...]
     figures: Mapping[str, Any]
     pixels: Mapping[str, Any]
@@ -172,6 +174,7 @@ def read_record(
     return Record(
         identity=identity,
         model=model_digest(model_file, point, pixels),
+        instruction_set=seals.made(model)["instruction_set"],
         epochs=tuple(read_history(model / "history.csv")),
         figures=figures,
         pixels=pixels,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Set
 from typing import Any
 
-from stages.engine.files import digest
+from stages.engine.files import DECIMALS, digest
 from stages.registry.figures_page import page
 from stages.registry.note import described, headline, headline_tags
 from stages.registry.record import (
@@ -48,6 +48,7 @@ def show(client: Any, store: Store, stem: str, record: Record, journal: Mapping[
     _tag(client, run_id, {
         "model_digest": record.model,
         "judged": plain(record.judged),
+        "instruction_set": record.instruction_set,
         **headline_tags(record),
         "mlflow.note.content": f"{headline(record)}\n\n{described(record)}",
     })  # fmt: skip
@@ -151,12 +152,13 @@ def log_epochs(
 ) -> None:
     """Log each epoch's numbers under `learning/`, but for those that the run has (`epochs_had`).
 
-    when: in milliseconds; the run's start where they come from the files.
+    when: in milliseconds; the run's start where they come from the files. Told live, they have
+    the decimals that the files will have: a run looks the same whichever way it was made.
     """
     from mlflow.entities import Metric
 
     missing = [
-        Metric(f"learning/{key}", value, when, int(row["epoch"]))
+        Metric(f"learning/{key}", round(value, DECIMALS), when, int(row["epoch"]))
         for row in epochs
         for key, value in row.items()
         if key != "epoch" and (key, int(row["epoch"])) not in had

@@ -1,9 +1,13 @@
+import io
+import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from stages.engine.files import sha256_bytes
 from stages.network import checkpoints
 from stages.network.checkpoints import Checkpoint
 
@@ -86,18 +90,53 @@ def test_an_unfinished_file_is_no_checkpoint(tmp_path: Path) -> None:
     assert found.epoch == 1
 
 
-def test_nothing_pickled_is_written_or_read(tmp_path: Path) -> None:
+def test_nothing_pickled_is_written(tmp_path: Path) -> None:
     objects = Checkpoint(1, {"model0": np.array([{"a": 1}], dtype=object)}, {})
     with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
         checkpoints.save(tmp_path, objects)
     assert list(tmp_path.iterdir()) == []
 
-    from stages.engine.files import sha256_bytes
 
-    data = pickle.dumps({"facts": 1})
-    (tmp_path / f"00001-{sha256_bytes(data)[:16]}.npz").write_bytes(data)
-    with pytest.raises(ValueError, match="pickled"):
-        checkpoints.latest(tmp_path)
+def code() -> bytes:
+    """A pickle that makes a folder `ran` where it is loaded."""
+
+    class Planted:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, ("ran",)
+
+    return pickle.dumps(Planted())
+
+
+def packed(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(code(), id="a pickle"),
+        pytest.param(packed(facts=np.array([{"a": 1}], dtype=object)), id="a pickled array"),
+        pytest.param(packed(weights=np.zeros(3)), id="no facts"),
+        pytest.param(packed(facts=np.frombuffer(b"{", np.uint8)), id="facts cut short"),
+        pytest.param(b"PK\3\4" + bytes(100), id="a broken zip"),
+        pytest.param(packed(facts=np.zeros(3))[:-30], id="a zip cut short"),
+    ],
+)
+def test_one_planted_under_a_name_that_fits_is_passed_over_and_runs_nothing(
+    tmp_path: Path, data: bytes, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    checkpoints.save(tmp_path, make(1))
+    planted = tmp_path / f"00002-{sha256_bytes(data)[:16]}.npz"
+    planted.write_bytes(data)
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert found.epoch == 1
+    assert f"{planted}: damaged" in capsys.readouterr().err
+    assert not Path("ran").exists()
 
 
 def test_other_trainings_are_cleaned_away(tmp_path: Path) -> None:

@@ -75,7 +75,11 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
 def seal(folder: Path) -> None:
     """Seal the model's files as they are."""
     made = [folder / "model" / name for name in ("model.keras", "operating_point.json")]
-    seals.write(folder / "model", [*made, folder / "model/history.csv", folder / "validation.json"])
+    seals.write(
+        folder / "model",
+        [*made, folder / "model/history.csv", folder / "validation.json"],
+        instruction_set="x86-64 avx2",
+    )
 
 
 def identity(folder: Path, **params: Any) -> Identity:
