@@ -12,7 +12,7 @@ from stages.engine.errors import InputError
 from stages.engine.root import project_root
 from stages.past import MissingError, Past
 from stages.registry.offer import offer, show_past, trouble
-from stages.registry.store import Store, find_store, open_store
+from stages.registry.store import Store, find_store, open_store, reason
 
 
 def sync() -> int:
@@ -33,9 +33,8 @@ def sync() -> int:
     except Exception as error:
         if isinstance(error, InputError) or not trouble(error):
             raise
-        reason = (str(error).splitlines() or [repr(error)])[0][:200]
         raise InputError(
-            f"{store}: stopped answering ({reason}); what was told is kept, so run "
+            f"{store}: stopped answering ({reason(store, error)}); what was told is kept, so run "
             "`pneumonia sync` again"
         ) from None
     return 0
@@ -66,7 +65,7 @@ def _history(store: Store) -> None:
             count["elsewhere"] += 1
             print(f"{one}: not shown, DVC's cache lacks some of it")
         except (InputError, ValueError) as error:
-            print(f"{one}: not shown, {(str(error).splitlines() or [''])[0]}")
+            print(f"{one}: not shown, {reason(store, error)}")
         else:
             if new is not None:
                 count["now" if new else "already"] += 1

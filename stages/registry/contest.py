@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from stages.engine.errors import InputError
 from stages.images.shards import Shards, open_shards
 from stages.metrics.comparison import Paired
+from stages.registry.packaged import check, member
 from stages.sources.index import open_raw
 
 SHIFTS = ("val_matched", "val_tail")
@@ -36,11 +36,13 @@ Called = NDArray[np.bool_]
 class Entrant:
     """A version in the contest.
 
-    data: digest of the data set that it learned from. package: the folder of its model.
+    model: its model digest, which the files in `package` must have. data: digest of the data set
+    that it learned from.
     trained_on: a function to the patients that it was trained on, asked only where needed.
     """
 
     version: str
+    model: str
     data: str
     package: Path
     trained_on: Callable[[], frozenset[str]]
@@ -57,8 +59,11 @@ class Contest:
 def hold(challenger: Entrant, champion: Entrant, *, shards: Path, raw: Path) -> Contest:
     """Both entrants' decisions on the same films.
 
-    Raises InputError where the shards are not there, or where no film is left.
+    Raises InputError where the shards are not there, where no film is left, or where a package
+    holds another model than its version is of.
     """
+    for entrant in (challenger, champion):
+        check(entrant.package, entrant.model)
     here = open_shards(shards)
     digest = here.manifest["digest"]
     if challenger.data == champion.data == digest:
@@ -108,8 +113,8 @@ def _by_shards(here: Shards, films: Mapping[str, NDArray[np.intp]], entrant: Ent
     """Decisions on pixels that are already those of this entrant's preprocessing."""
     from stages.network import operating_point, predict
 
-    point = operating_point.load(_one(entrant.package, "operating_point.json"))
-    logits = predict.predictor(predict.load_model(_one(entrant.package, "model.keras")))
+    point = operating_point.load(member(entrant.package, "operating_point.json"))
+    logits = predict.predictor(predict.load_model(member(entrant.package, "model.keras")))
     return np.concatenate([
         point.probability(logits(here.role(role).pixels[chosen])) >= point.thresholds["decision"]
         for role, chosen in films.items()
@@ -154,10 +159,3 @@ def _ask(entrant: Entrant, folder: Path, count: int) -> Sequence[bool]:
         )
     answers: list[bool] = json.loads(asked.stdout.splitlines()[-1])
     return answers
-
-
-def _one(package: Path, name: str) -> Path:
-    found: Any = sorted(package.rglob(name))
-    if len(found) != 1:
-        raise InputError(f"{package}: expected one {name}, found {len(found)}; register it again")
-    return Path(found[0])

@@ -14,7 +14,7 @@ from typing import Any
 
 from stages.registry import tracking
 from stages.registry.record import Identity
-from stages.registry.store import Store, open_store
+from stages.registry.store import Store, open_store, reason
 
 GRACE_S = 5.0
 """How long the end of training waits for what is still to be sent."""
@@ -69,7 +69,7 @@ class LiveRun:
             while (message := self._messages.get()) is not None:
                 message(client, run_id)
         except Exception as error:  # noqa: BLE001  whatever it is, training goes on
-            self._say(f"{type(error).__name__}: {_first_line(error)}")
+            self._say(f"{type(error).__name__}: {reason(self._store, error)}")
 
     def _say(self, reason: str) -> None:
         print(
@@ -89,7 +89,3 @@ def live_run(
         yield run
     finally:
         run.close()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]

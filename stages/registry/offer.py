@@ -15,7 +15,7 @@ from stages.registry import aliases
 from stages.registry.glance import shown_version
 from stages.registry.note import Note, note
 from stages.registry.record import Record
-from stages.registry.store import Store, knock, open_store
+from stages.registry.store import Store, knock, open_store, reason
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,9 @@ def offer(offered: Offer, store: Store, *, limited: bool = True) -> str:
     except Exception as error:
         if not trouble(error):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         return (
-            f"registry: not all was told ({reason}); nothing is lost: the next `dvc repro` or "
-            f"`pneumonia sync` tells {store} from the files"
+            f"registry: not all was told ({reason(store, error)}); nothing is lost: the next "
+            f"`dvc repro` or `pneumonia sync` tells {store} from the files"
         )
     return _say(offered, version, candidate, "now")
 

@@ -19,7 +19,9 @@ import numpy as np
 from PIL import Image
 
 from stages.engine.closure import PACKAGE, code_digests, import_closure
-from stages.engine.files import digest, write_json, write_text
+from stages.engine.errors import InputError
+from stages.engine.files import digest, read_json, write_json, write_text
+from stages.registry.digests import model_digest
 from stages.registry.record import Record
 
 MODULE = f"{PACKAGE}.registry.pyfunc_model"
@@ -64,6 +66,26 @@ def save(folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: 
             mlflow_model=mlflow_model,
         )
     write_text(folder / CARD.name, record.files[CARD.as_posix()].read_text(encoding="utf-8"))
+
+
+def check(package: Path, model: str) -> None:
+    """Raises InputError where the files in `package` are not those of `model`, a model digest."""
+    pixels = read_json(member(package, "facts.json"))["pixels"]
+    found = model_digest(
+        member(package, "model.keras"), member(package, "operating_point.json"), pixels
+    )
+    if found != model:
+        raise InputError(
+            f"{package}: expected the model {model[:12]}, found {found[:12]}; register it again"
+        )
+
+
+def member(package: Path, name: str) -> Path:
+    """The one file in `package` that has this name, InputError where it is not one."""
+    found = sorted(package.rglob(name))
+    if len(found) != 1:
+        raise InputError(f"{package}: expected one {name}, found {len(found)}; register it again")
+    return found[0]
 
 
 def facts(record: Record) -> dict[str, Any]:

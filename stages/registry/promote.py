@@ -232,9 +232,8 @@ def _entrant(client: Any, name: str, entry: Any, scratch: Path) -> contest.Entra
     package = mlflow.artifacts.download_artifacts(
         f"models:/{name}/{entry.version}", dst_path=str(scratch)
     )
-    return contest.Entrant(
-        str(entry.version), entry.tags.get("data_digest", ""), Path(package), trained_on
-    )
+    model, data = (entry.tags.get(name, "") for name in ("model_digest", "data_digest"))
+    return contest.Entrant(str(entry.version), model, data, Path(package), trained_on)
 
 
 def _say(figure: Mapping[str, float] | None) -> str:

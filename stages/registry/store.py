@@ -128,12 +128,15 @@ def _answering(client: Any, store: Store) -> Any:
     return client
 
 
+def reason(store: Store, error: object) -> str:
+    """An error's first line, or its kind where it has none, without the secrets of `store`."""
+    return hushed((str(error).splitlines() or [type(error).__name__])[0], store.uri)[:200]
+
+
 def _silent(store: Store, error: object) -> InputError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    reason = hushed(reason, store.uri)[:200]
     return InputError(
-        f"{store}: expected a tracking store, received no answer ({reason}); start it, or "
-        "unset MLFLOW_TRACKING_URI to use the embedded store"
+        f"{store}: expected a tracking store, received no answer ({reason(store, error)}); start "
+        "it, or unset MLFLOW_TRACKING_URI to use the embedded store"
     )
 
 

@@ -54,7 +54,7 @@ def digest(data: Path) -> str:
 
 
 def entrant(version: str, of: str, known: frozenset[str] = frozenset()) -> Entrant:
-    return Entrant(version, of, Path(version), lambda: known)
+    return Entrant(version, "", of, Path(version), lambda: known)
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
 
         return answer
 
+    monkeypatch.setattr(contest, "check", lambda *_: None)
     monkeypatch.setattr(contest, "_by_shards", road("shards"))
     monkeypatch.setattr(contest, "_by_bytes", road("bytes"))
     return heard
@@ -115,6 +116,7 @@ def test_patients_are_those_of_the_training_films(data: Path, tmp_path: Path) ->
 BOTH_ROADS = """
 import json, sys
 from pathlib import Path
+from stages.engine.errors import InputError
 from stages.registry import contest, packaged
 from tests.registry import fake, test_contest, tiny
 
@@ -124,10 +126,17 @@ fake.write(files, model=(data / "network.keras").read_bytes())
 packaged.save(data / "package", fake.record(files), root=fake.ROOT, lock=fake.LOCK)
 here = test_contest.digest(data)
 entrants = [
-    contest.Entrant(name, of, data / "package", frozenset) for name, of in (("2", here), ("1", "x"))
+    contest.Entrant(name, fake.record(files).model, of, data / "package", frozenset)
+    for name, of in (("2", here), ("1", "x"))
 ]
 told = contest.hold(*entrants, shards=data / "shards", raw=data / "raw").paired
-print(json.dumps([told.label.tolist(), told.challenger.tolist(), told.champion.tolist()]))
+(data / "package/artifacts/operating_point.json").write_text("{}")  # by hand
+try:
+    contest.hold(*entrants, shards=data / "shards", raw=data / "raw")
+    said = "nothing"
+except InputError as error:
+    said = str(error)
+print(json.dumps([said, told.label.tolist(), told.challenger.tolist(), told.champion.tolist()]))
 """
 
 
@@ -139,7 +148,8 @@ def test_both_roads_answer_by_the_package(data: Path, tmp_path: Path) -> None:
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
-    label, by_shards, by_bytes = json.loads(said.stdout.splitlines()[-1])
+    refused, label, by_shards, by_bytes = json.loads(said.stdout.splitlines()[-1])
+    assert "expected the model" in refused
     assert by_shards == by_bytes == [bool(one) for one in label]
 
 
