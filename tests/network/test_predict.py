@@ -1,4 +1,7 @@
+import json
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,3 +67,27 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)).save(path)
     with pytest.raises(InputError, match=r"model\.keras: .*[Ll]ambda"):
         predict.load_model(path)
+
+
+def test_a_function_that_a_file_names_is_not_called(tmp_path: Path, capsys: Any) -> None:
+    """No code lies in the file, only the name of one that is there (CVE-2025-1550)."""
+    import keras
+
+    path, planted = tmp_path / "honest.keras", tmp_path / "model.keras"
+    inputs = keras.Input((None, None, 1))
+    keras.Model(inputs, keras.layers.Lambda(keras.ops.abs)(inputs)).save(path)
+    called = {"class_name": "function", "module": "builtins", "config": "print"}
+    with zipfile.ZipFile(path) as honest, zipfile.ZipFile(planted, "w") as written:
+        for name in honest.namelist():
+            data = honest.read(name)
+            if name == "config.json":
+                config = json.loads(data)
+                (layer,) = [one for one in config["config"]["layers"] if "Lambda" in str(one)]
+                layer["config"] |= {"function": called, "arguments": {}}
+                data = json.dumps(config).encode()
+            written.writestr(name, data)
+    with pytest.raises(
+        InputError, match=r"model\.keras: expected a \.keras model, received.*Could not locate"
+    ):
+        predict.load_model(planted)
+    assert capsys.readouterr().out == ""
