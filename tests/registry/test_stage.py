@@ -38,7 +38,7 @@ def test_it_registers_once_and_then_confirms(workplace: Path, capsys: Any) -> No
     release = json.loads(first)
     assert set(release) == {
         "format", "run_digest", "model_digest", "data_digest", "code_digest", "lock_digest",
-        "source", "floors",
+        "instruction_set", "source", "floors",
     }  # fmt: skip
     assert str(workplace) not in first.decode()
 
