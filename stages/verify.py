@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from stages.listing import aligned
 from stages.metrics.rebuilt import Moved, moved
 
 EQUAL, DIFFERENT, UNKNOWN = 0, 1, 2
-_SHOWN = 10
+_SHOWN = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Verified:
 
     @property
     def explained(self) -> bool:
-        """Whether only another class of machine moved it, and no figure left its interval."""
+        """Whether only another class of machine moved it, and no headline left its interval."""
         of_machine = self.cause is not None and self.cause.kind == "instruction set"
-        return of_machine and all(figure.within for figure in self.figures)
+        return of_machine and all(figure.within for figure in self.figures if figure.headline)
 
     @property
     def status(self) -> int:
@@ -51,7 +51,7 @@ class Verified:
 def show(arguments: argparse.Namespace) -> int:
     """Rebuild, compare, print; the exit status.
 
-    0: equal, or moved by another instruction set with every figure inside its recorded interval.
+    0: equal, or moved by another instruction set, every headline figure inside its interval.
     1: different. 2: it can't be judged.
     """
     try:
@@ -167,19 +167,25 @@ def _text(verified: Verified) -> str:
 
 
 def _figures(verified: Verified) -> list[str]:
+    said = [f"figures that differ: {len(verified.figures)} of {verified.compared}"]
     found = sorted(verified.figures, key=lambda one: -abs(one.rebuilt - one.recorded))
-    outside = sum(not figure.within for figure in found)
-    said = f"figures that differ: {len(found)} of {verified.compared}"
-    if not found:
-        return [said]
+    headlines = [figure for figure in found if figure.headline]
+    others = [figure for figure in found if not figure.headline]
+    if headlines:
+        outside = sum(not figure.within for figure in headlines)
+        said += [f"headline figures, {outside} outside the recorded interval:", _moves(headlines)]
+    if others:
+        said += [f"of the {len(others)} others, the furthest:", _moves(others[:_SHOWN])]
+    return said
+
+
+def _moves(figures: Sequence[Moved]) -> str:
     rows = [
         (one.name, f"{one.recorded:.4f} ({one.low:.4f} to {one.high:.4f})", f"{one.rebuilt:.4f}",
          f"{one.rebuilt - one.recorded:+.4f}" + ("" if one.within else " outside"))
-        for one in found[:_SHOWN]
+        for one in figures
     ]  # fmt: skip
-    header = ("figure", "recorded (interval)", "rebuilt", "difference")
-    return [f"{said}, {outside} outside the recorded interval; the furthest:",
-            aligned([header, *rows])]  # fmt: skip
+    return aligned([("figure", "recorded (interval)", "rebuilt", "difference"), *rows])
 
 
 def _json(verified: Verified) -> str:

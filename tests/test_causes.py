@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import causes
-from stages.metrics.rebuilt import moved
+from stages import causes, verify
+from stages.metrics.rebuilt import Moved, moved
 from tests.spoiled import CASES, HERE, spoiled
 
 RECORD = yaml.safe_load((Path(__file__).parents[1] / "dvc.lock").read_text())["stages"]
@@ -45,3 +45,30 @@ def test_figures_that_moved_stand_beside_their_interval() -> None:
     now = {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
     compared, (figure,) = moved(then, now)
     assert (compared, figure.name, figure.within) == (1, "test.auroc", False)
+    assert figure.headline
+
+
+@pytest.mark.parametrize(
+    ("name", "headline"),
+    [("test.sensitivity", True), ("val.screening.sensitivity", False), ("test.ece", False)],
+)
+def test_the_headlines_are_what_results_prints(name: str, headline: bool) -> None:
+    assert Moved(name, 0.9, 0.8, 1.0, 0.7).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "status"),
+    [
+        ("instruction set", "test.screening.specificity", verify.EQUAL),
+        ("instruction set", "test.auroc", verify.DIFFERENT),
+        ("unexplained", "test.screening.specificity", verify.DIFFERENT),
+    ],
+)
+def test_another_machine_is_no_failure_while_the_headlines_stay_in_their_intervals(
+    kind: str, name: str, status: int
+) -> None:
+    far = Moved(name, 0.9, 0.8, 1.0, 0.7)
+    near = Moved("val.accuracy", 0.9, 0.8, 1.0, 0.85)
+    cause = causes.Cause("train", kind, "")
+    found = verify.Verified("HEAD", "x86-64 avx2", [], cause, 192, [far, near])
+    assert found.status == status

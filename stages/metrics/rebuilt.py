@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages.metrics.results import HEADLINES
+
 
 @dataclass(frozen=True)
 class Moved:
@@ -14,6 +16,11 @@ class Moved:
     low: float
     high: float
     rebuilt: float
+
+    @property
+    def headline(self) -> bool:
+        """Whether it is a role's own figure, as `pneumonia results` has it, and no finer one."""
+        return self.name.count(".") == 1 and self.name.partition(".")[2] in HEADLINES
 
     @property
     def within(self) -> bool:

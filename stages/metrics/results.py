@@ -23,7 +23,7 @@ NAMES = {
     "ece": "Expected calibration error",
     "log_loss": "Log loss (nats)",
 }
-_HEADLINES = ("auroc", "accuracy", "sensitivity", "specificity")
+HEADLINES = ("auroc", "accuracy", "sensitivity", "specificity")
 BASELINES = {
     "always_pneumonia": "always pneumonia",
     "encoding": "file encoding alone",
@@ -45,7 +45,7 @@ def results_table(
     source = manifest["source"]
     lines = [
         f"Data: {source['name']} {source['version']}".rstrip() + f". {interval_note(splits)}",
-        figures_table(splits, _HEADLINES, shadow=True),
+        figures_table(splits, HEADLINES, shadow=True),
     ]
     return "\n\n".join([*([SYNTHETIC] if source["synthetic"] else []), *lines])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.engine import seals
+from stages.engine import devices, seals
 from stages.engine.errors import InputError
 
 Logits = npt.NDArray[np.float32]
@@ -22,6 +22,7 @@ def load_model(path: Path) -> Any:
     Raises InputError where the file is missing, is no such model, or is not the one that the seal
     beside it names.
     """
+    devices.choose_kernels()
     import keras
 
     if not path.is_file():
