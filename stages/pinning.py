@@ -1,5 +1,6 @@
 """Pins an archive: its path and checksum go into params.yaml, and nothing else there moves."""
 
+import re
 from collections.abc import Mapping
 
 import yaml
@@ -46,7 +47,11 @@ def with_values(text: str, section: str, values: Mapping[str, str]) -> str:
         start, end = found.start_mark.index, found.end_mark.index
         space = " " if text[start - 1] == ":" else ""
         line_end = "\n" if text[start:end].endswith("\n") else ""  # of a value in a block
-        text = f"{text[:start]}{space}{said}{line_end}{text[end:]}"
+        after = text[end:]
+        if comment := re.match(" +(?=#)", after):  # stays in its column, if there is room
+            wide = len(comment[0]) + end - start - len(said)
+            after = " " * max(2, wide) + after[len(comment[0]) :]
+        text = f"{text[:start]}{space}{said}{line_end}{after}"
     return text
 
 

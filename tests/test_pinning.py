@@ -32,6 +32,10 @@ def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) ->
         ["source:", "archive"], ["path:", "films.zip"], ["sha256:", sha256_file(Path("films.zip"))],
     ]  # fmt: skip
     assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)
+    assert all(  # a comment keeps its column where the new value leaves it room
+        new.index("#") == old.index("#") or new.split("#")[0].endswith(f"{new.split()[1]}  ")
+        for old, new in changed
+    )
     loaded = params.load().fetch
     assert (loaded.source, loaded.path, loaded.labels) == ("archive", "films.zip", None)
     assert "48 films" in capsys.readouterr().out
