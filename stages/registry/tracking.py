@@ -5,6 +5,7 @@ tag `complete` names the view that its files give. An incomplete run is complete
 doubled.
 """
 
+import datetime
 import json
 from collections.abc import Mapping, Set
 from typing import Any
@@ -52,7 +53,7 @@ def show(client: Any, store: Store, stem: str, record: Record, journal: Mapping[
         **headline_tags(record),
         "mlflow.note.content": f"{headline(record)}\n\n{described(record)}",
     })  # fmt: skip
-    client.set_terminated(run_id, "FINISHED")
+    client.set_terminated(run_id, "FINISHED", end_time=_span(journal)[1])
     client.set_tag(run_id, "complete", record.view)  # last: all of it is there
     return run_id
 
@@ -102,6 +103,18 @@ def _seconds(journal: Mapping[str, Any]) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _span(journal: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """When the training began and ended, in milliseconds; None, for now, where it was not kept.
+
+    The pages then tell how long it took, and list runs made from the files in their order.
+    """
+    facts = journal.get("train", {})
+    if not {"time", "wall_s"} <= facts.keys():
+        return None, None
+    ended = datetime.datetime.fromisoformat(facts["time"]).timestamp()
+    return int(1000 * (ended - facts["wall_s"])), int(1000 * ended)
+
+
 def _tag(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag
 
@@ -117,7 +130,10 @@ def begin(
         run = find(client, experiment, identity.run)
         if run is None:
             tags = {"run_digest": identity.run}
-            made = client.create_run(experiment, run_name=_run_name(identity, journal), tags=tags)
+            made = client.create_run(
+                experiment, start_time=_span(journal)[0], tags=tags,
+                run_name=_run_name(identity, journal),
+            )  # fmt: skip
             # Over a server nothing locks: of two that were made at once, all keep the first.
             run = find(client, experiment, identity.run) or made
             if run.info.run_id != made.info.run_id:

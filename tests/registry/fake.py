@@ -17,7 +17,12 @@ PARAMS = {
     "train": {"network": "compact", "threads": 2, "augment": {"area": (0.25, 1.0), "flip": True}},
 }
 JOURNAL = {
-    "train": {"git_commit": "c0ffee", "git_dirty": False, "dvc_experiment": None, "time": "then"}
+    "train": {
+        "git_commit": "c0ffee",
+        "git_dirty": False,
+        "dvc_experiment": None,
+        "time": "2026-03-01T12:00:00+00:00",
+    }
 }
 FLOORS = {"auroc": 0.9}
 

@@ -41,6 +41,16 @@ def test_a_run_shows_all_that_the_files_say(client: Any, store: Store, files: Pa
     assert contexts == {"phantom test": "test", "phantom train": "train"}
 
 
+def test_a_run_made_from_the_files_stands_where_its_training_was(
+    client: Any, store: Store, files: Path
+) -> None:
+    record = fake.record(files)
+    journal = {"train": {**fake.JOURNAL["train"], "wall_s": 90.5}}
+    run = client.get_run(tracking.show(client, store, "pneumonia", record, journal))
+    noon = 1_772_366_400_000  # the journal's time, in milliseconds
+    assert (run.info.start_time, run.info.end_time) == (noon - 90_500, noon)
+
+
 def test_shown_again_it_is_the_same_run(client: Any, store: Store, files: Path) -> None:
     record = fake.record(files)
     first = tracking.show(client, store, "pneumonia", record, {})
