@@ -13,6 +13,8 @@ setup:  ## the virtual environment .venv, from the hashed lock file
 	@$(PYTHON311) -m stages.engine.environment setup
 
 repro: setup  ## rebuild the whole pipeline: fetch, preprocess, train, evaluate, register
+	@# What a killed DVC may leave there, and would fail over: see docs/interruptions.md.
+	@[ ! -d .dvc/cache/runs ] || find .dvc/cache/runs -mindepth 1 -type d -empty -delete
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 test: setup  ## the fast tests

@@ -57,6 +57,7 @@ class Tally:
     equal: int = 0
     cut_locks: int = 0
     removed_locks: int = 0
+    emptied_runs: int = 0
     longest_lost_s: float = 0.0
 
     def lines(self) -> list[str]:
@@ -74,6 +75,7 @@ class Tally:
             f"{self.untrained} of them with nothing left to train",
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
             f"dvc.lock cut off: {self.cut_locks} times, {self.removed_locks} of them unreadable",
+            f"folders left empty in DVC's cache of runs, and removed: {self.emptied_runs}",
             f"longest run lost to a kill: {self.longest_lost_s:.1f} s",
         ]
 
@@ -217,6 +219,7 @@ class Rebuild:
         self.say(f"rebuild {self.tally.equal}: equal, {len(found)} files")
 
     def _start(self, shell: str, mark: str, **environment: str) -> "subprocess.Popen[bytes]":
+        self._sweep_runs()
         out = self.folder.with_name("said.txt").open("wb")
         with out:
             return subprocess.Popen(
@@ -225,6 +228,13 @@ class Rebuild:
                 env=self.workspace.environment() | hooked(self.workspace, mark) | environment
                 | {"SHELL": f"/bin/{shell}", "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
+
+    def _sweep_runs(self) -> None:
+        """As docs/interruptions.md has it: DVC fails over a folder that a kill left empty there."""
+        for run in (self.folder / ".dvc/cache/runs").glob("*/*"):
+            if not any(run.iterdir()):
+                run.rmdir()
+                self.tally.emptied_runs += 1
 
     def _past(self, stage: str) -> bool:
         """Whether the running DVC has started a stage that comes after `stage`."""

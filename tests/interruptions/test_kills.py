@@ -10,7 +10,7 @@ import pytest
 
 from tests.interruptions import campaign
 from tests.interruptions.tree import MARK, left_after, members, send
-from tests.workspace import copy_tree
+from tests.workspace import Workspace, copy_tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -63,6 +63,22 @@ def test_what_a_killed_process_leaves_is_part_of_nothing(tmp_path: Path) -> None
         (tmp_path / left).write_text("half")
         workspace.run("dvc", "check-ignore", left)
         workspace.run("git", "check-ignore", left)
+
+
+@pytest.mark.slow
+def test_dvc_fails_over_an_empty_folder_in_its_cache_of_runs(copied: Workspace) -> None:
+    """The day that it does not, `make repro`, the page and the campaign need not see to it."""
+    sweep = "find .dvc/cache/runs -mindepth 1 -type d -empty -delete"
+    for path in ("Makefile", "docs/interruptions.md"):
+        assert sweep in copied.text(path)
+    for record in (copied.folder / ".dvc/cache/runs").glob("*/*/*"):
+        record.unlink()
+    (copied.folder / "dvc.lock").unlink()
+    again = ("dvc", "repro", "--single-item", "preprocess")
+    failed = copied.run(*again, expect=255)
+    assert "join() argument must be str" in failed.stderr
+    copied.run(*sweep.split())
+    copied.run(*again)
 
 
 @pytest.mark.slow
