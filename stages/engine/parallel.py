@@ -39,8 +39,12 @@ def map_in_order(
     if workers == 1:
         yield from progress(map(function, items), label=label, total=total)
         return
-    results = _windows(joblib.Parallel(n_jobs=workers, return_as="generator"), function, items)
-    yield from progress(results, label=label, total=total)
+    # A worker must not outlive its stage, not even one that waits for its first item: it would
+    # stay for minutes. A cluster's back-end, or threads, make nothing of this.
+    run = joblib.Parallel(
+        n_jobs=workers, return_as="generator", initializer=die_with_parent, initargs=(os.getpid(),)
+    )
+    yield from progress(_windows(run, function, items), label=label, total=total)
 
 
 def _windows(
@@ -49,12 +53,4 @@ def _windows(
     """The results, a window of items at a time: joblib runs ahead of a slow reader without end."""
     waiting = iter(items)
     while window := list(itertools.islice(waiting, _WINDOW)):
-        yield from run(joblib.delayed(_in_worker)(function, item, os.getpid()) for item in window)
-
-
-def _in_worker(function: Callable[[Item], Result], item: Item, owner: int) -> Result:
-    # A worker whose stage was killed must not live on. Under a cluster's back-end, or on the
-    # calling process itself, there is no such parent.
-    if os.getppid() == owner:
-        die_with_parent()
-    return function(item)
+        yield from run(map(joblib.delayed(function), window))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interruptions.tree import MARK, left_after, members
+
 CHILD = """
 import os, sys, time
 from pathlib import Path
@@ -79,6 +81,19 @@ def test_workers_die_when_their_owner_is_killed(tmp_path: Path) -> None:
         workers = [wait_for(tmp_path / str(number)) for number in range(2)]
         owner.send_signal(signal.SIGKILL)
     assert all(gone(worker) for worker in workers)
+
+
+def test_workers_end_whose_owner_was_killed_before_they_had_an_item(tmp_path: Path) -> None:
+    """Killed while they start, with nothing to do: a pool would keep them for minutes."""
+    mark = f"test-{os.getpid()}"
+    with subprocess.Popen(
+        [sys.executable, "-c", POOL, str(tmp_path)], stderr=subprocess.DEVNULL,
+        env={**os.environ, MARK: mark},
+    ) as owner:  # fmt: skip
+        while not [one for one in members(mark) if one.kind == "worker"]:
+            time.sleep(0.001)
+        owner.send_signal(signal.SIGKILL)
+    assert left_after(mark, 10) == []
 
 
 def test_a_child_whose_parent_died_before_it_looked_ends(tmp_path: Path) -> None:
