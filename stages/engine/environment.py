@@ -44,7 +44,9 @@ def setup(lock: Path) -> None:
     bootstrap.write_text(stanza(text, "uv"))
     _run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
          "--require-hashes", "--no-deps", "-r", bootstrap)  # fmt: skip
-    _uv("pip", "sync", "--quiet", "--require-hashes", lock)
+    # Compiled here once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every stage
+    # would compile TensorFlow and MLflow anew.
+    _uv("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", lock)
     # The command `pneumonia` is this checkout itself, built by the locked setuptools.
     _uv("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
     STAMP.write_text(wanted)
