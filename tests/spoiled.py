@@ -13,7 +13,7 @@ import yaml
 
 from stages import causes
 
-HERE = causes.Machine("x86-64 avx512", "x86-64 avx512", (), "phantom")
+HERE = causes.Machine("x86-64 avx512, Intel", "x86-64 avx512, Intel", (), "phantom")
 Record = dict[str, Any]
 
 

@@ -136,8 +136,8 @@ def elsewhere() -> Iterator[Path]:
 def test_a_clone_gives_the_same_bytes_under_other_circumstances(
     finished: Workspace, elsewhere: Path, user: str
 ) -> None:
-    # Folder, time zone, locale and hash seed are others, all at once. dvc.lock and the files that
-    # git keeps name every byte of every out.
+    # Folder, time zone, locale, hash seed and how many ops TensorFlow runs beside each other are
+    # others, all at once. dvc.lock and the files that git keeps name every byte of every out.
     other = Workspace(elsewhere / "it's a clone, ß")
     finished.run("git", "clone", "--quiet", "--no-hardlinks", ".", str(other.folder))
     words = ["dvc", "repro"]
@@ -149,8 +149,9 @@ def test_a_clone_gives_the_same_bytes_under_other_circumstances(
             pytest.skip("another user can't read this environment")
         subprocess.run(["chown", "-R", "65534:65534", str(elsewhere)], check=True)
     done = other.run(
-        *words, TZ="Asia/Kathmandu", LC_ALL="C", PYTHONHASHSEED="4711", HOME=str(elsewhere)
-    )
+        *words, TZ="Asia/Kathmandu", LC_ALL="C", PYTHONHASHSEED="4711", HOME=str(elsewhere),
+        TF_NUM_INTEROP_THREADS="7",
+    )  # fmt: skip
     assert ran(done) == STAGES
     for name in TRACKED:
         assert other.text(name) == finished.text(name), name

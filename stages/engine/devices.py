@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 _BEFORE_AVX2 = ("SSE41", "AVX")  # caps that oneDNN knows
+_MAKERS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
 
 
 def configure(threads: int) -> None:
     """Pin what decides the bits of a result: the intra-op thread count, and op determinism.
 
     The number of intra-op threads changes the order of float sums, so it is a param, not a
-    property of the machine. Raises RuntimeError where TensorFlow has already computed with
-    another number.
+    property of the machine. How many ops run beside each other (inter-op) changes no bit and is
+    left to TensorFlow: pinned to one, it made training slower. Raises RuntimeError where
+    TensorFlow has already computed with another number.
     """
     choose_kernels()
     with _hushed():
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
         if tf.config.list_physical_devices("GPU"):  # on CPU, pinned threads are enough
             tf.config.experimental.enable_op_determinism()
         tf.constant(0)
@@ -78,26 +79,34 @@ def is_chief() -> bool:
 
 
 def instruction_set() -> str:
-    """The class of instruction set that float kernels choose their code by.
+    """The class of CPU that float kernels choose their code, and get their bits, by.
 
-    "x86-64 avx512", "x86-64 avx2", "x86-64" or the machine's own name. Two machines of one
-    class, lock file and thread count give the same bytes.
+    "x86-64 avx512, Intel", "x86-64 avx2, AMD", "x86-64, Intel" or the machine's own name. Two
+    machines of one class, lock file and thread count give the same bytes. The maker is part of
+    it: TensorFlow's reciprocal square root, which normalises each batch, is one step of Newton's
+    from `rsqrtps`, an approximation that Intel and AMD compute differently.
     """
     machine = platform.machine()
     if machine.lower() not in ("x86_64", "amd64"):
         return machine
+    cpu = _cpu()
+    flags = set(cpu.get("flags", "").split())
+    maker = _MAKERS.get(cpu.get("vendor_id", ""), cpu.get("vendor_id"))
     cap = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
-    flags = _cpu_flags()
     if "avx2" not in flags or cap in _BEFORE_AVX2:
-        return "x86-64"
-    wide = "avx512f" in flags and not cap.startswith("AVX2")
-    return "x86-64 avx512" if wide else "x86-64 avx2"
+        level = ""
+    elif "avx512f" in flags and not cap.startswith("AVX2"):
+        level = " avx512"
+    else:
+        level = " avx2"
+    return f"x86-64{level}" + (f", {maker}" if maker else "")
 
 
-def _cpu_flags() -> set[str]:
+def _cpu() -> dict[str, str]:
+    """What the kernel says of the first processor, by key; nothing where it can't be asked."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return set()
-    lines = [line for line in text.splitlines() if line.startswith("flags")]
-    return set(lines[0].split(":", 1)[1].split()) if lines else set()
+        return {}
+    pairs = [line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line]
+    return {key.strip(): value.strip() for key, value in pairs}

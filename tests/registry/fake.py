@@ -83,7 +83,7 @@ def seal(folder: Path) -> None:
     seals.write(
         folder / "model",
         [*made, folder / "model/history.csv", folder / "validation.json"],
-        instruction_set="x86-64 avx2",
+        instruction_set="x86-64 avx2, AMD",
     )
 
 

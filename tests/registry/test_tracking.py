@@ -32,7 +32,7 @@ def test_a_run_shows_all_that_the_files_say(client: Any, store: Store, files: Pa
     assert [(point.step, point.value) for point in epochs] == [(1, 0.8), (2, 0.9)]
     told = {key: run.data.tags[key] for key in ("git_commit", "git_dirty", "synthetic", "threads")}
     assert told == {"git_commit": "c0ffee", "git_dirty": "no", "synthetic": "yes", "threads": "2"}
-    assert run.data.tags["instruction_set"] == "x86-64 avx2"
+    assert run.data.tags["instruction_set"] == "x86-64 avx2, AMD"
     assert {item.path for item in client.list_artifacts(run.info.run_id, "report")} == {
         "report/judged.json", "report/metrics.json", "report/model_card.md", "report/plots",
         "report/predictions.csv",
