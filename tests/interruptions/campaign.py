@@ -76,7 +76,8 @@ class Tally:
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
             f"dvc.lock cut off: {self.cut_locks} times, {self.removed_locks} of them unreadable",
             f"folders left empty in DVC's cache of runs, and removed: {self.emptied_runs}",
-            f"longest run lost to a kill: {self.longest_lost_s:.1f} s",
+            f"longest time lost to a kill, since an epoch or a stage was kept: "
+            f"{self.longest_lost_s:.1f} s",
         ]
 
 
@@ -158,7 +159,7 @@ class Rebuild:
         stop.write_text(json.dumps({} if timed else {"point": point, "nth": nth}))
         mark = f"{os.getpid()}-{self.tally.kills}"
         epochs = self._epochs()
-        began = time.monotonic()
+        began, clock = time.monotonic(), time.time()
         with self._start(shell, mark, KILLS_STOP=str(stop)) as process:
             while process.poll() is None and not here.exists():
                 if timed and time.monotonic() - began > after_s:
@@ -172,7 +173,7 @@ class Rebuild:
             if reached:
                 at = int(here.read_text()) if here.exists() else 0
                 kind = self._strike(mark, process.pid, at, wish, number)
-                lost_s = time.monotonic() - began
+                lost_s = time.time() - max(clock, self._kept_at())
                 here.unlink(missing_ok=True)  # whoever stood still and lives on goes on
             process.wait(_RUN_S)
         left = left_after(mark, _ENDING_S)
@@ -196,7 +197,7 @@ class Rebuild:
         tally.survived += process.returncode == 0
         tally.longest_lost_s = max(tally.longest_lost_s, lost_s)
         self.say(f"{tally.kills}: {number.name} to {kind} under {shell}, {where}; "
-                 f"{lost_s:.1f} s, status {process.returncode}")  # fmt: skip
+                 f"{lost_s:.1f} s lost, status {process.returncode}")  # fmt: skip
         return process.returncode != 0
 
     def let_through(self) -> None:
@@ -293,6 +294,11 @@ class Rebuild:
         """Full epochs that the next training has to start from."""
         names = [path.name for path in (self.folder / ".cache/train").glob("*/[0-9]*-*.npz")]
         return max((int(name.split("-")[0]) for name in names), default=0)
+
+    def _kept_at(self) -> float:
+        """When an epoch or a stage was last kept, as time.time() has it; 0 if none was."""
+        kept = [self.folder / "dvc.lock", *(self.folder / ".cache/train").glob("*/[0-9]*-*.npz")]
+        return max((path.stat().st_mtime for path in kept if path.exists()), default=0.0)
 
     def _check_resumed(self, said: str, epochs: int) -> None:
         """Where training began, it went on after its last full epoch, and repeated none."""
