@@ -39,9 +39,9 @@ class Verified:
 
     @property
     def explained(self) -> bool:
-        """Whether only another class of machine moved it, and no headline left its interval."""
+        """Whether only another class of machine moved it, and no further than a seed would."""
         of_machine = self.cause is not None and self.cause.kind == "instruction set"
-        return of_machine and all(figure.within for figure in self.figures if figure.headline)
+        return of_machine and all(figure.overlap for figure in self.figures if figure.headline)
 
     @property
     def status(self) -> int:
@@ -51,7 +51,7 @@ class Verified:
 def show(arguments: argparse.Namespace) -> int:
     """Rebuild, compare, print; the exit status.
 
-    0: equal, or moved by another instruction set, every headline figure inside its interval.
+    0: equal, or moved by another instruction set, each headline's two intervals overlapping.
     1: different. 2: it can't be judged.
     """
     try:
@@ -168,12 +168,12 @@ def _text(verified: Verified) -> str:
 
 def _figures(verified: Verified) -> list[str]:
     said = [f"figures that differ: {len(verified.figures)} of {verified.compared}"]
-    found = sorted(verified.figures, key=lambda one: -abs(one.rebuilt - one.recorded))
+    found = sorted(verified.figures, key=lambda one: -abs(one.difference))
     headlines = [figure for figure in found if figure.headline]
     others = [figure for figure in found if not figure.headline]
     if headlines:
-        outside = sum(not figure.within for figure in headlines)
-        said += [f"headline figures, {outside} outside the recorded interval:", _moves(headlines)]
+        apart = sum(not figure.overlap for figure in headlines)
+        said += [f"headline figures, {apart} with intervals apart:", _moves(headlines)]
     if others:
         said += [f"of the {len(others)} others, the furthest:", _moves(others[:_SHOWN])]
     return said
@@ -181,11 +181,15 @@ def _figures(verified: Verified) -> list[str]:
 
 def _moves(figures: Sequence[Moved]) -> str:
     rows = [
-        (one.name, f"{one.recorded:.4f} ({one.low:.4f} to {one.high:.4f})", f"{one.rebuilt:.4f}",
-         f"{one.rebuilt - one.recorded:+.4f}" + ("" if one.within else " outside"))
+        (one.name, _interval(one.recorded), _interval(one.rebuilt),
+         f"{one.difference:+.4f}" + ("" if one.overlap else " apart"))
         for one in figures
     ]  # fmt: skip
-    return aligned([("figure", "recorded (interval)", "rebuilt", "difference"), *rows])
+    return aligned([("figure", "recorded (interval)", "rebuilt (interval)", "difference"), *rows])
+
+
+def _interval(figure: tuple[float, float, float]) -> str:
+    return "{:.4f} ({:.4f} to {:.4f})".format(*figure)
 
 
 def _json(verified: Verified) -> str:

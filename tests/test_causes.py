@@ -42,10 +42,22 @@ def test_figures_that_moved_stand_beside_their_interval() -> None:
     then = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0}, "films": 3,
                      "ece": {"value": None, "low": None, "high": None}}}  # fmt: skip
     assert moved(then, then) == (1, [])
-    now = {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
+    now = {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.79}}}
     compared, (figure,) = moved(then, now)
-    assert (compared, figure.name, figure.within) == (1, "test.auroc", False)
+    assert (compared, figure.name, figure.overlap) == (1, "test.auroc", False)
+    assert figure.difference == pytest.approx(-0.2)
     assert figure.headline
+
+
+@pytest.mark.parametrize(
+    ("rebuilt", "overlap"),
+    [((0.7, 0.6, 0.8), True), ((0.7, 0.6, 0.79), False), ((1.1, 1.01, 1.2), False),
+     ((0.85, 0.84, 0.86), True), ((0.9, 0.5, 1.2), True)],
+)  # fmt: skip
+def test_intervals_overlap_where_they_share_a_value(
+    rebuilt: tuple[float, float, float], overlap: bool
+) -> None:
+    assert Moved("test.auroc", (0.9, 0.8, 1.0), rebuilt).overlap == overlap
 
 
 @pytest.mark.parametrize(
@@ -53,7 +65,7 @@ def test_figures_that_moved_stand_beside_their_interval() -> None:
     [("test.sensitivity", True), ("val.screening.sensitivity", False), ("test.ece", False)],
 )
 def test_the_headlines_are_what_results_prints(name: str, headline: bool) -> None:
-    assert Moved(name, 0.9, 0.8, 1.0, 0.7).headline == headline
+    assert Moved(name, (0.9, 0.8, 1.0), (0.7, 0.6, 0.8)).headline == headline
 
 
 @pytest.mark.parametrize(
@@ -64,11 +76,11 @@ def test_the_headlines_are_what_results_prints(name: str, headline: bool) -> Non
         ("unexplained", "test.screening.specificity", verify.DIFFERENT),
     ],
 )
-def test_another_machine_is_no_failure_while_the_headlines_stay_in_their_intervals(
+def test_another_machine_is_no_failure_while_the_headlines_intervals_overlap(
     kind: str, name: str, status: int
 ) -> None:
-    far = Moved(name, 0.9, 0.8, 1.0, 0.7)
-    near = Moved("val.accuracy", 0.9, 0.8, 1.0, 0.85)
+    far = Moved(name, (0.9, 0.8, 1.0), (0.7, 0.6, 0.75))
+    near = Moved("val.accuracy", (0.9, 0.8, 1.0), (0.75, 0.65, 0.85))
     cause = causes.Cause("train", kind, "")
-    found = verify.Verified("HEAD", "x86-64 avx2", [], cause, 192, [far, near])
+    found = verify.Verified("HEAD", "x86-64 avx2, AMD", [], cause, 192, [far, near])
     assert found.status == status

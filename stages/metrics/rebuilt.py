@@ -9,13 +9,16 @@ from stages.metrics.results import HEADLINES
 
 @dataclass(frozen=True)
 class Moved:
-    """A figure that is another in the rebuild, and its interval on record."""
+    """A figure that is another in the rebuild; (value, low, high) on record and rebuilt."""
 
     name: str
-    recorded: float
-    low: float
-    high: float
-    rebuilt: float
+    recorded: tuple[float, float, float]
+    rebuilt: tuple[float, float, float]
+
+    @property
+    def difference(self) -> float:
+        """The rebuilt value less the recorded one."""
+        return self.rebuilt[0] - self.recorded[0]
 
     @property
     def headline(self) -> bool:
@@ -23,9 +26,9 @@ class Moved:
         return self.name.count(".") == 1 and self.name.partition(".")[2] in HEADLINES
 
     @property
-    def within(self) -> bool:
-        """Whether the rebuilt value lies in the recorded interval."""
-        return self.low <= self.rebuilt <= self.high
+    def overlap(self) -> bool:
+        """Whether the recorded and the rebuilt interval have a value in common."""
+        return self.recorded[1] <= self.rebuilt[2] and self.rebuilt[1] <= self.recorded[2]
 
 
 def moved(recorded: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> tuple[int, list[Moved]]:
@@ -33,11 +36,15 @@ def moved(recorded: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> tuple[int,
     then, now = dict(_figures(recorded, "")), dict(_figures(rebuilt, ""))
     both = [name for name in then if name in now]
     found = [
-        Moved(name, then[name]["value"], then[name]["low"], then[name]["high"], now[name]["value"])
+        Moved(name, _with_interval(then[name]), _with_interval(now[name]))
         for name in both
         if then[name]["value"] != now[name]["value"]
     ]
     return len(both), found
+
+
+def _with_interval(figure: Mapping[str, float]) -> tuple[float, float, float]:
+    return figure["value"], figure["low"], figure["high"]
 
 
 def _figures(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, float]]]:
