@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.interruptions.tree import MARK, left_after, members, send
+from tests.interruptions.tree import MARK, Member, left_after, members, send
 from tests.workspace import Workspace, copy_tree
 
 HOOK = Path(__file__).parent / "hook"
@@ -39,6 +39,30 @@ class Reference:
 
     def before(self, stage: str) -> Path:
         return self.folder / f"before-{stage}"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a kill comes: at a point, a while after it, once a worker works, or at a time.
+
+    point, nth: where a process stands still; "" for the two others. wait_s: seconds after that,
+    or after a worker was there, or after the start.
+    """
+
+    stage: str
+    point: str = ""
+    nth: int = 0
+    worker: bool = False
+    wait_s: float = 0.0
+
+    @property
+    def timed(self) -> bool:
+        return not self.point and not self.worker
+
+    def __str__(self) -> str:
+        what = f"{self.point} ({self.nth})" if self.point else "a worker" if self.worker else ""
+        wait = f"{self.wait_s:.1f} s after {what or 'the start'}" if self.wait_s else what
+        return f"{self.stage}: {wait}"
 
 
 @dataclass
@@ -72,7 +96,8 @@ class Tally:
             f"shells: {told(self.shells)}",
             f"stages: {told(self.stages)}",
             f"trainings that carried on after their last full epoch: {self.resumed}, "
-            f"{self.untrained} of them with nothing left to train",
+            f"{self.resumed - self.untrained} of them in the middle, {self.untrained} with nothing "
+            "left to train",
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
             f"dvc.lock cut off: {self.cut_locks} times, {self.removed_locks} of them unreadable",
             f"folders left empty in DVC's cache of runs, and removed: {self.emptied_runs}",
@@ -144,34 +169,25 @@ class Rebuild:
 
     def kill(self) -> bool:
         """Start the pipeline and kill it once; False where it ended before."""
-        stage = self._next()
         shell = self.draw.choice(["bash", "dash"])
         number = self.draw.choice(SIGNALS)
-        timed = self.draw.random() < 0.15
-        names = sorted(self.reference.points[stage])
-        point = self.draw.choice(names)
-        nth = self.draw.randint(1, self.reference.points[stage][point])
-        after_s = self.draw.uniform(0, self.reference.seconds[stage])
         wish = self.draw.choice(["itself", "itself", "dvc", "stage", "worker", "live", "group"])
+        moment = self._moment(wish)
         stop = self.folder.with_name("stop.json")
         here = stop.with_name("stop.json.here")
         here.unlink(missing_ok=True)
-        stop.write_text(json.dumps({} if timed else {"point": point, "nth": nth}))
+        stop.write_text(json.dumps({"point": moment.point, "nth": moment.nth}))
         mark = f"{os.getpid()}-{self.tally.kills}"
         epochs = self._epochs()
-        began, clock = time.monotonic(), time.time()
+        clock, lost_s = time.time(), 0.0
         with self._start(shell, mark, KILLS_STOP=str(stop)) as process:
-            while process.poll() is None and not here.exists():
-                if timed and time.monotonic() - began > after_s:
-                    break
-                if not timed and self._past(stage):  # a carried-on run passes fewer points
-                    timed, after_s = True, time.monotonic() - began
-                    break
-                assert time.monotonic() - began < _RUN_S, f"hangs, asked to stop at {point}"
-                time.sleep(0.04)
+            moment = self._await(moment, process, mark, here)
+            at = int(here.read_text()) if here.exists() else 0
+            if moment.wait_s:  # whoever stands still goes on until then
+                here.unlink(missing_ok=True)
+                time.sleep(0.0 if moment.timed else moment.wait_s)
             reached = process.poll() is None
             if reached:
-                at = int(here.read_text()) if here.exists() else 0
                 kind = self._strike(mark, process.pid, at, wish, number)
                 lost_s = time.time() - max(clock, self._kept_at())
                 here.unlink(missing_ok=True)  # whoever stood still and lives on goes on
@@ -180,25 +196,59 @@ class Rebuild:
         for member in left:
             send(member.process, signal.SIGKILL)
         said = self._said()
-        where = f"{stage}: {f'after {after_s:.1f} s' if timed else f'{point} ({nth})'}"
-        assert not left, f"{where}: {number.name} to {wish} left {left} alive\n{said}"
+        assert not left, f"{moment}: {number.name} to {wish} left {left} alive\n{said}"
         self._check_resumed(said, epochs)
         if not reached:
-            assert process.returncode == 0, f"{where} was not reached\n{said}"
+            assert process.returncode == 0, f"{moment} was not reached\n{said}"
             return False
         tally = self.tally
         tally.kills += 1
-        if not timed:
-            tally.points.add(point)
+        if moment.point and not moment.wait_s:
+            tally.points.add(moment.point)
         tally.signals[number.name] += 1
         tally.victims[kind] += 1
         tally.shells[shell] += 1
-        tally.stages[stage] += 1
+        tally.stages[moment.stage] += 1
         tally.survived += process.returncode == 0
         tally.longest_lost_s = max(tally.longest_lost_s, lost_s)
-        self.say(f"{tally.kills}: {number.name} to {kind} under {shell}, {where}; "
+        self.say(f"{tally.kills}: {number.name} to {kind} under {shell}, {moment}; "
                  f"{lost_s:.1f} s lost, status {process.returncode}")  # fmt: skip
         return process.returncode != 0
+
+    def _moment(self, wish: str) -> Moment:
+        """Mostly a point, drawn by its name and then by its occurrence; half of those of a
+        training are where its epochs are kept, and a third of all are only where the wait begins.
+        """
+        stage = self._next()
+        if self.draw.random() < 0.15:
+            return Moment(stage, wait_s=self.draw.uniform(0.01, self.reference.seconds[stage]))
+        while_s = self.draw.uniform(0.01, self.reference.seconds[stage] / 20)
+        if wish == "worker" and stage in ("fetch", "preprocess"):
+            return Moment(stage, worker=True, wait_s=while_s)
+        names = sorted(self.reference.points[stage])
+        if stage == "train" and self.draw.random() < 0.5:
+            names = [name for name in names if ".cache/train/" in name]
+        point = self.draw.choice(names)
+        nth = self.draw.randint(1, self.reference.points[stage][point])
+        return Moment(stage, point, nth, wait_s=while_s * (self.draw.random() < 1 / 3))
+
+    def _await(
+        self, moment: Moment, process: "subprocess.Popen[bytes]", mark: str, here: Path
+    ) -> Moment:
+        """Wait until it has come, or the run has ended; the moment that it then was."""
+        began = time.monotonic()
+        while process.poll() is None and not here.exists():
+            passed_s = time.monotonic() - began
+            if moment.timed and passed_s > moment.wait_s:
+                break
+            if moment.worker and any(one.kind == "worker" for one in members(mark)):
+                break
+            if not moment.timed and self._past(moment.stage):
+                # A carried-on run passes fewer points, and may need no worker.
+                return Moment(moment.stage, wait_s=passed_s)
+            assert passed_s < _RUN_S, f"hangs, asked to stop at {moment}"
+            time.sleep(0.04)
+        return moment
 
     def let_through(self) -> None:
         """Run to the end and compare every byte."""
@@ -285,8 +335,8 @@ class Rebuild:
             return "group"
         tree = members(mark)
         victims = [member for member in tree if member.kind == wish]
-        victims = victims or [member for member in tree if member.process == (at or dvc)]
-        victim = self.draw.choice(victims)
+        victims = victims or [member for member in tree if member.process == at]
+        victim = self.draw.choice(victims or [Member(dvc, "dvc")])
         send(victim.process, number)
         return victim.kind
 

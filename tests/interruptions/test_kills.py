@@ -89,3 +89,4 @@ def test_kills_anywhere_change_no_byte(tmp_path: Path) -> None:
     print("\n".join(tally.lines()))
     assert tally.kills >= kills
     assert tally.equal >= kills // 10
+    assert tally.resumed > tally.untrained > 0
