@@ -227,7 +227,7 @@ class Rebuild:
             return Moment(stage, worker=True, wait_s=while_s)
         names = sorted(self.reference.points[stage])
         if stage == "train" and self.draw.random() < 0.5:
-            names = [name for name in names if ".cache/train/" in name]
+            names = [name for name in names if name.endswith((".npz", ".npz.#.tmp"))]
         point = self.draw.choice(names)
         nth = self.draw.randint(1, self.reference.points[stage][point])
         return Moment(stage, point, nth, wait_s=while_s * (self.draw.random() < 1 / 3))
