@@ -15,6 +15,7 @@ setup:  ## the virtual environment .venv, from the hashed lock file
 repro: setup  ## rebuild the whole pipeline: fetch, preprocess, train, evaluate, register
 	@# What a killed DVC may leave there, and would fail over: see docs/interruptions.md.
 	@[ ! -d .dvc/cache/runs ] || find .dvc/cache/runs -mindepth 1 -type d -empty -delete
+	@[ ! -e .dvc/tmp/rwlock ] || $(BIN)/python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1 || rm .dvc/tmp/rwlock
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 test: setup  ## the fast tests

@@ -82,6 +82,7 @@ class Tally:
     cut_locks: int = 0
     removed_locks: int = 0
     emptied_runs: int = 0
+    cut_rwlocks: int = 0
     longest_lost_s: float = 0.0
 
     def lines(self) -> list[str]:
@@ -101,6 +102,7 @@ class Tally:
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
             f"dvc.lock cut off: {self.cut_locks} times, {self.removed_locks} of them unreadable",
             f"folders left empty in DVC's cache of runs, and removed: {self.emptied_runs}",
+            f"DVC's list of locks cut off, and removed: {self.cut_rwlocks}",
             f"longest time lost to a kill, since an epoch or a stage was kept: "
             f"{self.longest_lost_s:.1f} s",
         ]
@@ -225,11 +227,14 @@ class Rebuild:
         while_s = self.draw.uniform(0.01, self.reference.seconds[stage] / 20)
         if wish == "worker" and stage in ("fetch", "preprocess"):
             return Moment(stage, worker=True, wait_s=while_s)
-        names = sorted(self.reference.points[stage])
-        if stage == "train" and self.draw.random() < 0.5:
+        points = self.reference.points[stage]
+        names = sorted(points)
+        waiting = self.reference.epochs - self._epochs()
+        if stage == "train" and waiting and self.draw.random() < 0.5:
             names = [name for name in names if name.endswith((".npz", ".npz.#.tmp"))]
+            points = Counter(dict.fromkeys(names, waiting))
         point = self.draw.choice(names)
-        nth = self.draw.randint(1, self.reference.points[stage][point])
+        nth = self.draw.randint(1, points[point])
         return Moment(stage, point, nth, wait_s=while_s * (self.draw.random() < 1 / 3))
 
     def _await(
@@ -270,7 +275,7 @@ class Rebuild:
         self.say(f"rebuild {self.tally.equal}: equal, {len(found)} files")
 
     def _start(self, shell: str, mark: str, **environment: str) -> "subprocess.Popen[bytes]":
-        self._sweep_runs()
+        self._sweep()
         out = self.folder.with_name("said.txt").open("wb")
         with out:
             return subprocess.Popen(
@@ -280,12 +285,21 @@ class Rebuild:
                 | {"SHELL": f"/bin/{shell}", "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
 
-    def _sweep_runs(self) -> None:
-        """As docs/interruptions.md has it: DVC fails over a folder that a kill left empty there."""
+    def _sweep(self) -> None:
+        """As docs/interruptions.md has it: DVC fails over a folder that a kill left empty in its
+        cache of runs, and over a list of locks that a kill cut off."""
         for run in (self.folder / ".dvc/cache/runs").glob("*/*"):
             if not any(run.iterdir()):
                 run.rmdir()
                 self.tally.emptied_runs += 1
+        locks = self.folder / ".dvc/tmp/rwlock"
+        try:
+            json.loads(locks.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            pass
+        except ValueError:
+            locks.unlink()
+            self.tally.cut_rwlocks += 1
 
     def _past(self, stage: str) -> bool:
         """Whether the running DVC has started a stage that comes after `stage`."""

@@ -82,6 +82,23 @@ def test_dvc_fails_over_an_empty_folder_in_its_cache_of_runs(copied: Workspace) 
 
 
 @pytest.mark.slow
+def test_dvc_fails_over_a_list_of_locks_that_was_cut_off(copied: Workspace) -> None:
+    """As above; `make repro` removes one that is no JSON, and leaves one that is."""
+    locks = copied.folder / ".dvc/tmp/rwlock"
+    locks.write_text("")
+    failed = copied.run("dvc", "repro", "--single-item", "preprocess", expect=255)
+    assert "Unable to read RWLock-file" in failed.stderr
+    (line,) = [line for line in copied.text("Makefile").splitlines() if "rwlock" in line]
+    sweep = line.strip().removeprefix("@").replace("$(BIN)/", "")
+    copied.run("sh", "-c", sweep)
+    assert not locks.exists()
+    copied.run("dvc", "repro", "--single-item", "preprocess")
+    assert locks.exists()
+    copied.run("sh", "-c", sweep)
+    assert locks.exists()
+
+
+@pytest.mark.slow
 def test_kills_anywhere_change_no_byte(tmp_path: Path) -> None:
     """200 kills, or as many as KILLS says; about half an hour on two cores."""
     kills = int(os.environ.get("KILLS", "200"))
