@@ -7,6 +7,7 @@ import yaml
 
 from stages import causes, verify
 from stages.metrics.rebuilt import Moved, moved
+from tests.bench import seeds_apart
 from tests.spoiled import CASES, HERE, spoiled
 
 RECORD = yaml.safe_load((Path(__file__).parents[1] / "dvc.lock").read_text())["stages"]
@@ -58,6 +59,20 @@ def test_intervals_overlap_where_they_share_a_value(
     rebuilt: tuple[float, float, float], overlap: bool
 ) -> None:
     assert Moved("test.auroc", (0.9, 0.8, 1.0), rebuilt).overlap == overlap
+
+
+def test_pairs_of_seeds_are_counted_by_either_rule() -> None:
+    intervals = {"a": (0.9, 0.85, 0.95), "b": (0.84, 0.78, 0.9), "c": (0.7, 0.6, 0.77)}
+    draws = {
+        name: {"test": {"auroc": dict(zip(("value", "low", "high"), figure, strict=True))}}
+        for name, figure in intervals.items()
+    }
+    assert seeds_apart.lines(draws) == [
+        "3 seeds, 6 ordered pairs of record and rebuild",
+        "test.auroc: at most 0.2000",
+        "pairs with a headline figure outside the interval on record: 5",
+        "pairs with a headline figure whose intervals are apart: 4",
+    ]
 
 
 @pytest.mark.parametrize(
