@@ -118,7 +118,7 @@ def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, 
     now = yaml.safe_load((folder / experiments.LOCK).read_text(encoding="utf-8"))["stages"]
     pins = (folder / layout.LOCK).read_text(encoding="utf-8")
     here = causes.Machine(
-        instruction_set(), _recorded_class(rev), installed.differences(pins),
+        instruction_set(), _recorded_class(rev), installed.mismatched_pins(pins),
         str(yaml.safe_load((folder / layout.PARAMS).read_text("utf-8"))["fetch"]["source"]),
     )  # fmt: skip
     rebuilt = read_json(folder / layout.VALIDATION) | read_json(folder / layout.METRICS)

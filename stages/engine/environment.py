@@ -7,11 +7,12 @@ standard library alone.
 import argparse
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import venv
 from pathlib import Path
+
+from stages.engine.pins import read_pins
 
 LOCK = Path("requirements.lock")
 GPU_LOCK = Path("requirements-gpu.lock")
@@ -20,15 +21,16 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".lock-sha256"
 
 
-def stanza(lock_text: str, package: str) -> str:
-    """The lock's lines for one package: its pin and its hashes.
+def lines_of_pin(lock_text: str, package: str) -> str:
+    """Return the lock's lines for one package: its pin and its hashes.
 
-    Raises ValueError where the lock does not pin the package.
+    Raises:
+        ValueError: The lock does not pin the package.
     """
-    found = re.search(rf"^{re.escape(package)}==(?:.*\\\n)*.*\n", lock_text, flags=re.MULTILINE)
-    if found is None:
-        raise ValueError(f"{LOCK}: expected a pin of {package!r}, found none; run `make lock`")
-    return found.group()
+    for pin in read_pins(lock_text):
+        if pin.name == package:
+            return pin.text
+    raise ValueError(f"{LOCK}: expected a pin of {package!r}, found none; run `make lock`")
 
 
 def setup(lock: Path) -> None:
@@ -41,7 +43,7 @@ def setup(lock: Path) -> None:
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True)
     bootstrap = VENV / "uv.lock.txt"
-    bootstrap.write_text(stanza(text, "uv"))
+    bootstrap.write_text(lines_of_pin(text, "uv"))
     _run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
          "--require-hashes", "--no-deps", "-r", bootstrap)  # fmt: skip
     # Compiled here once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every stage

@@ -1,39 +1,41 @@
-"""What is installed, beside what a lock file pins."""
+"""Compare the installed packages with a lock file."""
 
 import importlib.metadata
-import re
 from collections.abc import Mapping
 
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(.*)$", re.MULTILINE)
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
+from stages.engine.pins import Pin, read_pins
 
 
-def differences(lock_text: str, installed: Mapping[str, str] | None = None) -> list[str]:
-    """Pinned packages that are installed otherwise, or not at all, one phrase each.
+def mismatched_pins(lock_text: str, installed: Mapping[str, str] | None = None) -> list[str]:
+    """List the pinned packages that are missing or installed in another version.
 
-    A pin for some platforms only may be missing. installed: version by name, default: those of
-    this process. Packages that the lock does not name are not looked at.
+    Args:
+        lock_text: Text of a lock file. Installed packages that it does not pin are ignored, and
+            one that it pins for other environments only may be missing.
+        installed: Versions by name; by default what this interpreter has.
+
+    Returns:
+        One phrase per package, sorted by name.
     """
     found = _installed() if installed is None else installed
-    have = {_plain(name): version for name, version in found.items()}
-    pins: dict[str, set[str]] = {}
-    everywhere: set[str] = set()
-    for name, version, rest in _PIN.findall(lock_text):
-        pins.setdefault(_plain(name), set()).add(version)
-        if ";" not in rest:
-            everywhere.add(_plain(name))
-    told = []
-    for name, versions in sorted(pins.items()):
-        version = have.get(name)
-        if version is None and name in everywhere:
-            told.append(f"{name} is not installed, pinned {' or '.join(sorted(versions))}")
-        elif version is not None and version not in versions:
-            told.append(f"{name} is {version}, pinned {' or '.join(sorted(versions))}")
-    return told
+    versions = {canonicalize_name(name): version for name, version in found.items()}
+    pins: dict[str, list[Pin]] = {}
+    for pin in read_pins(lock_text):
+        pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+    mismatches = []
+    for name, candidates in sorted(pins.items()):
+        version = versions.get(name)
+        here = [pin for pin in candidates if not pin.marker or Marker(pin.marker).evaluate()]
+        allowed = sorted({pin.version for pin in here or candidates})
+        if version is None and here:
+            mismatches.append(f"{name} is not installed, pinned {' or '.join(allowed)}")
+        elif version is not None and version not in allowed:
+            mismatches.append(f"{name} is {version}, pinned {' or '.join(allowed)}")
+    return mismatches
 
 
 def _installed() -> dict[str, str]:
     return {found.metadata["Name"]: found.version for found in importlib.metadata.distributions()}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

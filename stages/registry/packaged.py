@@ -21,6 +21,7 @@ from PIL import Image
 from stages.engine.closure import PACKAGE, code_digests, import_closure
 from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, write_json, write_text
+from stages.engine.pins import read_pins
 from stages.registry.digests import model_digest
 from stages.registry.record import Record
 
@@ -135,9 +136,8 @@ def requirements(root: Path, lock: Path) -> list[str]:
 def _pins(lock: Path) -> dict[str, list[str]]:
     """The lock's pins by distribution, one for each of its platforms, without their hashes."""
     pins: dict[str, list[str]] = {}
-    text = lock.read_text(encoding="utf-8")
-    for pin, name in re.findall(r"^(([\w.-]+)==[^\\\n]+)", text, flags=re.MULTILINE):
-        pins.setdefault(name, []).append(pin.strip())
+    for pin in read_pins(lock.read_text(encoding="utf-8")):
+        pins.setdefault(pin.name, []).append(pin.requirement)
     return pins
 
 
