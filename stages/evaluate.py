@@ -3,16 +3,17 @@
 import cv2
 import pandas as pd
 
-from stages import layout, params
 from stages.engine import seals
 from stages.engine.devices import configure
 from stages.engine.files import read_json, write_bytes, write_json, write_text
 from stages.engine.stage import run
 from stages.images.shards import open_shards
-from stages.metrics import baselines, card, curves, examples
+from stages.metrics import baselines, curves, examples
+from stages.metrics.pages import card
 from stages.metrics.report import report
 from stages.metrics.subject import subject
 from stages.network import operating_point, predict, saliency
+from stages.settings import params, paths
 
 
 def main() -> None:
@@ -20,20 +21,20 @@ def main() -> None:
     settings = params.load()
     options = settings.evaluate
     configure(settings.train.threads)
-    folder = layout.REPORT
-    layout.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
+    folder = paths.REPORT
+    paths.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
 
-    shards = open_shards(layout.SHARDS)
+    shards = open_shards(paths.SHARDS)
     test, train = shards.role("test"), shards.role("train")
-    seals.check(layout.MODEL)
-    model = predict.load_model(layout.MODEL / "model.keras")
-    point = operating_point.load(layout.MODEL / "operating_point.json")
+    seals.check(paths.MODEL)
+    model = predict.load_model(paths.MODEL / "model.keras")
+    point = operating_point.load(paths.MODEL / "operating_point.json")
     logit = predict.predictor(model)(test.pixels)
     probability = point.probability(logit)
     label, threshold = test.records["label"].to_numpy(), point.thresholds["decision"]
 
     shadows = baselines.fit(train.records, train.pixels)
-    truth = layout.RAW / "truth.csv"  # phantoms alone have one
+    truth = paths.RAW / "truth.csv"  # phantoms alone have one
     seals.check_one(truth)
     figures = {
         test.name: report(
@@ -56,13 +57,13 @@ def main() -> None:
 
     official = bool((test.records["source_split"] == "test").all())
     facts = card.Facts(shards.manifest, point.to_json(), int(model.count_params()), official)
-    validation = read_json(layout.VALIDATION)
-    write_text(layout.CARD, card.card(figures, validation, facts))
-    judged = subject(shards.manifest["digest"], layout.MODEL / "model.keras", figures, listed)
+    validation = read_json(paths.VALIDATION)
+    write_text(paths.CARD, card.card(figures, validation, facts))
+    judged = subject(shards.manifest["digest"], paths.MODEL / "model.keras", figures, listed)
     write_json(folder / "judged.json", judged)
-    write_json(layout.METRICS, figures)
+    write_json(paths.METRICS, figures)
     print(card.judged(figures, validation, facts))
 
 
 if __name__ == "__main__":
-    run(main, "evaluate", layout.REPORT / "metrics.json")
+    run(main, "evaluate", paths.REPORT / "metrics.json")

@@ -4,21 +4,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages import layout, params
 from stages.engine.files import read_json
 from stages.engine.stage import run
-from stages.sources import archive, kermany
-from stages.sources.folder import replacing_folder
+from stages.settings import params, paths
+from stages.sources import kermany
+from stages.sources.anonymise import anonymous
+from stages.sources.archives import archive
 from stages.sources.index import SOURCE, Film, Source, write_raw
 from stages.sources.options import FetchOptions
 from stages.sources.phantom import generate
-from stages.sources.private import anonymous
+from stages.sources.stored_zip import replacing_folder
 
 
 def main() -> None:
     """Bring the films of the source that params name, whole or not at all."""
     options = params.load().fetch
-    with replacing_folder(layout.RAW) as folder:
+    with replacing_folder(paths.RAW) as folder:
         films, source = _received(options, folder)
         count = write_raw(folder, films, source)
         cautions = read_json(folder / SOURCE).get("cautions", {})
@@ -35,11 +36,11 @@ def _received(options: FetchOptions, folder: Path) -> tuple[Iterator[Film], Sour
     if options.source == "kermany":
         films, source = kermany.receive(options.url, options.sha256, scratch=folder)
     else:
-        table = layout.from_root(options.labels) if options.labels else None
-        path = layout.from_root(options.path or "")
+        table = paths.from_root(options.labels) if options.labels else None
+        path = paths.from_root(options.path or "")
         films, source = archive.receive(path, options.sha256, table=table, scratch=folder)
     return anonymous(films, hash_names=options.hash_names), source
 
 
 if __name__ == "__main__":
-    run(main, "fetch", layout.RAW / "index.csv")
+    run(main, "fetch", paths.RAW / "index.csv")

@@ -7,21 +7,21 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from stages import digests, layout, params
 from stages.engine import journal
 from stages.engine.files import sha256_file, write_json
 from stages.engine.root import project_root
 from stages.engine.stage import run
-from stages.metrics.promotion import Verdict, floors
 from stages.registry.offer import Offer, offer, release
 from stages.registry.record import Record, read_identity, read_record
+from stages.registry.rule import Verdict, floors
 from stages.registry.store import find_store
+from stages.settings import digests, params, paths
 
 
 def main() -> None:
     """Write data/release.json from the files alone; then have the store show what they say."""
     released, offered = finished(params.load())
-    write_json(layout.RELEASE, released)
+    write_json(paths.RELEASE, released)
     print(offer(offered, find_store(project_root())))
 
 
@@ -30,7 +30,7 @@ def finished(everything: params.Params, root: Path = Path()) -> tuple[dict[str, 
     options = everything.register
     record, circumstances = left(everything, root)
     verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
-    offered = Offer(record, verdict, options.name, circumstances, root, root / layout.LOCK)
+    offered = Offer(record, verdict, options.name, circumstances, root, root / paths.LOCK)
     return release(record, verdict), offered
 
 
@@ -41,23 +41,23 @@ def left(
 
     judged: whether evaluate has run. Raises InputError where something is missing.
     """
-    shards, report = root / layout.SHARDS, root / layout.REPORT
+    shards, report = root / paths.SHARDS, root / paths.REPORT
     identity = read_identity(
         shards,
         params=digests.judged_params(everything),
         code=digests.judged_code(root),
-        lock=root / layout.LOCK,
+        lock=root / paths.LOCK,
     )
     record = read_record(
         identity,
         shards=shards,
-        audit=root / layout.AUDIT,
-        model=root / layout.MODEL,
-        validation=root / layout.VALIDATION,
+        audit=root / paths.AUDIT,
+        model=root / paths.MODEL,
+        validation=root / paths.VALIDATION,
         report=report if judged else None,
         pixels=dataclasses.asdict(everything.preprocess.pixels),
     )
-    last = [root / layout.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
+    last = [root / paths.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
     keys = [sha256_file(path) for path in last if path.exists()]
     told: dict[str, Any] = {}
     for key in (*keys, digests.training_digest(everything, identity.data, root)):

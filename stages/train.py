@@ -1,21 +1,21 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
-from stages import layout, params
-from stages.digests import training_digest
-from stages.engine import check, devices, journal, seals
+from stages.engine import devices, journal, seals
 from stages.engine.files import write_json, write_text
 from stages.engine.listener import listener
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, report
 from stages.metrics.monitor import Monitor
+from stages.settings import check, params, paths
+from stages.settings.digests import training_digest
 
 
 def main() -> None:
     """Train on the training films; choose epoch, calibration and thresholds on validation."""
     everything = params.load()
     options = everything.train
-    shards = open_shards(layout.SHARDS)
+    shards = open_shards(paths.SHARDS)
     digest = training_digest(everything, shards.manifest["digest"])
     devices.configure(options.threads)
 
@@ -26,16 +26,16 @@ def main() -> None:
     monitor = Monitor(judged)
     if options.monitor not in monitor.quantities:
         raise check.refuse("train.monitor", f"one of {monitor.quantities}", options.monitor)
-    folder = layout.CHECKPOINTS / digest
-    with listener("stages.live") as tell:
+    folder = paths.CHECKPOINTS / digest
+    with listener("stages.commands.live") as tell:
         trained = loop.train(
             options, loop.Films(films.pixels, films.records["label"].to_numpy()), monitor,
             image_px=everything.preprocess.image_px, folder=folder, on_epoch=tell,
         )  # fmt: skip
-        (layout.MODEL / seals.SEAL).unlink(missing_ok=True)  # of a model that goes
-        canonical.save(trained.model, layout.MODEL / "model.keras")
+        (paths.MODEL / seals.SEAL).unlink(missing_ok=True)  # of a model that goes
+        canonical.save(trained.model, paths.MODEL / "model.keras")
         # The saved file is what is judged from here on, here and everywhere.
-        model = predict.load_model(layout.MODEL / "model.keras")
+        model = predict.load_model(paths.MODEL / "model.keras")
         logits = monitor.logits(predict.predictor(model))
         point = operating_point.fit(
             {role.name: operating_point.pool(role.records, logits[role.name]) for role in judged},
@@ -51,18 +51,18 @@ def main() -> None:
             for role in judged
         }  # fmt: skip
         tell({"figures": figures})
-    write_json(layout.MODEL / "operating_point.json", point.to_json())
+    write_json(paths.MODEL / "operating_point.json", point.to_json())
     rows = [list(row.values()) for row in trained.history]
-    write_text(layout.MODEL / "history.csv", curves.csv(list(trained.history[0]), rows))
-    write_json(layout.VALIDATION, figures)
-    made = [layout.MODEL / name for name in ("model.keras", "operating_point.json", "history.csv")]
-    made.append(layout.VALIDATION)
-    seals.write(layout.MODEL, made, instruction_set=devices.instruction_set())
+    write_text(paths.MODEL / "history.csv", curves.csv(list(trained.history[0]), rows))
+    write_json(paths.VALIDATION, figures)
+    made = [paths.MODEL / name for name in ("model.keras", "operating_point.json", "history.csv")]
+    made.append(paths.VALIDATION)
+    seals.write(paths.MODEL, made, instruction_set=devices.instruction_set())
     checkpoints.clean_others(folder)
     journal.record(digest, "train", **trained.speed)
     for name, value in trained.speed.items():
         print(f"{name}: {value:.3f}")
-    print(f"kept epoch {trained.best_epoch} by {options.monitor}: {layout.MODEL}")
+    print(f"kept epoch {trained.best_epoch} by {options.monitor}: {paths.MODEL}")
 
 
 if __name__ == "__main__":

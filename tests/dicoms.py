@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 
-from stages.sources import transfer
+from stages.sources.dicom import transfer_syntax
 from stages.sources.index import Film
 
 # Devices write what the standard forbids; so does this.
@@ -29,20 +29,20 @@ WHO = {
     "SOPInstanceUID": "1.2.3.4",
 }
 SYNTAXES = {
-    "explicit little endian": transfer.EXPLICIT,
-    "implicit little endian": transfer.IMPLICIT,
-    "explicit big endian": transfer.BIG_ENDIAN,
-    "deflated": transfer.DEFLATED,
-    "RLE": transfer.RLE,
-    "JPEG lossless": transfer.JPEG[2],
-    "JPEG lossless, first order": transfer.JPEG[3],
-    "JPEG-LS": transfer.JPEG_LS[0],
-    "JPEG 2000": transfer.JPEG_2000[0],
+    "explicit little endian": transfer_syntax.EXPLICIT,
+    "implicit little endian": transfer_syntax.IMPLICIT,
+    "explicit big endian": transfer_syntax.BIG_ENDIAN,
+    "deflated": transfer_syntax.DEFLATED,
+    "RLE": transfer_syntax.RLE,
+    "JPEG lossless": transfer_syntax.JPEG[2],
+    "JPEG lossless, first order": transfer_syntax.JPEG[3],
+    "JPEG-LS": transfer_syntax.JPEG_LS[0],
+    "JPEG 2000": transfer_syntax.JPEG_2000[0],
 }
 """Those that lose nothing, by name."""
 
 
-def dicom_file(samples: NDArray[Any], syntax: str = transfer.EXPLICIT, **tags: Any) -> bytes:
+def dicom_file(samples: NDArray[Any], syntax: str = transfer_syntax.EXPLICIT, **tags: Any) -> bytes:
     """A DICOM file of stored samples, (rows, columns) in 8 or 16 bits; `tags` beside the usual ones
     or instead of them, and None for one that is left out.
 
@@ -69,8 +69,8 @@ def dicom_file(samples: NDArray[Any], syntax: str = transfer.EXPLICIT, **tags: A
     for keyword, value in {**WHO, **usual, **tags}.items():
         if value is not None:
             setattr(dataset, keyword, value)
-    if syntax in transfer.NATIVE:
-        stored = samples.byteswap() if syntax == transfer.BIG_ENDIAN else samples
+    if syntax in transfer_syntax.NATIVE:
+        stored = samples.byteswap() if syntax == transfer_syntax.BIG_ENDIAN else samples
         dataset.add_new("PixelData", "OB" if bits == 8 else "OW", stored.tobytes())
     else:
         dataset.PixelData = encapsulate([compress(samples, syntax, dataset.BitsStored)])
@@ -83,15 +83,15 @@ def dicom_file(samples: NDArray[Any], syntax: str = transfer.EXPLICIT, **tags: A
 def compress(samples: NDArray[Any], syntax: str, bits: int) -> bytes:
     """One frame of a compressed syntax; bits: stored ones."""
     codes = np.ascontiguousarray(samples).view(f"u{samples.itemsize}") & ((1 << bits) - 1)
-    if syntax == transfer.RLE:
+    if syntax == transfer_syntax.RLE:
         plain = pydicom.dcmread(io.BytesIO(dicom_file(codes)))
-        plain.compress(transfer.RLE, generate_instance_uid=False)
+        plain.compress(transfer_syntax.RLE, generate_instance_uid=False)
         return bytes(get_frame(plain.PixelData, 0, number_of_frames=1))
-    if syntax in transfer.JPEG_2000:
+    if syntax in transfer_syntax.JPEG_2000:
         return bytes(imagecodecs.jpeg2k_encode(codes, codecformat="j2k", bitspersample=bits))
-    if syntax in transfer.JPEG_LS:
+    if syntax in transfer_syntax.JPEG_LS:
         return bytes(imagecodecs.jpegls_encode(codes))
-    lossless = syntax in transfer.JPEG[2:]
+    lossless = syntax in transfer_syntax.JPEG[2:]
     return bytes(
         imagecodecs.jpeg8_encode(codes, bitspersample=bits, lossless=lossless or None, level=98)
     )

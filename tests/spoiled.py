@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from stages import causes
+from stages.history import causes
 
 HERE = causes.Machine("x86-64 avx512, Intel", "x86-64 avx512, Intel", (), "phantom")
 Record = dict[str, Any]

@@ -94,7 +94,7 @@ def light(path: Path) -> bool:
     return (
         room(path) in ("sources", "images")
         or path.name == "options.py"
-        or relative(path) in ("stages/params.py", "stages/layout.py")
+        or relative(path) in ("stages/settings/params.py", "stages/settings/paths.py")
     )
 
 

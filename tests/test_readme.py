@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from stages.metrics.results import say
+from stages.metrics.pages.tables import say
 from tests.workspace import BIN, ROOT, Workspace
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.images import duplicates, matched, splits, tail
-from stages.images.census import Census
+from stages.audit.census import Census
+from stages.images import duplicates, splits
 from stages.images.duplicates import Pair
 from stages.images.options import PreprocessOptions
 from stages.images.prepared import Prepared, prepare_all
 from stages.images.shards import Record, ShardWriter
-from stages.sources.folder import replacing_folder
+from stages.images.shift import matched, tail
 from stages.sources.index import StoredFilm, write_table
+from stages.sources.stored_zip import replacing_folder
 
 UNREADABLE = "unreadable.csv"
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stages.engine.errors import InputError
 from stages.images.dicom import decode_dicom
-from stages.sources.dicom import is_dicom
+from stages.sources.dicom.tags import is_dicom
 from stages.sources.header import read_header
 
 # A detector of 43 cm with pixels of 0.1 mm has 18 million; 16-bit samples of this many, 0.2 GB.

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.engine.errors import InputError
-from stages.sources import dicom, transfer
-from stages.sources.dicom import DicomFilm
+from stages.sources.dicom import tags as dicom
+from stages.sources.dicom import transfer_syntax
+from stages.sources.dicom.tags import DicomFilm
 
 # A film whose values use less than this share of their range, with no window to say which part,
 # would come out nearly black, and quietly.
@@ -127,7 +128,7 @@ def _samples(film: DicomFilm) -> NDArray[Any]:
     kind = np.dtype("<u2" if film.tags["BitsAllocated"] == 16 else "u1")
     if not film.pixel_data:
         raise InputError("expected a DICOM image, received one without pixel data")
-    if film.syntax == transfer.EXPLICIT:
+    if film.syntax == transfer_syntax.EXPLICIT:
         wanted = rows * columns * kind.itemsize
         if len(film.pixel_data) < wanted:
             raise InputError(
@@ -136,7 +137,7 @@ def _samples(film: DicomFilm) -> NDArray[Any]:
             )
         return np.frombuffer(film.pixel_data, kind, rows * columns).reshape(rows, columns)
     frame = _frame(film.pixel_data)
-    if film.syntax != transfer.RLE:
+    if film.syntax != transfer_syntax.RLE:
         _check_codestream(frame, film)
     samples = _decompressed(frame, film, kind)
     if samples.shape != (rows, columns) or samples.dtype.kind not in "ui":
@@ -161,7 +162,11 @@ def _frame(encapsulated: bytes) -> bytes:
 
 def _check_codestream(frame: bytes, film: DicomFilm) -> None:
     """Raises InputError before a picture of another size is decoded, or one that has no end."""
-    found = _size_of_jpeg_2000(frame) if film.syntax in transfer.JPEG_2000 else _size_of_jpeg(frame)
+    found = (
+        _size_of_jpeg_2000(frame)
+        if film.syntax in transfer_syntax.JPEG_2000
+        else _size_of_jpeg(frame)
+    )
     rows, columns = film.samples_shape
     if found != (columns, rows, 1):
         told = "no size" if found is None else "{} x {} and {} components".format(*found)
@@ -200,13 +205,13 @@ def _decompressed(frame: bytes, film: DicomFilm, kind: np.dtype[Any]) -> NDArray
 
     rows, columns = film.samples_shape
     try:
-        if film.syntax == transfer.RLE:
+        if film.syntax == transfer_syntax.RLE:
             room = bytearray(rows * columns * kind.itemsize)  # more than fits is an error
             found = imagecodecs.dicomrle_decode(frame, kind, out=room)
             samples = np.frombuffer(found, kind).reshape(rows, columns)
-        elif film.syntax in transfer.JPEG_2000:
+        elif film.syntax in transfer_syntax.JPEG_2000:
             samples = imagecodecs.jpeg2k_decode(frame)
-        elif film.syntax in transfer.JPEG_LS:
+        elif film.syntax in transfer_syntax.JPEG_LS:
             samples = imagecodecs.jpegls_decode(frame)
         else:
             samples = imagecodecs.jpeg8_decode(frame)

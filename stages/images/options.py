@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stages.engine import check
+from stages.settings import check
 
 ASPECTS = ("keep", "stretch")
 LEVELS = ("stop", "warn", "ignore")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.engine.errors import InputError
 from stages.engine.parallel import map_in_order
 from stages.images.options import PixelOptions, PreprocessOptions
-from stages.images.pixelfile import PixelFile
+from stages.images.pixel_file import PixelFile
 from stages.images.resize import prepare
 from stages.sources.index import StoredFilm
 

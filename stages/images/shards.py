@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_json
-from stages.images.pixelfile import PixelFile
+from stages.images.pixel_file import PixelFile
 from stages.sources.index import IndexRow, write_table
 
 if TYPE_CHECKING:  # reading needs pandas; writing, and predicting, must not wait for it

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.engine import check
+from stages.settings import check
 
 
 @dataclass(frozen=True)

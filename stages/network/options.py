@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.engine.check import at_least, between, one_of, ordered, refuse
+from stages.settings.check import at_least, between, one_of, ordered, refuse
 
 BACKBONES = (
     "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase", "DenseNet121", "DenseNet169", "DenseNet201",

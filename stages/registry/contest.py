@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stages.engine.errors import InputError
 from stages.images.shards import Shards, open_shards
 from stages.metrics.comparison import Paired
-from stages.registry.packaged import check, member
+from stages.registry.packaging import check, member
 from stages.sources.index import open_raw
 
 SHIFTS = ("val_matched", "val_tail")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.engine.files import digest
-from stages.metrics.promotion import Verdict
 from stages.registry.record import NOT_RECORDED, Record, circumstance, plain
+from stages.registry.rule import Verdict
 
 GATE = "\n\n### Gate\n\n"
 """Before what `promote` adds to a description, which outlives a new note."""

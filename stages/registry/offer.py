@@ -10,11 +10,11 @@ from typing import Any
 from stages.engine import patience
 from stages.engine.errors import InputError
 from stages.engine.files import digest
-from stages.metrics.promotion import Verdict
 from stages.registry import aliases
 from stages.registry.glance import shown_version
 from stages.registry.note import Note, note
 from stages.registry.record import Record
+from stages.registry.rule import Verdict
 from stages.registry.store import Store, knock, open_store, reason
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from stages.engine.check import between, refuse
+from stages.settings.check import between, refuse
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stages.registry import packaged, views
+from stages.registry import packaging, views
 from stages.registry.note import GATE, Note
 from stages.registry.record import NOT_RECORDED, Record, plain
 from stages.registry.store import Store, locked
@@ -103,7 +103,7 @@ def _logged_model(
             artifact_path=model.artifact_location, model_uuid=model.model_id,
             run_id=run_id, model_id=model.model_id,
         )  # fmt: skip
-        packaged.save(folder, record, root=root, lock=lock, mlflow_model=address)
+        packaging.save(folder, record, root=root, lock=lock, mlflow_model=address)
         client.log_model_artifacts(model.model_id, str(folder))
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     client.finalize_logged_model(model.model_id, "READY")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from stages.engine.errors import InputError
-from stages.sources import dicom
+from stages.sources.dicom import tags
 
 # Pillow's own alarm for huge images would come before ours and does not name the file;
 # nothing here asks Pillow for pixels, and `images.decode` refuses by `width` and `height`.
@@ -51,8 +51,8 @@ def read_header(data: bytes) -> Header:
     """
     if not data:
         raise InputError(f"expected {_EXPECTED}, received an empty file")
-    if dicom.is_dicom(data):
-        film = dicom.read(data, pixels=False)
+    if tags.is_dicom(data):
+        film = tags.read(data, pixels=False)
         film.refuse_unusable()
         width, height = film.shown_size
         return Header(width, height, film.mode, False, None, 1, cautions=film.cautions)

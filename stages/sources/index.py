@@ -22,8 +22,8 @@ from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes, write_json
 from stages.sources import names
-from stages.sources.folder import StoredZip
 from stages.sources.header import Header, read_header
+from stages.sources.stored_zip import StoredZip
 
 FILMS = "films.zip"
 INDEX = "index.csv"

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from stages.engine.addresses import without_secrets
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
-from stages.sources import archive, cache
+from stages.sources import cache
+from stages.sources.archives import archive
 from stages.sources.download import PATIENCE, Patience, download
 from stages.sources.index import Film, Source
 from stages.sources.options import MENDELEY_V2

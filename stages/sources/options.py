@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from stages.engine import check
 from stages.engine.errors import InputError
+from stages.settings import check
 from stages.sources.phantom.options import PhantomOptions
 
 MENDELEY_V2 = "13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36"

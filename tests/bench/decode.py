@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from stages.images.build import build
 from stages.images.options import AuditOptions, PreprocessOptions
-from stages.sources import archive
+from stages.sources.archives import archive
 from stages.sources.index import Film, open_raw, write_raw
 
 OPTIONS = PreprocessOptions(

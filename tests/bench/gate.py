@@ -16,10 +16,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import params
 from stages.metrics.comparison import Paired, differences, margins
-from stages.metrics.promotion import Verdict, not_worse
 from stages.registry.options import RuleOptions
+from stages.registry.rule import Verdict, not_worse
+from stages.settings import params
 
 SICK_PATIENTS, SICK_FILMS = 311, 525
 NORMAL_PATIENTS, NORMALS, COPIES = 154, 171, 5

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stages import layout
+from stages.settings import paths
 from tests.workspace import ROOT, Workspace, copy_tree
 
 KINDS = ("shipped", "free")
@@ -35,8 +35,8 @@ def main() -> None:
     if arguments.kind:
         child(free=arguments.kind == "free")
         return
-    if not (ROOT / layout.SHARDS / "manifest.json").exists():
-        parser.error(f"{layout.SHARDS}: expected shards, found none; run `dvc repro preprocess`")
+    if not (ROOT / paths.SHARDS / "manifest.json").exists():
+        parser.error(f"{paths.SHARDS}: expected shards, found none; run `dvc repro preprocess`")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     ratios, shares = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -65,15 +65,15 @@ def main() -> None:
 def tree(folder: Path, epochs: int) -> Workspace:
     """A copy of this tree with its own params but for `epochs`, and its shards."""
     workspace = copy_tree(folder)
-    (folder / layout.PARAMS).write_bytes((ROOT / layout.PARAMS).read_bytes())
+    (folder / paths.PARAMS).write_bytes((ROOT / paths.PARAMS).read_bytes())
     workspace.params({"train.epochs": epochs})
-    shutil.copytree(ROOT / layout.SHARDS, folder / layout.SHARDS)
+    shutil.copytree(ROOT / paths.SHARDS, folder / paths.SHARDS)
     return workspace
 
 
 def measure(workspace: Workspace, kind: str) -> dict[str, float]:
     """Train from nothing in a process of its own; what its last line tells."""
-    for left in (workspace.folder / ".cache", workspace.folder / layout.MODEL):
+    for left in (workspace.folder / ".cache", workspace.folder / paths.MODEL):
         shutil.rmtree(left, ignore_errors=True)
     said = workspace.run(sys.executable, "-m", __spec__.name, "--kind", kind, seconds=3600).stdout
     told: dict[str, float] = json.loads(said.splitlines()[-1])
@@ -82,9 +82,10 @@ def measure(workspace: Workspace, kind: str) -> dict[str, float]:
 
 def child(*, free: bool) -> None:
     """Be the stage `train`, with clocks on it and without its listener."""
-    from stages import digests, train
+    from stages import train
     from stages.engine import devices, files, journal, listener, seals
     from stages.network import checkpoints
+    from stages.settings import digests
 
     @contextlib.contextmanager
     def nobody(_: str) -> Iterator[Callable[[Any], None]]:

@@ -10,8 +10,8 @@ import itertools
 from collections import defaultdict
 from typing import Any
 
-from stages import experiments
-from stages.metrics.rebuilt import Moved, moved
+from stages.history import experiments
+from stages.history.moved_figures import Moved, moved
 
 
 def drawn(prefix: str) -> dict[str, dict[str, Any]]:

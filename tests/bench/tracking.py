@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stages.engine import seals
 from stages.engine.files import read_json
-from stages.lineage import md5
+from stages.history.lineage import md5
 from tests.registry.server import Server
 from tests.registry.told import runs, whole
 from tests.workspace import ROOT, Workspace, copy_tree
@@ -44,7 +44,7 @@ def tree(folder: Path, *, default: bool) -> Workspace:
 
 def silence(workspace: Workspace) -> None:
     """Take out what tells the store: the listener's program, and what `register` says to it."""
-    (workspace.folder / "stages/live.py").write_text("", encoding="utf-8")
+    (workspace.folder / "stages/commands/live.py").write_text("", encoding="utf-8")
     path = workspace.folder / "stages/register.py"
     text, count = re.subn(r"\n    print\(offer\(.*", "", path.read_text(encoding="utf-8"))
     assert count == 1

@@ -13,7 +13,7 @@ from PIL import Image
 
 from stages.engine.errors import InputError
 from stages.images.decode import decode
-from stages.sources import transfer
+from stages.sources.dicom import transfer_syntax
 from tests.dicoms import dicom_file
 from tests.films import encoded, picture
 
@@ -111,19 +111,21 @@ KINDS: dict[str, Kind] = {
     "WebP": Kind(encoded(GREY, "WEBP")),
     "DICOM, 8 bits": Kind(dicom_file(GREY), GREY),
     "DICOM, signed, 16 bits, JPEG-LS": Kind(
-        dicom_file((GREY.astype(np.int32) * 257 - 32768).astype(np.int16), transfer.JPEG_LS[0]),
+        dicom_file(
+            (GREY.astype(np.int32) * 257 - 32768).astype(np.int16), transfer_syntax.JPEG_LS[0]
+        ),
         GREY,
     ),
     "DICOM, MONOCHROME1, RLE": Kind(
-        dicom_file(255 - GREY, transfer.RLE, PhotometricInterpretation="MONOCHROME1"), GREY
+        dicom_file(255 - GREY, transfer_syntax.RLE, PhotometricInterpretation="MONOCHROME1"), GREY
     ),
     "DICOM without its preamble": Kind(dicom_file(GREY)[132:], GREY),
     "DICOM, multi-frame": Kind(dicom_file(GREY, NumberOfFrames=2)),
     "DICOM, colour": Kind(dicom_file(GREY, SamplesPerPixel=3, PhotometricInterpretation="RGB")),
     "DICOM, half of it": Kind(dicom_file(BIG)[:50_000]),
-    "DICOM, half of it, JPEG": Kind(dicom_file(BIG, transfer.JPEG[3])[:15_000]),
+    "DICOM, half of it, JPEG": Kind(dicom_file(BIG, transfer_syntax.JPEG[3])[:15_000]),
     "DICOM, 12 bits in 16, no window": Kind(dicom_file(GREY.astype(np.uint16) * 15)),
-    "DICOM, a JPEG of another size in it": Kind(dicom_file(GREY, transfer.JPEG[3], Rows=30)),
+    "DICOM, a JPEG of another size in it": Kind(dicom_file(GREY, transfer_syntax.JPEG[3], Rows=30)),
     "DICOM, 20,000 x 20,000": Kind(dicom_file(GREY, Rows=20_000, Columns=20_000)),
     "DICOM, no picture in it": Kind(dicom_file(GREY, Rows=None, Columns=None)),
 }

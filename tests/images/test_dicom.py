@@ -16,10 +16,12 @@ from stages.images.decode import decode
 from stages.images.dicom import greys, window
 from stages.images.options import PixelOptions
 from stages.images.resize import prepare
-from stages.sources import archive, dicom, transfer
+from stages.sources.anonymise import anonymous, without_person
+from stages.sources.archives import archive
+from stages.sources.dicom import tags as dicom
+from stages.sources.dicom import transfer_syntax
 from stages.sources.header import read_header
 from stages.sources.index import Film, open_raw, write_raw
-from stages.sources.private import anonymous, without_person
 from tests.dicoms import SECRET, SYNTAXES, as_dicom, compress, dicom_file, table
 from tests.films import SOURCE, encoded, options, paths, picture
 
@@ -56,11 +58,13 @@ def test_lossless_syntaxes_give_the_picture_itself(
 
 
 def test_a_jpeg_in_a_dicom_is_that_jpeg() -> None:
-    jpeg = compress(GREY, transfer.JPEG[0], 8)
-    assert np.array_equal(decode(dicom_file(GREY, transfer.JPEG[0])), decode(jpeg))
+    jpeg = compress(GREY, transfer_syntax.JPEG[0], 8)
+    assert np.array_equal(decode(dicom_file(GREY, transfer_syntax.JPEG[0])), decode(jpeg))
 
 
-@pytest.mark.parametrize(("syntax", "bits"), [(transfer.JPEG[1], 12), (transfer.JPEG_LS[1], 8)])
+@pytest.mark.parametrize(
+    ("syntax", "bits"), [(transfer_syntax.JPEG[1], 12), (transfer_syntax.JPEG_LS[1], 8)]
+)
 def test_lossy_syntaxes_are_near(syntax: str, bits: int) -> None:
     pixels = decode(dicom_file(scaled(bits), syntax, BitsStored=bits))
     assert np.abs(pixels.astype(int) - GREY).max() <= 2
@@ -104,7 +108,7 @@ def test_tables_stand_for_rescale_and_window() -> None:
 
 def test_a_table_has_the_files_order_of_bytes() -> None:
     whole = list(range(256))
-    film = dicom_file(GREY, transfer.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
+    film = dicom_file(GREY, transfer_syntax.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
     assert np.array_equal(decode(film), GREY)
     assert np.array_equal(decode(without_person(film)), GREY)
 
@@ -155,16 +159,19 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a shifted high bit": (dicom_file(scaled(16), BitsStored=12, HighBit=15), "the high bit 11"),
     "no picture": (dicom_file(GREY, Rows=None), "received one without Rows"),
     "cut short": (cut(dicom_file(BIG)), "DICOM file is cut short"),
-    "cut short, JPEG": (cut(dicom_file(BIG, transfer.JPEG[3])), "cut short"),
-    "cut short, RLE": (cut(dicom_file(BIG, transfer.RLE)), "cut short"),
-    "cut short, deflated": (cut(dicom_file(BIG, transfer.DEFLATED)), "cut short|without"),
+    "cut short, JPEG": (cut(dicom_file(BIG, transfer_syntax.JPEG[3])), "cut short"),
+    "cut short, RLE": (cut(dicom_file(BIG, transfer_syntax.RLE)), "cut short"),
+    "cut short, deflated": (cut(dicom_file(BIG, transfer_syntax.DEFLATED)), "cut short|without"),
     "less pixels than it says": (dicom_file(GREY, Rows=30), "expected 1,200 bytes of pixels"),
     "a JPEG of another size": (
-        dicom_file(GREY, transfer.JPEG[3], Rows=30),
+        dicom_file(GREY, transfer_syntax.JPEG[3], Rows=30),
         "expected a compressed picture of 40 x 30 grey pixels, received 40 x 24 and 1 component",
     ),
-    "a JPEG 2000 of another size": (dicom_file(GREY, transfer.JPEG_2000[0], Rows=30), "40 x 24"),
-    "an RLE of another size": (dicom_file(GREY, transfer.RLE, Rows=30), "of uint8|damaged"),
+    "a JPEG 2000 of another size": (
+        dicom_file(GREY, transfer_syntax.JPEG_2000[0], Rows=30),
+        "40 x 24",
+    ),
+    "an RLE of another size": (dicom_file(GREY, transfer_syntax.RLE, Rows=30), "of uint8|damaged"),
     "a window of no width": (
         dicom_file(GREY, WindowCenter=5, WindowWidth=0),
         "of a positive width",
@@ -174,7 +181,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "entries of 8 bits in a look-up table",
     ),
     "a compressed picture of a given length": (
-        dicom_file(GREY, transfer.JPEG[3]).replace(
+        dicom_file(GREY, transfer_syntax.JPEG[3]).replace(
             b"OB\0\0\xff\xff\xff\xff", b"OB\0\0\xff\xff\0\0"
         ),
         r"damaged \(ValueError\)",
@@ -209,9 +216,9 @@ def test_refused_with_a_reason_that_names_nobody(kind: str) -> None:
 
 
 def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "MAX_INFLATED_BYTES", 1000)
+    monkeypatch.setattr(transfer_syntax, "MAX_INFLATED_BYTES", 1000)
     with pytest.raises(InputError, match="unpacks to more than 1,000 bytes"):
-        decode(dicom_file(BIG, transfer.DEFLATED))
+        decode(dicom_file(BIG, transfer_syntax.DEFLATED))
 
 
 def test_the_most_pixels_are_those_of_any_film(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.images import matched
 from stages.images.build import build
 from stages.images.shards import open_shards
-from stages.sources import archive
+from stages.images.shift import matched
+from stages.sources.archives import archive
 from stages.sources.index import open_raw, write_raw
 from tests.films import options
 

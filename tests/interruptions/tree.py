@@ -51,7 +51,7 @@ def _kind(words: str) -> str:
         return "tracker"
     if "loky" in words:
         return "worker"
-    if "stages.live" in words:
+    if "stages.commands.live" in words:
         return "live"
     if "-c exec" in words:
         return "shell"

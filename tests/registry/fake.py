@@ -6,9 +6,9 @@ from typing import Any
 
 from stages.engine import seals
 from stages.engine.files import sha256_bytes, sha256_file, write_json
-from stages.metrics.promotion import Verdict, floors
 from stages.registry.offer import Offer
 from stages.registry.record import Identity, Record, read_identity, read_record
+from stages.registry.rule import Verdict, floors
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"

@@ -16,9 +16,9 @@ NAME = "pneumonia-phantom"
 
 def main(version: str, dies_at: str, wait_for: str) -> None:
     from stages.engine.errors import InputError
-    from stages.registry.promote import promote
+    from stages.registry.gate import promote
     from stages.registry.store import find_store, open_store
-    from tests.registry.test_promote import gate
+    from tests.registry.test_gate import gate
 
     store = find_store(Path.cwd())
     client = open_store(store)

@@ -16,7 +16,7 @@ import pytest
 from stages.registry import history
 from stages.registry.store import Store, open_store
 from tests.registry import fake
-from tests.registry.test_promote import NAME, versions
+from tests.registry.test_gate import NAME, versions
 
 pytestmark = pytest.mark.slow
 

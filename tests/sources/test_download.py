@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from stages.engine.errors import InputError
-from stages.sources import archive, kermany
+from stages.sources import kermany
+from stages.sources.archives import archive
 from stages.sources.download import PATIENCE, download
-from tests.sources.broken import SOUND, zip_of
+from tests.sources.archives.broken import SOUND, zip_of
 from tests.sources.faults import BODY, FAULTS, IMPATIENT, QUICK, SHA256, serving
 
 NAME = f"{SHA256}.zip"

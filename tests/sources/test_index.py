@@ -5,8 +5,8 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes
-from stages.sources.folder import replacing_folder
 from stages.sources.index import open_raw, read_index, write_raw
+from stages.sources.stored_zip import replacing_folder
 from tests.films import SOURCE, encoded, films, paths, picture, raw
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stages.engine.files import sha256_file
 from tests.films import zipped
-from tests.sources.broken import SOUND
+from tests.sources.archives.broken import SOUND
 from tests.workspace import Workspace, copy_tree
 
 FEW = {"fetch.phantom.patients_train": 6, "fetch.phantom.patients_test": 4}

@@ -9,7 +9,6 @@ import numpy as np
 
 from stages.engine.parallel import map_in_order
 from stages.sources import names
-from stages.sources.folder import StoredZip
 from stages.sources.index import Film, Source, write_table
 from stages.sources.phantom.anatomy import draw_child, draw_pose
 from stages.sources.phantom.cohort import Planned, plan
@@ -17,6 +16,7 @@ from stages.sources.phantom.encode import jpeg, png
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
 from stages.sources.phantom.sites import SITES
+from stages.sources.stored_zip import StoredZip
 
 TRUTH: Final = "truth.csv"
 MASKS: Final = "masks.zip"

@@ -41,7 +41,7 @@ class _Points:
     def role(self) -> str:
         """The stage that this process is of; `dvc` with the stage that it started last."""
         words = " ".join(sys.orig_argv[:4])
-        if "stages.live" in words:
+        if "stages.commands.live" in words:
             return "live"
         if "loky" in words or "resource_tracker" in words:
             return "worker"

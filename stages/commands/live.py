@@ -1,0 +1,39 @@
+"""Shows a training in MLflow while it runs; started by the stage `train`, which it can't harm.
+
+Reads one JSON message per line: an epoch's row, or {"figures": ...} by role.
+"""
+
+import json
+import sys
+
+from stages.engine import journal
+from stages.engine.root import project_root
+from stages.engine.stage import run
+from stages.registry.live import live_run
+from stages.registry.record import read_identity
+from stages.registry.store import find_store
+from stages.settings import digests, params, paths
+
+
+def main() -> None:
+    """Listen until the other side closes."""
+    everything = params.load()
+    identity = read_identity(
+        paths.SHARDS,
+        params=digests.judged_params(everything),
+        code=digests.judged_code(),
+        lock=paths.LOCK,
+    )
+    store = find_store(project_root())
+    seen = {"train": journal.circumstances()}
+    with live_run(store, everything.register.name, identity, seen) as tell:
+        for line in sys.stdin:
+            message = json.loads(line)
+            if "figures" in message:
+                tell.figures(message["figures"])
+            else:
+                tell(message)
+
+
+if __name__ == "__main__":
+    run(main)

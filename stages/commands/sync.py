@@ -1,0 +1,94 @@
+"""Have the tracking store show every run whose files are at hand: the command `pneumonia sync`.
+
+First the run under data/, then each DVC experiment and each commit of dvc.lock, made from what
+git and DVC's cache keep.
+"""
+
+import tempfile
+from pathlib import Path
+
+from stages import register
+from stages.engine.errors import InputError
+from stages.engine.root import project_root
+from stages.history import experiments, past
+from stages.history.past import MissingError, Past
+from stages.registry.offer import offer, show_past, trouble
+from stages.registry.store import Store, find_store, open_store, reason
+from stages.settings import params, paths
+
+
+def sync() -> int:
+    """Tell the store what it lacks, one line for each run; 0.
+
+    Raises InputError where the store gives no answer, or stops giving any.
+    """
+    everything = params.load()
+    if not Path(".dvc").is_dir():
+        raise InputError(
+            ".dvc: expected a DVC repository, found none; run from the repository's root"
+        )
+    store = find_store(project_root())
+    open_store(store)  # one that is down is an error here, where someone waits for it
+    try:
+        _workspace(everything, store)
+        _history(store)
+    except Exception as error:
+        if isinstance(error, InputError) or not trouble(error):
+            raise
+        raise InputError(
+            f"{store}: stopped answering ({reason(store, error)}); what was told is kept, so run "
+            "`pneumonia sync` again"
+        ) from None
+    return 0
+
+
+def _workspace(everything: params.Params, store: Store) -> None:
+    if not (paths.SHARDS / "manifest.json").exists():
+        print("data/: nothing to show yet; `dvc pull` or `dvc repro` brings it")
+        return
+    judged = past.workspace()
+    if judged is None:
+        print("data/: not shown, dvc.lock tells of other code, params or files; run `dvc repro`")
+    elif judged:
+        print(offer(register.finished(everything)[1], store, limited=False))
+    else:
+        record, told = register.left(everything, judged=False)
+        new = show_past(store, everything.register.name, record, told, None)
+        print(f"data/: trained and not judged, shown {'now' if new else 'already'}")
+
+
+def _history(store: Store) -> None:
+    cache = Path(experiments.dvc("cache", "dir", quiet=True).strip())
+    count = dict.fromkeys(("now", "already", "elsewhere"), 0)
+    for one in past.listed():
+        try:
+            new = _show(one, cache, store)
+        except MissingError:
+            count["elsewhere"] += 1
+            print(f"{one}: not shown, DVC's cache lacks some of it")
+        except (InputError, ValueError) as error:
+            print(f"{one}: not shown, {reason(store, error)}")
+        else:
+            if new is not None:
+                count["now" if new else "already"] += 1
+            if new:
+                print(f"{one}: shown now")
+    hint = ""
+    if count["elsewhere"]:
+        hint = f", {count['elsewhere']} not in DVC's cache (`dvc fetch --all-commits`)"
+    print(f"history: {count['now']} shown now, {count['already']} already{hint}")
+
+
+def _show(one: Past, cache: Path, store: Store) -> bool | None:
+    """Whether anything of this run was lacking; None where its dvc.lock is not of its tree."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        judged = past.bring(one, cache, root)
+        if judged is None:
+            return None
+        everything = params.load(root / paths.PARAMS)
+        record, told = register.left(everything, root, judged=judged)
+        offered = register.finished(everything, root)[1] if judged else None
+        if one.experiment and "train" not in told:  # git knows this much
+            told["train"] = {"dvc_experiment": one.experiment, "git_commit": one.commit}
+        return show_past(store, everything.register.name, record, told, offered)

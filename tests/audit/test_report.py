@@ -1,0 +1,136 @@
+"""The audit by its doors: what preprocess writes beside the shards, when it stops, the command."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from stages.audit import report
+from stages.commands import main
+from stages.engine.errors import InputError
+from stages.engine.files import read_json, sha256_file
+from stages.images.build import Built, build
+from stages.images.options import AuditOptions, PreprocessOptions
+from stages.images.shards import open_shards
+from stages.sources.index import open_raw
+from tests.films import encoded, options, paths, picture, raw, zipped
+from tests.workspace import ROOT, copy_tree
+
+# An official test split of other patients.
+WITH_TEST = [re.sub(r"(IM-|person)", r"\g<1>9", path) for path in paths(3, "test")] + paths()
+TEST_FILM = "test/NORMAL/IM-90001-0001.jpeg"
+TRAIN_FILM = "train/NORMAL/IM-0002-0001.jpeg"
+# The same film, saved anew and a little brighter.
+LEAK = {TEST_FILM: encoded(picture(TRAIN_FILM) // 2 + 60, quality=60)}
+KEPT = AuditOptions("warn", "warn", "warn", 0.75)
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def audited(
+    names: list[str],
+    broken: dict[str, bytes] | None = None,
+    how: PreprocessOptions | None = None,
+    workers: int = 1,
+) -> Built:
+    how = how or options()
+    films, source = open_raw(raw(Path("data/raw"), names, broken))
+    folder = Path("data/shards")
+    return build(films, source, how, folder, workers=workers, judge=lambda b: report.write(b, how))
+
+
+def digests() -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in sorted(Path("data/audit").iterdir())}
+
+
+def test_the_account_is_whole_and_the_same_from_any_number_of_workers() -> None:
+    how = options(tail_fraction=0.2)
+    audited(paths(), {paths()[0]: b"broken"}, how)
+    before = digests()
+    assert set(before) == {"findings.json", "audit.md", "contact.png", "means.png"}
+    found = read_json(Path("data/audit/findings.json"))
+    assert found["data"] == read_json(Path("data/shards/manifest.json"))["digest"]
+    assert set(found["roles"]) == set(found["probes"]) == {"train", "val", "test", "val_tail"}
+    assert [film["path"] for film in found["unreadable"]] == [paths()[0]]
+    assert "IM-0001-0001.jpeg`: expected a JPEG" in Path("data/audit/audit.md").read_text()
+    audited(paths(), {paths()[0]: b"broken"}, how, workers=4)
+    assert digests() == before
+
+
+def test_patients_who_share_a_film_are_kept_together(capsys: pytest.CaptureFixture[str]) -> None:
+    # A film of each of the patients 6 to 10 is that of a patient from 1 to 5, saved anew.
+    name = "train/NORMAL/IM-{:04d}-0001.jpeg".format
+    pairs = [(name(number), name(number + 5)) for number in range(1, 6)]
+    broken = {b: encoded(picture(a), quality=40) for a, b in pairs}
+    built = audited(paths(), broken)
+    records = open_shards(Path("data/shards")).records.set_index("id")
+    for one, twin in pairs:
+        assert records["role"][one] == records["role"][twin]
+        assert records["split_group"][one] == records["split_group"][twin]
+    assert built.census.merged_groups == 5
+    assert "none of them across roles" in capsys.readouterr().out
+
+
+def test_a_leak_stops_with_its_account_and_leaves_the_earlier_shards(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    audited(WITH_TEST)
+    before = {path.name: sha256_file(path) for path in Path("data/shards").iterdir()}
+    with pytest.raises(InputError, match="1 film stands on both sides of a split") as error:
+        audited(WITH_TEST, LEAK)
+    assert TRAIN_FILM in str(error.value)
+    assert {p.name: sha256_file(p) for p in Path("data/shards").iterdir()} == before
+    assert sorted(p.name for p in Path("data").iterdir()) == ["audit", "raw", "shards"]
+    (finding,) = [
+        one for one in read_json(Path("data/audit/findings.json"))["findings"]
+        if one["level"] == "stop"
+    ]  # fmt: skip
+    assert finding["name"] == "leaks"
+    # Warned instead, the data set is made, and its digest does not depend on the level.
+    capsys.readouterr()
+    warned = audited(WITH_TEST, LEAK, options(audit=KEPT))
+    assert "audit: WARN (leaks): 1 film stands" in capsys.readouterr().out
+    ignored = audited(WITH_TEST, LEAK, options(audit=AuditOptions("ignore", "warn", "warn", 0.5)))
+    assert warned.manifest["digest"] == ignored.manifest["digest"]
+
+
+def test_the_command_prints_the_account(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+    assert main.main(["audit"]) == 1
+    assert "data/audit/findings.json: expected a file, found none" in capsys.readouterr().err
+    audited(paths())
+    capsys.readouterr()
+    assert main.main(["audit"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == Path("data/audit/audit.md").read_text()
+    assert not shown.err
+    Path("data/shards/manifest.json").write_text(json.dumps({"digest": "other"}))
+    assert report.show(argparse.Namespace(json=True)) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["format"] == 1
+    assert "does not hold the films of this audit" in shown.err
+
+
+@pytest.mark.slow
+def test_a_leak_stops_the_pipeline_until_a_param_lets_it_go_on(tmp_path: Path) -> None:
+    workspace = copy_tree(tmp_path / "repository")
+    films = {name: encoded(picture(name)) for name in WITH_TEST} | LEAK
+    zipped(tmp_path / "films.zip", {f"set/{name}": data for name, data in films.items()})
+    workspace.params({"fetch.source": "archive", "fetch.path": "../films.zip"})
+    stopped = workspace.run("dvc", "repro", "preprocess", expect=255)
+    assert "error: data/raw: the audit stops here" in stopped.stderr
+    assert not (workspace.folder / "data/shards").exists()
+    assert "1 film stands on both sides" in workspace.run("pneumonia", "audit").stdout
+    seen = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
+    assert "data/audit" not in seen
+    workspace.params({"preprocess.audit.leaks": "warn"})
+    assert "WARN (leaks)" in workspace.run("dvc", "repro", "preprocess").stdout
+    assert (workspace.folder / "data/shards/manifest.json").exists()
+    shown = tmp_path / "plots"
+    workspace.run("dvc", "plots", "show", "--out", str(shown))
+    assert "data_audit_means.png" in (shown / "index.html").read_text(encoding="utf-8")

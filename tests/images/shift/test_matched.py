@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.engine.errors import InputError
+from stages.images.build import build
+from stages.images.decode import decode
+from stages.images.resize import resize
+from stages.images.scalars import sharpness, texture
+from stages.images.shards import open_shards
+from stages.images.shift import matched
+from stages.images.shift.reacquire import NativeFilm, PixelFilm, encode_jpeg
+from stages.sources.header import read_header
+from stages.sources.index import Film, open_raw, write_raw
+from tests.films import SOURCE, encoded, options, paths, picture
+
+
+def squeezed(name: str, tall: int) -> bytes:
+    """A square copy of a film that was `tall` percent higher than wide."""
+    rough = np.random.default_rng(len(name)).integers(0, 256, (2 * tall, 200), dtype=np.uint8)
+    return encoded(resize(rough, 96, 96), "PNG")
+
+
+def test_pixel_road_meets_texture_and_sharpness() -> None:
+    normal, donor = squeezed("normal", 130), encoded(picture("donor", 96, 96), "PNG")
+    copy = PixelFilm(normal).like(donor)
+    before, wanted = decode(normal), decode(donor)
+    assert copy.pixels.shape == (96, 96)
+    assert copy.encoded is None
+    assert abs(sharpness(copy.pixels) - sharpness(wanted)) < abs(
+        sharpness(before) - sharpness(wanted)
+    )
+    own = PixelFilm(normal).like(normal)
+    assert np.array_equal(own.pixels, before), "its own donor: nothing to change"
+
+
+def test_pixel_road_widens_by_cropping_the_height() -> None:
+    rough = np.random.default_rng(0).integers(0, 256, (96, 96), dtype=np.uint8)
+    smooth = resize(resize(rough, 32, 32), 96, 96)
+    squeezed_more = resize(np.ascontiguousarray(smooth[12:-12]), 96, 96)
+    donor = encoded(squeezed_more, "PNG")
+    copy = PixelFilm(encoded(smooth, "PNG")).like(donor)
+    assert texture(copy.pixels) == pytest.approx(texture(squeezed_more), rel=0.03)
+
+
+def test_native_road_meets_size_and_tables() -> None:
+    donor = encoded(picture("donor", 150, 100), "JPEG", quality=40)
+    copy = NativeFilm(encoded(picture("normal", 120, 110), "JPEG", quality=95)).like(donor)
+    assert copy.pixels.shape == (100, 150)
+    assert copy.encoded is not None
+    assert read_header(copy.encoded).jpeg_table == read_header(donor).jpeg_table
+    assert np.array_equal(decode(copy.encoded), copy.pixels)
+
+
+def test_a_table_survives_encoding() -> None:
+    table = tuple(range(1, 65))
+    assert read_header(encode_jpeg(picture("film"), table)).jpeg_table == table
+
+
+def cohort(folder: Path, normal: tuple[int, int], pneumonia: tuple[int, int]) -> Path:
+    """Normal and pneumonia films of these sizes, each patient's a little different."""
+
+    def film(number: int, path: str) -> Film:
+        width, height = normal if "NORMAL" in path else pneumonia
+        jitter = number % 7 if normal != pneumonia else 0
+        return Film.named(path, encoded(picture(path, width + jitter, height + jitter % 3)))
+
+    write_raw(folder, (film(*item) for item in enumerate(paths(24))), SOURCE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("normal", "pneumonia", "road"),
+    [((60, 50), (66, 40), "native"), ((64, 64), (64, 64), "pixels")],
+)
+def test_val_matched_is_written(
+    tmp_path: Path, normal: tuple[int, int], pneumonia: tuple[int, int], road: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(matched, "LOW", 0.0)  # two dozen films can't pass but by luck
+    monkeypatch.setattr(matched, "HIGH", 1.0)
+    films, source = open_raw(cohort(tmp_path, normal, pneumonia))
+    how = options(matched_donors=3)
+    manifest = build(films, source, how, tmp_path / "shards", workers=2).manifest
+    assert manifest["val_matched"]["road"] == road
+    shards = open_shards(tmp_path / "shards")
+    val, found = shards.role("val").records, shards.role("val_matched")
+    copies = found.records[found.records["label"] == 0]
+    normals = val[val["label"] == 0]
+    assert list(copies["id"]) == [f"{film}#{k}" for film in normals["id"] for k in range(3)]
+    assert set(copies["patient"]) == set(normals["patient"])
+    ill = np.flatnonzero(found.records["label"])
+    assert np.array_equal(found.pixels[ill], shards.role("val").pixels[val["label"] == 1])
+    if road == "native":
+        assert manifest["val_matched"]["nuisance_auroc"].keys() == {
+            "aspect", "height", "jpeg_table_mean"
+        }  # fmt: skip
+        donors = shards.role("train").records.query("label == 1")
+        sizes = set(zip(donors["width"], donors["height"], strict=True))
+        assert set(zip(copies["width"], copies["height"], strict=True)) <= sizes
+        assert (copies["bytes"] > 0).all()
+    else:
+        assert copies["bytes"].isna().all()
+
+
+def test_a_split_that_still_tells_the_classes_apart_is_refused() -> None:
+    scalars = [{"aspect": 1.2, "height": 1.0}] * 5 + [{"aspect": 1.5, "height": 1.0}] * 5
+    labels = [0] * 5 + [1] * 5
+    with pytest.raises(InputError, match=r"received aspect 1\.000, over 10 films.*matched_donors"):
+        matched.check(scalars, labels)
+    assert matched.check([{"height": 1.0}] * 10, labels) == {"height": 0.5}

@@ -1,0 +1,189 @@
+"""A registered model carries all that it needs."""
+
+import ast
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.images.decode import decode
+from stages.registry import packaging
+from stages.registry.offer import offer_fully
+from stages.registry.store import Store
+from stages.sources.dicom import transfer_syntax
+from tests.dicoms import dicom_file
+from tests.registry import fake, tiny
+
+NAME = "pneumonia-phantom"
+
+
+def test_the_packaged_code_never_asks_for_this_repository(tmp_path: Path) -> None:
+    package = packaging.copy_code(fake.ROOT, tmp_path)
+    copied = sorted((tmp_path / package).rglob("*.py"))
+    names = {
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for path in copied
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    ours = {str(name) for name in names if str(name).startswith((package, "stages"))}
+    assert f"{package}.images.resize" in ours
+    assert not [name for name in ours if name.startswith("stages")]
+    assert not [path for path in copied if "cli" in path.name or "train" in path.name]
+
+
+def test_requirements_are_the_locks_pins_of_what_is_imported() -> None:
+    pinned = packaging.requirements(fake.ROOT, fake.LOCK)
+    names = {pin.split("==")[0] for pin in pinned}
+    assert names >= {"keras", "mlflow", "numpy", "opencv-python-headless", "tensorflow-cpu"}
+    assert names >= {"imagecodecs", "pydicom"}  # imported only where a DICOM film comes
+    assert "dvc" not in names
+    assert all("\\" not in pin and "--hash" not in pin for pin in pinned)
+
+
+def test_an_unpinned_import_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text("numpy==1\n")
+    with pytest.raises(ValueError, match=r"expected pins of .*keras"):
+        packaging.requirements(fake.ROOT, lock)
+
+
+@pytest.fixture
+def registered(store: Store, files: Path, tmp_path: Path) -> Store:
+    """A store whose candidate is a network that works."""
+    tiny.make(tmp_path / "network.keras")
+    fake.write(files, model=(tmp_path / "network.keras").read_bytes())  # and a report of it
+    offer_fully(fake.offered(files), store, candidate=True)
+    return store
+
+
+ALONE = """
+import sys, json, base64, socket
+sys.modules["stages"] = None  # as where this repository is not installed
+def offline(*_):
+    raise OSError("this test has no network")
+socket.socket.connect = socket.create_connection = offline
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model("models:/pneumonia-phantom@candidate")
+films = [base64.b64decode(film) for film in json.load(sys.stdin)]
+try:
+    answer = model.predict(pd.DataFrame({"image": films}))
+    print(answer.to_json(orient="records"))
+except mlflow.exceptions.MlflowException as error:
+    print(json.dumps(error.message))
+"""
+
+
+def alone(store: Store, folder: Path, films: list[bytes], python: str = sys.executable) -> Any:
+    """What the registered candidate answers in a process without this repository or a network."""
+    told = subprocess.run(
+        [python, "-c", ALONE],
+        input=json.dumps([base64.b64encode(film).decode() for film in films]),
+        capture_output=True, text=True, check=True, cwd=folder,
+        env={**os.environ, "MLFLOW_TRACKING_URI": store.uri, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    return json.loads(told.stdout)
+
+
+@pytest.mark.slow
+def test_it_loads_by_alias_where_this_repository_is_not(
+    registered: Store, files: Path, tmp_path: Path
+) -> None:
+    as_dicom = dicom_file(decode(tiny.film(200)), transfer_syntax.JPEG[3])
+    answer = alone(registered, tmp_path, [tiny.film(125), tiny.film(200), as_dicom])
+    assert [row["decision"] for row in answer] == ["normal", "pneumonia", "pneumonia"]
+    assert answer[1]["probability"] == answer[2]["probability"]
+    assert 0 < answer[0]["probability"] < 0.5 < answer[1]["probability"] <= 1
+    assert answer[0]["model_digest"] == fake.record(files).model
+    refused = alone(registered, tmp_path, [tiny.film(125), b"no film", b""])
+    assert refused.startswith("film 2 of 3: ")
+    assert "film 3 of 3: " in refused
+    assert len(refused) < 500
+
+
+@pytest.mark.slow
+def test_its_own_requirements_are_all_it_needs(
+    registered: Store, client: Any, tmp_path: Path
+) -> None:
+    import mlflow
+
+    package = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}@candidate"))
+    python = tmp_path / "clean/bin/python"
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, "clean"], cwd=tmp_path,
+                   check=True)  # fmt: skip
+    installed = subprocess.run(
+        [*uv, "pip", "install", "--quiet", "--python", str(python),
+         "-r", str(package / "requirements.txt")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "Failed to fetch" in installed.stderr:
+        pytest.skip("needs a package index, or the packages in uv's cache")
+    assert installed.returncode == 0, installed.stderr
+    held = subprocess.run(
+        [*uv, "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
+    ).stdout.split()  # fmt: skip
+    locked = fake.LOCK.read_text(encoding="utf-8").split()
+    assert [pin for pin in held if pin not in locked] == []
+    answer = alone(registered, tmp_path, [tiny.film(200)], str(python))
+    assert answer[0]["decision"] == "pneumonia"
+
+
+@pytest.mark.slow
+def test_mlflow_serves_it_and_refuses_bad_films_shortly(registered: Store, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local",
+         "--model-uri", f"models:/{NAME}@candidate", "--port", str(port)],
+        cwd=tmp_path,
+        # MLflow starts `uvicorn` by its name, so the environment's programs come first.
+        env={**os.environ, "MLFLOW_TRACKING_URI": registered.uri,
+             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+    def ask(film: bytes) -> tuple[int, str]:
+        frame = {"columns": ["image"], "data": [[base64.b64encode(film).decode()]]}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            json.dumps({"dataframe_split": frame}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    try:
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5):
+                    break
+            except OSError:
+                time.sleep(1)
+        status, answer = ask(tiny.film(200))
+        assert status == 200
+        assert json.loads(answer)["predictions"][0]["decision"] == "pneumonia"
+        secret = b"a patient's film that is no picture"
+        status, answer = ask(secret)
+        assert status == 400
+        assert "film 1 of 1: " in json.loads(answer)["message"]
+        assert "patient" not in answer
+        assert "Traceback" not in answer
+        assert len(answer) < 500
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()

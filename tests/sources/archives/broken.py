@@ -1,0 +1,337 @@
+"""Broken, hostile and odd archives, and what each gets: `python -m tests.sources.broken`.
+
+Each kind is a function that makes it in an empty folder; fetch and the cut of the splits are then
+asked to take it. The table that this prints stands in docs/data.md.
+"""
+
+import io
+import os
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.engine.errors import InputError
+from stages.images import splits
+from stages.sources.archives import archive
+from stages.sources.index import open_raw, write_raw
+from tests.films import encoded, options, paths, picture, zipped
+
+FILM = encoded(picture("film"))
+A, B = "train/NORMAL/IM-0001-0001.jpeg", "train/PNEUMONIA/person1_virus_2.jpeg"
+SOUND = {name: encoded(picture(name)) for name in paths()}
+"""Enough films for every split."""
+COLUMNS = "path,label,patient"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a kind makes: the archive, and perhaps a table."""
+
+    path: Path
+    table: Path | None = None
+
+
+Make = Callable[[Path], Given]
+
+
+def zip_of(members: Mapping[str, bytes]) -> Make:
+    return lambda folder: Given(zipped(folder / "films.zip", members))
+
+
+def zip_with(member: str, data: bytes = FILM, attributes: int = 0) -> Make:
+    """Sound films, and one member more."""
+
+    def make(folder: Path) -> Given:
+        path = zipped(folder / "films.zip", SOUND)
+        entry = zipfile.ZipInfo(member)
+        entry.external_attr = attributes << 16
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
+            opened.writestr(entry, data, zipfile.ZIP_DEFLATED)
+        return Given(path)
+
+    return make
+
+
+def zip_patched(offset: int, value: bytes) -> Make:
+    """One film, whose entry in the list of members has other bytes at `offset`."""
+
+    def make(folder: Path) -> Given:
+        path = zipped(folder / "films.zip", {A: FILM})
+        data = bytearray(path.read_bytes())
+        at = data.index(b"PK\x01\x02") + offset
+        data[at : at + len(value)] = value
+        path.write_bytes(data)
+        return Given(path)
+
+    return make
+
+
+def overlapping_zip(folder: Path) -> Given:
+    """Two entries of the list that share the bytes of one member."""
+    path = zipped(folder / "films.zip", {A: FILM})
+    data = path.read_bytes()
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry, tail = data[start:end], bytearray(data[end:])
+    tail[8:12] = (2).to_bytes(2, "little") * 2
+    tail[12:16] = (2 * len(entry)).to_bytes(4, "little")
+    path.write_bytes(data[:start] + entry + entry.replace(b"0001.", b"0002.") + tail)
+    return Given(path)
+
+
+def file_of(data: bytes, name: str = "films.zip") -> Make:
+    def make(folder: Path) -> Given:
+        (folder / name).write_bytes(data)
+        return Given(folder / name)
+
+    return make
+
+
+def damaged(make: Make, cut: slice, filling: bytes = b"") -> Make:
+    """What `make` makes, with some of its bytes replaced."""
+
+    def spoil(folder: Path) -> Given:
+        given = make(folder)
+        data = bytearray(given.path.read_bytes())
+        data[cut] = filling
+        given.path.write_bytes(data)
+        return given
+
+    return spoil
+
+
+def tar_of(members: Mapping[str, bytes], *more: tarfile.TarInfo, mode: str = "w") -> Make:
+    def make(folder: Path) -> Given:
+        path = folder / f"films.tar{'.gz' if mode == 'w:gz' else ''}"
+        with tarfile.open(path, mode) as opened:  # type: ignore[call-overload]
+            for name, data in members.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                opened.addfile(entry, io.BytesIO(data))
+            for entry in more:
+                opened.addfile(entry, io.BytesIO(bytes(entry.size)))
+        return Given(path)
+
+    return make
+
+
+def tar_entry(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname, entry.size = kind, "/etc/hostname" * (kind != b"0"), size
+    return entry
+
+
+def huge_header(folder: Path) -> Given:
+    """A header of the extended kind that claims 8 GB, which the library would read at once."""
+    header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.PAX_FORMAT))
+    header[156:157] = tarfile.XHDTYPE
+    header[124:136] = b"%011o\0" % (8**11 - 1)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    (folder / "films.tar").write_bytes(header + bytes(10240))
+    return Given(folder / "films.tar")
+
+
+def folder_of(members: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> Make:
+    def make(folder: Path) -> Given:
+        top = folder / "films"
+        top.mkdir()
+        for name, data in members.items():
+            path = top / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        for name, target in (links or {}).items():
+            (top / name).symlink_to(target)
+        return Given(top)
+
+    return make
+
+
+def table_of(*rows: str, columns: str = COLUMNS, encoding: str = "utf-8", films: int = 2) -> Make:
+    """A folder of films `film 1.png` and so on, and a table."""
+
+    def make(folder: Path) -> Given:
+        top = folder / "films"
+        top.mkdir()
+        for number in range(1, films + 1):
+            name = f"film {number}.png"
+            (top / name).write_bytes(encoded(picture(name), "PNG"))
+        table = folder / "labels.csv"
+        table.write_bytes("\n".join([columns, *rows, ""]).encode(encoding))
+        return Given(top, table)
+
+    return make
+
+
+def rows(count: int, patient: str = "child-{n}", label: str = "{odd}") -> list[str]:
+    """Rows of `film 1.png` and so on; every other one is ill, unless said otherwise."""
+    return [
+        f"film {n}.png,{label.format(odd=n % 2)},{patient.format(n=n, pair=(n + 1) // 2)}"
+        for n in range(1, count + 1)
+    ]
+
+
+def odd_names(folder: Path) -> Given:
+    """Names in which systems differ: spaces, commas, accents in two forms, other scripts."""
+    top = folder / "films"
+    top.mkdir()
+    lines = [COLUMNS]
+    for number in range(24):
+        stem = ("radiographie é {}", "cliché e\u0301 {}", "胸部 {}", "a, b {}")[number % 4]
+        name = f"{stem.format(number)}.png"
+        (top / name).write_bytes(encoded(picture(name), "PNG"))
+        in_table = name.replace("e\u0301", "é")
+        lines.append(f'"./{in_table}",{number // 4 % 2},"child {number}"')
+    (folder / "labels.csv").write_text("\n".join(lines), encoding="utf-8-sig")
+    return Given(top, folder / "labels.csv")
+
+
+def kaggle(folder: Path) -> Given:
+    """Every film twice, at two depths, some under `val`, and what a Mac leaves behind."""
+    inner = {name.replace("train/", "val/", n == 0): data for n, (name, data) in
+             enumerate(SOUND.items())}  # fmt: skip
+    members = {f"{top}/{name}": data for top in ("chest_xray", "chest_xray/chest_xray")
+               for name, data in inner.items()}  # fmt: skip
+    litter = {"chest_xray/.DS_Store": b"x", f"__MACOSX/chest_xray/._{A}": b"x"}
+    return Given(zipped(folder / "films.zip", members | litter))
+
+
+def version_3(folder: Path) -> Given:
+    """Mendeley's version 3: other names, and scans of the eye beside the films."""
+    members: dict[str, bytes] = {}
+    for number in range(1, 9):
+        members |= {
+            f"CellData/chest_xray/train/NORMAL/NORMAL-{number}-0001.jpeg": FILM,
+            f"CellData/chest_xray/train/PNEUMONIA/BACTERIA-{100 + number}-0001.jpeg": FILM,
+            f"CellData/OCT/train/NORMAL/NORMAL-{number}-1.jpeg": FILM,
+            f"CellData/OCT/train/CNV/CNV-{number}-1.jpeg": FILM,
+        }
+    return Given(zipped(folder / "films.zip", members))
+
+
+def windows_zip(folder: Path) -> Given:
+    return zip_of({name.replace("/", "\\"): data for name, data in SOUND.items()})(folder)
+
+
+def end_of_members(count: int) -> int:
+    """Where the first members of a tar of the sound films end."""
+    sizes = [len(data) for data in SOUND.values()][:count]
+    return sum(512 + -(-size // 512) * 512 for size in sizes)
+
+
+TWO = end_of_members(2)
+LINK = stat.S_IFLNK | 0o777
+KINDS: dict[str, Make] = {
+    "zip: a path that climbs out": zip_with(f"../{A}"),
+    "zip: an absolute path": zip_with(f"/{A}"),
+    "zip: a path with a drive": zip_with("C:/films/IM-0001-0001.jpeg"),
+    "zip: a path that climbs by backslashes": zip_with("..\\..\\IM-0001-0001.jpeg"),
+    "zip: control characters in a name": zip_with("train/NORMAL/IM-0001-\x1b[2J.jpeg"),
+    "zip: a symbolic link": zip_with("train/NORMAL/IM-9.jpeg", b"/etc/hostname", LINK),
+    "zip: a member that is encrypted": zip_patched(8, b"\x01"),
+    "zip: packed by a method unknown here": zip_patched(10, b"\x09"),
+    "zip: a decompression bomb": zip_with("train/NORMAL/IM-9-9.jpeg", bytes(2 * 2**20)),
+    "zip: members that overlap": overlapping_zip,
+    "zip: a member of damaged bytes": damaged(zip_of(SOUND), slice(300, 320), bytes(20)),
+    "zip: cut short": damaged(zip_of(SOUND), slice(-100, None)),
+    "zip: nothing in it": zip_of({}),
+    "zip: two different films of one name": zip_of({**SOUND, f"again/{A}": FILM[:-9]}),
+    "zip: one film at two places": zip_of({**SOUND, f"again/{A}": SOUND[A]}),
+    "zip: a name of no known grammar": zip_with("train/NORMAL/scan (1).jpeg"),
+    "zip: digits of another script": zip_with("train/NORMAL/IM-１-1.jpeg"),
+    "zip: no film by its ending": zip_with("train/NORMAL/notes.txt"),
+    "zip: an image in another folder": zip_with("validation/NORMAL/IM-0001-0001.jpeg"),
+    "zip: a name that contradicts its folder": zip_with("train/NORMAL/person9_virus_9.jpeg"),
+    "zip: one class only": zip_of({name: SOUND[name] for name in SOUND if "NORMAL" in name}),
+    "zip: one patient of each class": zip_of({A: FILM, B: FILM}),
+    "zip: a patient in train and test": zip_of(
+        {**SOUND, "test/PNEUMONIA/person1_bacteria_99.jpeg": FILM, f"test/{A[6:]}": FILM}
+    ),
+    "zip: Kaggle's, doubled, with litter": kaggle,
+    "zip: version 3, with scans of the eye": version_3,
+    "zip: backslashes from old Windows tools": windows_zip,
+    "a web page in place of a zip": file_of(b"<!DOCTYPE html><title>Log in</title>"),
+    "a RAR archive": file_of(b"Rar!\x1a\x07\x00", "films.rar"),
+    "an empty file": file_of(b""),
+    "other bytes": file_of(bytes(range(256)) * 3),
+    "nothing at that path": lambda folder: Given(folder / "films.zip"),
+    "tar: as it should be": tar_of(SOUND),
+    "tar.gz: as it should be": tar_of(SOUND, mode="w:gz"),
+    "tar: a path that climbs out": tar_of(SOUND, tar_entry(f"../{A}")),
+    "tar: a symbolic link": tar_of(SOUND, tar_entry("train/NORMAL/x.jpeg", tarfile.SYMTYPE)),
+    "tar: a hard link": tar_of(SOUND, tar_entry("train/NORMAL/x.jpeg", tarfile.LNKTYPE)),
+    "tar: a device": tar_of(SOUND, tar_entry("train/NORMAL/x.jpeg", tarfile.CHRTYPE)),
+    "tar: a header of 8 GB": huge_header,
+    "tar: cut short": damaged(tar_of(SOUND), slice(30_000, None)),
+    "tar: cut between two members": damaged(tar_of(SOUND), slice(TWO, None)),
+    "tar: a damaged header": damaged(tar_of(SOUND), slice(TWO, TWO + 8), b"\xff" * 8),
+    "tar.gz: cut short": damaged(tar_of(SOUND, mode="w:gz"), slice(-100, None)),
+    "tar.gz: a decompression bomb": tar_of(
+        SOUND, tar_entry("train/NORMAL/IM-9-9.jpeg", size=40 * 2**20), mode="w:gz"
+    ),
+    "folder: as it should be": folder_of(SOUND),
+    "folder: a link": folder_of(SOUND, {"IM-9.jpeg": "/etc/hostname"}),
+    "folder: a link to a folder": folder_of(SOUND, {"train/NORMAL/more": "/etc"}),
+    "folder: a name that is no UTF-8": folder_of({**SOUND, "train/NORMAL/\udcff.jpeg": FILM}),
+    "folder: nothing in it": folder_of({}),
+    "table: accents, spaces, commas, other scripts": odd_names,
+    "table: patients with both labels": table_of(*rows(24, patient="child-{pair}"), films=24),
+    "table: all of one patient": table_of(*rows(24, patient="child"), films=24),
+    "table: an image without a row": table_of(*rows(1)),
+    "table: a row without an image": table_of(*rows(3)),
+    "table: a path that comes twice": table_of(*rows(2), *rows(1)),
+    "table: a label that is missing": table_of(*rows(2, label="")),
+    "table: a label that is unknown": table_of(*rows(2, label="covid")),
+    "table: a patient that is missing": table_of(*rows(2, patient="")),
+    "table: a split for some films only": table_of(
+        "film 1.png,0,a,train", "film 2.png,1,b,", columns=f"{COLUMNS},split"
+    ),
+    "table: an unknown split": table_of("film 1.png,0,a,dev", columns=f"{COLUMNS},split"),
+    "table: a kind that contradicts its label": table_of(
+        "film 1.png,0,a,viral", columns=f"{COLUMNS},kind"
+    ),
+    "table: a column too few": table_of("film 1.png,0", columns="path,label"),
+    "table: a column that is unknown": table_of(columns=f"{COLUMNS},splits"),
+    "table: semicolons": table_of(columns=COLUMNS.replace(",", ";")),
+    "table: a row of too many fields": table_of("film 1.png,0,a,b"),
+    "table: not UTF-8": table_of("café.png,0,a", encoding="latin-1"),
+}
+
+
+def outcome(given: Given, raw: Path) -> str:
+    """What fetch, writing to the folder `raw`, and the cut of the splits say, in one line."""
+    try:
+        films, source = archive.receive(given.path, None, table=given.table, scratch=raw)
+        count = write_raw(raw, films, source)
+    except InputError as error:
+        return f"refused: {_short(error, given)}"
+    try:
+        splits.assign([film.row for film in open_raw(raw)[0]], options())
+    except InputError as error:
+        return f"{count} films; preprocess: {_short(error, given)}"
+    return f"taken, {count} films"
+
+
+def _short(error: InputError, given: Given) -> str:
+    """The line that matters, without the folder, which is another every time."""
+    said = str(error).replace(f"{given.path.parent}{os.sep}", "")
+    _, _, listed = said.partition("because of\n")
+    return (listed or said).splitlines()[0].strip()
+
+
+def rows_of_page() -> Iterator[str]:
+    """The rows of the table in docs/data.md."""
+    for kind, make in KINDS.items():
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as raw:
+            yield row_of_page(kind, outcome(make(Path(folder)), Path(raw)))
+
+
+def row_of_page(kind: str, said: str) -> str:
+    return f"| {kind} | {said.replace('|', '/')} |"
+
+
+if __name__ == "__main__":
+    print("| Input | What it gets |", "|---|---|", *rows_of_page(), sep="\n")

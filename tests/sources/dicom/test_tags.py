@@ -1,0 +1,80 @@
+"""What is kept of a DICOM file, and what it is warned of."""
+
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+
+from stages.engine.errors import InputError
+from stages.sources.anonymise import without_person
+from stages.sources.dicom import tags as dicom
+from stages.sources.dicom import transfer_syntax
+from stages.sources.dicom.tags import NOTHING_KEPT, read
+from stages.sources.header import read_header
+from tests.dicoms import SECRET, SYNTAXES, dicom_file, table
+from tests.films import encoded, picture
+
+GREY = picture("film", 40, 24)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_what_is_kept_names_nobody_and_is_kept_as_it_is(syntax: str) -> None:
+    order = ">" if SYNTAXES[syntax] == transfer_syntax.BIG_ENDIAN else "<"
+    film = dicom_file(
+        GREY, SYNTAXES[syntax], WindowCenter=[100, 50], WindowWidth=[200, 20],
+        VOILUTSequence=table(0, 8, list(range(256)), order), PixelSpacing=[0.143, 0.143],
+        WindowCenterWidthExplanation=SECRET, ViewPosition=SECRET, BodyPartExamined=SECRET,
+    )  # fmt: skip
+    kept = without_person(film)
+    for trace in (b"DOE", b"JANE", b"2019", b"Hospital", b"1.2.3.4"):
+        assert trace not in kept.upper()
+    assert without_person(kept) == kept
+    before, after = read(film), read(kept)
+    assert after == before
+    assert after.tags["ViewPosition"] == after.tags["BodyPartExamined"] == "OTHER"
+    names = {element.keyword for element in pydicom.dcmread(pydicom.filebase.BytesIO(kept))}
+    assert names <= {*dicom.KEPT, "PixelData"}
+
+
+def test_two_people_with_one_picture_leave_one_file() -> None:
+    other = dicom_file(GREY, PatientName="ROE^RICHARD", SOPInstanceUID="1.2.99")
+    assert without_person(other) == without_person(dicom_file(GREY))
+
+
+def test_of_what_cannot_be_used_only_the_reason_is_kept() -> None:
+    colour = dicom_file(GREY, SamplesPerPixel=3, PhotometricInterpretation="RGB")
+    kept = without_person(colour)
+    assert len(kept) < 500
+    with pytest.raises(InputError, match="3 samples of RGB"):
+        read_header(kept)
+    broken = dicom_file(GREY).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.x.2.1\0")
+    assert without_person(broken) == NOTHING_KEPT
+    with pytest.raises(InputError, match="could not be read when it was fetched"):
+        read_header(NOTHING_KEPT)
+
+
+@pytest.mark.parametrize(
+    ("tags", "cautions"),
+    [
+        ({}, ()),
+        ({"ViewPosition": "AP", "BodyPartExamined": "Chest "}, ()),
+        ({"ViewPosition": None, "BodyPartExamined": "", "Modality": None}, ()),
+        ({"ViewPosition": "LL"}, ("view position LL instead of AP or PA",)),
+        ({"ViewPosition": "Frau Doe"}, ("view position OTHER instead of AP or PA",)),
+        (
+            {"BodyPartExamined": "HAND", "Modality": "CT"},
+            ("body part HAND instead of CHEST", "modality CT instead of CR or DX"),
+        ),
+        ({"BurnedInAnnotation": "YES"}, ("text is burned into the pixels, a name perhaps",)),
+    ],
+)
+def test_cautions(tags: dict[str, Any], cautions: tuple[str, ...]) -> None:
+    assert read_header(dicom_file(GREY, **tags)).cautions == cautions
+
+
+def test_header_facts() -> None:
+    header = read_header(dicom_file(GREY.astype(np.uint16), BitsStored=12, PixelSpacing=[0.1, 0.2]))
+    assert (header.width, header.height, header.mode) == (40, 12, "MONOCHROME2 12 bits")
+    assert (header.icc, header.jpeg_table, header.frames) == (False, None, 1)
+    assert read_header(encoded(GREY)).cautions == ()

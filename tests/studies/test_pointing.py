@@ -1,0 +1,18 @@
+"""The hallway's side of the pointing game: whose films it is played with."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from stages.engine.errors import InputError
+from stages.settings import params
+from stages.studies import pointing
+from tests.workspace import ROOT
+
+
+def test_real_films_have_no_masks_and_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"name": "archive", "synthetic": False}
+    shards = SimpleNamespace(manifest={"source": source})
+    monkeypatch.setattr(pointing, "open_shards", lambda _: shards)
+    with pytest.raises(InputError, match=r"expected phantoms, .* received films of archive"):
+        pointing.table(params.load(ROOT / "params.yaml"))

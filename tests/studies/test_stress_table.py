@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from stages.studies import stress_table
+from tests.metrics.films import OPTIONS, make
+
+RECORDS, PROBABILITY = make(0, 30, 30)
+LABEL = RECORDS["label"].to_numpy()
+
+
+def by_name(found: list[stress_table.Row]) -> dict[tuple[str, str], stress_table.Row]:
+    return {(row.variant, row.affected): row for row in found}
+
+
+def test_a_change_of_one_class_leaves_the_other_classs_figure() -> None:
+    worse = np.full_like(PROBABILITY, 0.7)
+    found = by_name(stress_table.rows(RECORDS, PROBABILITY, {"grey": worse}, 0.5, OPTIONS))
+    as_is = found[stress_table.UNCHANGED, ""].figures
+    normals, sick = found["grey", "normals only"], found["grey", "pneumonia only"]
+    assert normals.figures["sensitivity"] == as_is["sensitivity"]
+    assert normals.figures["specificity"].value == 0
+    assert sick.figures["specificity"] == as_is["specificity"]
+    assert sick.figures["sensitivity"].value == 1
+    assert found["grey", "all films"].figures["auroc"].value == 0.5
+
+
+def test_the_shift_is_paired_and_nought_where_nothing_changes() -> None:
+    found = by_name(stress_table.rows(RECORDS, PROBABILITY, {"none": PROBABILITY}, 0.5, OPTIONS))
+    for affected in stress_table.AFFECTED:
+        shift = found["none", affected].shift["auroc"]
+        assert (shift.value, shift.low, shift.high) == (0, 0, 0)
+
+
+def test_the_shift_is_the_difference_of_the_figures() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.3, len(LABEL))
+    found = by_name(
+        stress_table.rows(RECORDS, PROBABILITY, {"noise": PROBABILITY + noise}, 0.5, OPTIONS)
+    )
+    row, as_is = found["noise", "all films"], found[stress_table.UNCHANGED, ""]
+    for name, shift in row.shift.items():
+        difference = row.figures[name].value - as_is.figures[name].value
+        assert shift.value == pytest.approx(difference)
+        assert shift.low <= shift.value <= shift.high
+
+
+def test_a_perfect_figure_is_not_certain() -> None:
+    found = by_name(stress_table.rows(RECORDS, LABEL.astype(float), {}, 0.5, OPTIONS))
+    for figure in found[stress_table.UNCHANGED, ""].figures.values():
+        assert figure.value == figure.high == 1
+        assert figure.low == pytest.approx(0.025 ** (1 / 30))
+
+
+def test_the_table_has_a_line_for_each_row() -> None:
+    found = stress_table.rows(RECORDS, PROBABILITY, {"same": PROBABILITY}, 0.5, OPTIONS)
+    lines = stress_table.stress_table(found).splitlines()
+    assert len(lines) == 2 + 1 + 3
+    assert lines[2].startswith("| as they are |")
+    assert lines[3].endswith("| +0.000 (+0.000 to +0.000) |")
