@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Tests on all cores, at most four at once: each may hold TensorFlow. See tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
-.PHONY: help setup repro test test-all lint ui clean lock
+.PHONY: help setup repro test test-all lint ui clean lock dependencies
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ repro: setup  ## rebuild the whole pipeline: fetch, preprocess, train, evaluate,
 test: setup  ## the fast tests
 	$(PYTEST)
 
-test-all: setup  ## the slow tests and those on real films as well
+test-all: setup  ## the slow tests and those on real images as well
 	$(PYTEST) -m ""
 
 lint: setup  ## ruff (lint and format) and mypy
@@ -32,6 +32,9 @@ ui: setup  ## the MLflow pages on the embedded store
 
 clean:  ## remove what can be made again: caches, journals and checkpoints (not mlruns/, not data/)
 	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache
+
+dependencies: setup  ## write the stages' code dependencies into dvc.yaml
+	$(BIN)/python -m stages.commands.dependencies
 
 lock: setup  ## renew the lock files, and install what they pin now
 	$(PYTHON311) -m stages.engine.environment lock

@@ -1,1 +1,1 @@
-"""The pipeline: the hallway's stages, and the rooms that they join."""
+"""The pipeline: one short file per stage, and the packages that the stages combine."""

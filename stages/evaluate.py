@@ -49,9 +49,9 @@ def main() -> None:
     for name, text in tables.items():
         write_text(folder / "plots" / name, text)
 
-    shown = examples.choose(label, probability, threshold, options.saliency_films)
-    films, captions = test.pixels[[e.row for e in shown]], [e.caption for e in shown]
-    sheet = saliency.sheet(model, films, captions)
+    shown = examples.choose(label, probability, threshold, options.saliency_images)
+    images, captions = test.pixels[[e.row for e in shown]], [e.caption for e in shown]
+    sheet = saliency.sheet(model, images, captions)
     _, png = cv2.imencode(".png", sheet[..., ::-1])
     write_bytes(folder / "grad_cam.png", png.tobytes())
 

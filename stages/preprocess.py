@@ -1,9 +1,9 @@
-"""Stage `preprocess`: data/raw to data/shards, films to pixels in their roles, and their audit."""
+"""Stage `preprocess`: data/raw to data/shards, images to pixels in their roles, and their audit."""
 
-import functools
 import time
 
 from stages.audit import report
+from stages.audit.census import Census
 from stages.engine.stage import run
 from stages.images.build import build
 from stages.settings import params, paths
@@ -11,12 +11,19 @@ from stages.sources.index import open_raw
 
 
 def main() -> None:
-    """Decode, split and pack every film of data/raw; audit what came of it before it counts."""
+    """Decode, split and pack every image of data/raw; audit what came of it before it counts."""
     options = params.load().preprocess
-    films, source = open_raw(paths.RAW)
+    images, source = open_raw(paths.RAW)
     started = time.perf_counter()
-    judge = functools.partial(report.write, options=options)
-    manifest = build(films, source, options, paths.SHARDS, judge=judge).manifest
+    census = Census()
+    manifest = build(
+        images,
+        source,
+        options,
+        paths.SHARDS,
+        observe=census.see,
+        judge=lambda built: report.write(built, census, options, paths.AUDIT),
+    ).manifest
     seconds = time.perf_counter() - started
     for role, count in manifest["counts"].items():
         print(
@@ -24,8 +31,8 @@ def main() -> None:
             f"{count['patients']} patients"
         )
     if manifest["unreadable"]:
-        print(f"{manifest['unreadable']} films set aside: {paths.SHARDS / 'unreadable.csv'}")
-    print(f"{len(films)} films in {seconds:.1f} s ({len(films) / seconds:.0f}/s)")
+        print(f"{manifest['unreadable']} images set aside: {paths.SHARDS / 'unreadable.csv'}")
+    print(f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f}/s)")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
-from stages.engine import devices, journal, seals
+from stages.engine import check, devices, journal, seals
 from stages.engine.files import write_json, write_text
 from stages.engine.listener import listener
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, report
 from stages.metrics.monitor import Monitor
-from stages.settings import check, params, paths
+from stages.settings import params, paths
 from stages.settings.digests import training_digest
 
 
 def main() -> None:
-    """Train on the training films; choose epoch, calibration and thresholds on validation."""
+    """Train on the training images; choose epoch, calibration and thresholds on validation."""
     everything = params.load()
     options = everything.train
     shards = open_shards(paths.SHARDS)
@@ -21,7 +21,7 @@ def main() -> None:
 
     from stages.network import canonical, checkpoints, loop, operating_point, predict
 
-    films = shards.role("train")
+    images = shards.role("train")
     judged = [shards.role(name) for name in shards.roles if name.startswith("val")]
     monitor = Monitor(judged)
     if options.monitor not in monitor.quantities:
@@ -29,7 +29,7 @@ def main() -> None:
     folder = paths.CHECKPOINTS / digest
     with listener("stages.commands.live") as tell:
         trained = loop.train(
-            options, loop.Films(films.pixels, films.records["label"].to_numpy()), monitor,
+            options, loop.Images(images.pixels, images.records["label"].to_numpy()), monitor,
             image_px=everything.preprocess.image_px, folder=folder, on_epoch=tell,
         )  # fmt: skip
         (paths.MODEL / seals.SEAL).unlink(missing_ok=True)  # of a model that goes
@@ -41,7 +41,7 @@ def main() -> None:
             {role.name: operating_point.pool(role.records, logits[role.name]) for role in judged},
             seed=options.seed,
         )
-        shadows = baselines.fit(films.records, films.pixels)
+        shadows = baselines.fit(images.records, images.pixels)
         figures = {
             role.name: report.report(
                 role.records, point.probability(logits[role.name]), point.thresholds,

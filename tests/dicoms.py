@@ -12,7 +12,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 
 from stages.sources.dicom import transfer_syntax
-from stages.sources.index import Film
+from stages.sources.index import ReceivedImage
 
 # Devices write what the standard forbids; so does this.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -106,8 +106,8 @@ def table(first: int, bits: int, entries: list[int], order: str = "<") -> list[p
     return [item]
 
 
-def as_dicom(film: Film, number: int, pixels: NDArray[np.uint8]) -> Film:
-    """The film in one of the ways in which a DICOM file can hold the same 8-bit picture."""
+def as_dicom(image: ReceivedImage, number: int, pixels: NDArray[np.uint8]) -> ReceivedImage:
+    """The image in one of the ways in which a DICOM file can hold the same 8-bit picture."""
     syntax = list(SYNTAXES.values())[number % len(SYNTAXES)]
     bits = (8, 12, 16)[number // 2 % 3]
     wide = (pixels.astype(np.int64) * (2**bits - 1) + 127) // 255
@@ -120,7 +120,7 @@ def as_dicom(film: Film, number: int, pixels: NDArray[np.uint8]) -> Film:
     if number % 5 == 1:
         tags |= {"RescaleSlope": 0.5, "RescaleIntercept": 3}
     data = dicom_file(wide.astype(np.uint8 if bits == 8 else np.uint16), syntax, **tags)
-    return Film(
-        film.path.replace(".jpeg", ".dcm"), data, film.label, film.kind, film.patient,
-        film.split_group, film.source_split,
+    return ReceivedImage(
+        image.path.replace(".jpeg", ".dcm"), data, image.label, image.kind, image.patient,
+        image.split_group, image.source_split,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from stages.images.shards import open_shards
 from stages.network import checkpoints, operating_point, predict
 from stages.network.checkpoints import Checkpoint
 from stages.sources.index import open_raw
-from tests.films import raw
+from tests.sample_images import raw
 
 SECONDS = 20
 HEADROOM = 2 << 30
@@ -56,9 +56,9 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
         checkpoints.save(folder / "checkpoints", Checkpoint(epoch, arrays, {"epoch": epoch}))
     shards, model = folder / "data/shards", folder / "data/model"
 
-    def films() -> Any:
+    def images() -> Any:
         stored, source = open_raw(received)
-        return [film.read() for film in stored], source
+        return [image.read() for image in stored], source
 
     def roles() -> Any:
         opened = open_shards(shards)
@@ -74,10 +74,10 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
     carried = folder / "carried/model.keras"
     carried.parent.mkdir()
     shutil.copy(model / "model.keras", carried)
-    film = open_shards(shards).role("train").pixels[:1, ..., None].astype(np.float32)
+    image = open_shards(shards).role("train").pixels[:1, ..., None].astype(np.float32)
 
     def answers() -> Any:
-        return predict.load_model(carried)(film).numpy().tobytes()
+        return predict.load_model(carried)(image).numpy().tobytes()
 
     def resumed() -> Any:
         found = checkpoints.latest(folder / "checkpoints")
@@ -87,12 +87,12 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
         "shards": (sorted(shards.glob("*.npy")), roles),
         "records": ([shards / "records.csv"], roles),
         "manifest": ([shards / "manifest.json"], roles),
-        "raw index": ([received / name for name in ("index.csv", "source.json")], films),
-        "raw films": ([received / "films.zip"], films),
+        "raw index": ([received / name for name in ("index.csv", "source.json")], images),
+        "raw images": ([received / "images.zip"], images),
         "network": ([model / "model.keras"], network),
         "carried network": ([carried], answers),
         "operating point": ([model / "operating_point.json"], network),
-        "seal": ([model / seals.SEAL, received / seals.SEAL], lambda: (network(), films())),
+        "seal": ([model / seals.SEAL, received / seals.SEAL], lambda: (network(), images())),
         "checkpoint": (sorted((folder / "checkpoints").iterdir()), resumed),
     }
 

@@ -81,7 +81,7 @@ CASES = {
         lambda machine: replace(machine, recorded="x86-64 of old"),
     ),
     "unexplained": Spoiled(_only("train"), "train", "unexplained", "are equal"),
-    "unexplained: no instruction set moves films": Spoiled(
+    "unexplained: no instruction set moves images": Spoiled(
         _only("preprocess"), "preprocess", "unexplained", "are equal",
         lambda machine: replace(machine, recorded="x86-64 of old"),
     ),

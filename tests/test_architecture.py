@@ -1,4 +1,4 @@
-"""The picture that the code keeps: a hallway with rooms, and what DVC is told of them."""
+"""The structure of the code: packages that import downwards, and what dvc.yaml lists of them."""
 
 import ast
 import functools
@@ -15,8 +15,21 @@ from stages.engine.closure import import_closure
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("fetch", "preprocess", "train", "evaluate", "register")
-ROOMS = ("sources", "images", "network", "metrics", "registry", "serving")
-"""In the order of the walk: a room imports those before it, and the engine."""
+PACKAGES = (
+    "engine",
+    "sources",
+    "images",
+    "metrics",
+    "audit",
+    "network",
+    "registry",
+    "serving",
+    "settings",
+    "history",
+    "studies",
+    "commands",
+)
+"""Each imports only those listed before it."""
 
 FILES = sorted((ROOT / "stages").rglob("*.py"))
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -26,10 +39,10 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def room(path: Path) -> str:
-    """The room or "engine" that a file lies in; "hallway" for the files of `stages/` itself."""
+def package(path: Path) -> str:
+    """The package that a file lies in; "" for the files of `stages/` itself, which are stages."""
     parts = path.relative_to(ROOT / "stages").parts
-    return parts[0] if len(parts) > 1 else "hallway"
+    return parts[0] if len(parts) > 1 else ""
 
 
 @functools.cache
@@ -62,7 +75,7 @@ def for_types(node: ast.AST) -> bool:
     )
 
 
-def packages(path: Path) -> set[str]:
+def distributions(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path)}
 
 
@@ -70,37 +83,38 @@ FILE = pytest.mark.parametrize("path", FILES, ids=relative)
 
 
 @FILE
-def test_a_room_imports_only_rooms_before_it_and_the_engine(path: Path) -> None:
-    here = room(path)
-    if here == "hallway":
+def test_a_package_imports_only_those_listed_before_it(path: Path) -> None:
+    here = package(path)
+    if not here:
         return
-    behind = ROOMS[: ROOMS.index(here) + 1] if here in ROOMS else ()
+    allowed = PACKAGES[: PACKAGES.index(here) + 1]
     reached = {name.split(".")[1] for name in imports(path) if name.startswith("stages.")}
-    assert reached <= {*behind, "engine"}
+    # `pneumonia sync` and a listener of training need what the stage register reads.
+    assert reached <= {*allowed, *(("register",) if here == "commands" else ())}
 
 
-def test_every_folder_is_a_room() -> None:
-    assert {room(path) for path in FILES} == {*ROOMS, "engine", "hallway"}
-    assert all((ROOT / "tests" / name).is_dir() for name in (*ROOMS, "engine"))
+def test_every_folder_is_a_package() -> None:
+    assert {package(path) for path in FILES} == {*PACKAGES, ""}
+    assert all((ROOT / "tests" / name).is_dir() for name in PACKAGES)
+
+
+def test_beside_the_packages_lie_only_stages() -> None:
+    assert {path.stem for path in FILES if not package(path)} == {"__init__", *STAGES}
 
 
 @FILE
-def test_dvc_is_imported_nowhere_and_mlflow_in_one_room(path: Path) -> None:
-    assert "dvc" not in packages(path)
-    assert "mlflow" not in packages(path) or room(path) == "registry"
+def test_dvc_is_imported_nowhere_and_mlflow_in_one_package(path: Path) -> None:
+    assert "dvc" not in distributions(path)
+    assert "mlflow" not in distributions(path) or package(path) == "registry"
 
 
 def light(path: Path) -> bool:
-    return (
-        room(path) in ("sources", "images")
-        or path.name == "options.py"
-        or relative(path) in ("stages/settings/params.py", "stages/settings/paths.py")
-    )
+    return package(path) in ("sources", "images", "audit", "settings") or path.name == "options.py"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if light(path)], ids=relative)
 def test_light_files_never_import_tensorflow_or_mlflow(path: Path) -> None:
-    assert not packages(path) & {"tensorflow", "keras", "mlflow"}
+    assert not distributions(path) & {"tensorflow", "keras", "mlflow"}
 
 
 def reached_at_import(path: Path) -> set[str]:
@@ -123,18 +137,27 @@ def reached_at_import(path: Path) -> set[str]:
     return outside
 
 
-LIGHT_TO_IMPORT = ("params", "layout", "fetch", "preprocess", "train", "register", "cli", "digests")
+LIGHT_TO_IMPORT = (
+    "settings/params",
+    "settings/paths",
+    "settings/digests",
+    "fetch",
+    "preprocess",
+    "train",
+    "register",
+    "commands/main",
+)
 
 
 @pytest.mark.parametrize("name", LIGHT_TO_IMPORT)
-def test_stages_and_the_street_door_start_without_heavy_libraries(name: str) -> None:
+def test_stages_and_the_command_line_start_without_heavy_libraries(name: str) -> None:
     reached = reached_at_import(ROOT / "stages" / f"{name}.py")
     assert not reached & {"tensorflow", "keras", "mlflow", "matplotlib", "sklearn"}
 
 
 def test_what_is_light_is_light_when_it_runs() -> None:
     # Libraries may import what the files above do not name.
-    modules = ", ".join(f"stages.{name}" for name in ("params", "fetch", "preprocess", "cli"))
+    modules = ", ".join(f"stages.{name}" for name in ("fetch", "preprocess", "commands.main"))
     script = (
         f"import sys, {modules}\n"
         "print(sorted({'tensorflow', 'keras', 'mlflow', 'sklearn', 'dvc'} & set(sys.modules)))"
@@ -146,8 +169,8 @@ def test_what_is_light_is_light_when_it_runs() -> None:
 
 
 @FILE
-def test_only_the_hallway_knows_where_things_lie(path: Path) -> None:
-    if room(path) == "hallway":
+def test_only_upper_packages_know_the_paths_of_the_data(path: Path) -> None:
+    if package(path) in ("", "settings", "history", "studies", "commands"):
         return
     for node in ast.walk(tree_of(path)):
         if (
@@ -160,12 +183,12 @@ def test_only_the_hallway_knows_where_things_lie(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_is_a_paragraph(name: str) -> None:
+def test_a_stage_is_short(name: str) -> None:
     text = (ROOT / "stages" / f"{name}.py").read_text()
     assert len(text.splitlines()) <= 70
     loops = (ast.For, ast.While, ast.AsyncFor)
     depth = [node for node in ast.walk(ast.parse(text)) if isinstance(node, loops)]
-    assert len(depth) <= 2  # a line of the summary each; never over films
+    assert len(depth) <= 2  # a line of the summary each; never over images
 
 
 def test_there_is_no_drawer_for_odds_and_ends() -> None:

@@ -1,4 +1,4 @@
-"""DICOM films from the folder on disk to the champion's answer, naming nobody on the way."""
+"""DICOM images from the folder on disk to the champion's answer, naming nobody on the way."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.images.decode import decode
-from stages.sources.phantom.generate import films
+from stages.sources.phantom.generate import images
 from stages.sources.phantom.options import PhantomOptions
 from tests.dicoms import SECRET, as_dicom
 from tests.workspace import copy_tree
@@ -16,12 +16,12 @@ LEFT_OUT = {".git", "stages", "tests", "docs", "received", "params.yaml"}
 
 
 @pytest.mark.slow
-def test_a_folder_of_dicom_films_goes_all_the_way(tmp_path: Path) -> None:
+def test_a_folder_of_dicom_images_goes_all_the_way(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path)
     received = tmp_path / "received"
     paths = []
-    for number, film in enumerate(films(FEW)):
-        made = as_dicom(film, number, decode(film.data))
+    for number, image in enumerate(images(FEW)):
+        made = as_dicom(image, number, decode(image.data))
         paths.append(received / made.path)
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         paths[-1].write_bytes(made.data)

@@ -15,12 +15,12 @@ from stages.engine.files import write_json
 from stages.images.shards import Record, ShardWriter
 from stages.metrics.report import report
 from stages.network.operating_point import OperatingPoint
-from tests.metrics.films import OPTIONS, POINTS, make
+from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 ROOT = Path(__file__).parents[1]
 SOURCE = {
     "name": "made-up", "version": "1", "licence": "none", "citation": "", "sha256": "",
-    "pinned": True, "synthetic": True, "films": 0,
+    "pinned": True, "synthetic": True, "images": 0,
 }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
     }  # fmt: skip
     figures = json.loads(first["metrics.json"])["test"]
     rows = list(csv.DictReader(first["predictions.csv"].decode().splitlines()))
-    assert len(rows) == figures["films"]
+    assert len(rows) == figures["images"]
     called = sum(row["decision"] == "1" for row in rows)
     assert called == figures["counts"]["tp"] + figures["counts"]["fp"]
     assert set(figures["baselines"]) == {

@@ -11,7 +11,7 @@ import yaml
 
 from stages.engine.files import read_json, sha256_file
 from stages.images.shards import open_shards
-from tests.films import encoded, paths, picture, zipped
+from tests.sample_images import encoded, paths, picture, zipped
 from tests.sources.faults import serving
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[
         "image_px": 32,
         "matched_donors": 0,
         "tail_fraction": 0.15,
-    }  # few films: not to be matched
+    }  # few images: not to be matched
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return subprocess.run(
         [sys.executable, "-m", f"stages.{name}"],
@@ -37,9 +37,9 @@ def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[
 
 
 def test_an_archive_becomes_shards(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "films.zip", {f"set/{p}": encoded(picture(p)) for p in paths()})
-    fetched = stage("fetch", tmp_path, source="archive", path="films.zip")
-    assert "48 films from films.zip" in fetched.stdout, fetched.stderr
+    path = zipped(tmp_path / "images.zip", {f"set/{p}": encoded(picture(p)) for p in paths()})
+    fetched = stage("fetch", tmp_path, source="archive", path="images.zip")
+    assert "48 images from images.zip" in fetched.stdout, fetched.stderr
     assert "not pinned" in fetched.stdout
     done = stage("preprocess", tmp_path)
     assert "train: " in done.stdout, done.stderr
@@ -51,9 +51,9 @@ def test_an_archive_becomes_shards(tmp_path: Path) -> None:
 def test_phantoms_become_shards(tmp_path: Path) -> None:
     few = {"seed": 0, "patients_train": 12, "patients_test": 4, "confound": 0.9}
     fetched = stage("fetch", tmp_path, source="phantom", phantom=few)
-    assert "films from phantom" in fetched.stdout, fetched.stderr
+    assert "images from phantom" in fetched.stdout, fetched.stderr
     assert {path.name for path in (tmp_path / "data/raw").iterdir()} == {
-        "films.zip", "index.csv", "masks.zip", "seal.json", "source.json", "truth.csv"
+        "images.zip", "index.csv", "masks.zip", "seal.json", "source.json", "truth.csv"
     }  # fmt: skip
     assert read_json(tmp_path / "data/raw/source.json")["synthetic"] is True
     done = stage("preprocess", tmp_path)
@@ -76,8 +76,8 @@ def test_a_download_that_fails_leaves_data_and_the_next_one_takes_it_further(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     members = {f"set/{p}": encoded(picture(p)) for p in paths()}
-    path = zipped(tmp_path / "films.zip", members)
-    fetched = stage("fetch", tmp_path, source="archive", path="films.zip")
+    path = zipped(tmp_path / "images.zip", members)
+    fetched = stage("fetch", tmp_path, source="archive", path="images.zip")
     assert fetched.returncode == 0, fetched.stderr
     before = {path: sha256_file(path) for path in (tmp_path / "data/raw").iterdir()}
     data, sha256 = path.read_bytes(), sha256_file(path)
@@ -93,5 +93,5 @@ def test_a_download_that_fails_leaves_data_and_the_next_one_takes_it_further(
         assert before == {path: sha256_file(path) for path in (tmp_path / "data/raw").iterdir()}
         assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
         fetched = stage("fetch", tmp_path, **kermany)
-        assert f"48 films from ChestXRay2017.zip, sha256 {sha256}\n" in fetched.stdout
+        assert f"48 images from ChestXRay2017.zip, sha256 {sha256}\n" in fetched.stdout
     assert read_json(tmp_path / "data/raw/source.json")["pinned"] is True

@@ -40,11 +40,11 @@ def ask(workspace: Workspace, query: str) -> list[Any]:
 
 
 def extract(workspace: Workspace, prefix: str, count: int) -> list[str]:
-    """The first films under `prefix`, as files beside the workspace's own."""
-    with zipfile.ZipFile(workspace.folder / "data/raw/films.zip") as archive:
+    """The first images under `prefix`, as files beside the workspace's own."""
+    with zipfile.ZipFile(workspace.folder / "data/raw/images.zip") as archive:
         names = [name for name in archive.namelist() if name.startswith(prefix)][:count]
-        archive.extractall(workspace.folder / ".cache/films", names)
-    return [f".cache/films/{name}" for name in names]
+        archive.extractall(workspace.folder / ".cache/images", names)
+    return [f".cache/images/{name}" for name in names]
 
 
 def test_every_out_is_there_and_names_no_place(finished: Workspace) -> None:
@@ -60,7 +60,7 @@ def test_every_out_is_there_and_names_no_place(finished: Workspace) -> None:
             assert str(finished.folder) not in path.read_text(encoding="utf-8"), path
 
 
-def test_git_keeps_figures_and_no_film(finished: Workspace) -> None:
+def test_git_keeps_figures_and_no_image(finished: Workspace) -> None:
     data = finished.run("git", "ls-files", "data", "dvc.lock").stdout.split()
     assert {name for name in data if not name.endswith(".gitignore")} == TRACKED
     assert finished.run("git", "status", "--porcelain").stdout == ""
@@ -113,9 +113,9 @@ def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
     (run,) = json.loads(finished.run("pneumonia", "runs", "--json").stdout)
     assert run["status"] == "FINISHED"
     assert "is already registered" in finished.run("pneumonia", "sync").stdout
-    films = extract(finished, "test/PNEUMONIA/", 2)
-    (finished.folder / ".cache/films/broken.jpeg").write_bytes(b"no film")
-    answered = finished.run("pneumonia", "predict", *films, ".cache/films/broken.jpeg", expect=1)
+    images = extract(finished, "test/PNEUMONIA/", 2)
+    (finished.folder / ".cache/images/broken.jpeg").write_bytes(b"no image")
+    answered = finished.run("pneumonia", "predict", *images, ".cache/images/broken.jpeg", expect=1)
     assert re.findall(r"^[01]\.\d{3}  (?:normal|pneumonia)", answered.stdout, flags=re.M)
     assert len(answered.stdout.splitlines()) == 3
     assert "by pneumonia-phantom version 1 (champion)" in answered.stderr
@@ -158,7 +158,7 @@ def test_a_clone_gives_the_same_bytes_under_other_circumstances(
 
 
 @pytest.mark.slow
-def test_a_stage_that_fails_leaves_films_out_of_git(tmp_path: Path) -> None:
+def test_a_stage_that_fails_leaves_images_out_of_git(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path / "repository")
     workspace.params({"preprocess.tail_fraction": 0.0, "train.monitor": "shift_auroc"})
     workspace.commit()
@@ -166,22 +166,22 @@ def test_a_stage_that_fails_leaves_films_out_of_git(tmp_path: Path) -> None:
     # Nothing but the random validation is there, so nothing to take the mean of.
     assert "error: params.yaml: train.monitor: expected one of" in failed.stderr
     seen = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
-    assert "films.zip" not in seen
+    assert "images.zip" not in seen
     assert ".npy" not in seen
 
 
 @pytest.mark.slow
 def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
-    (copied.folder.parent / "films.zip").write_bytes(
-        (copied.folder / "data/raw/films.zip").read_bytes()
+    (copied.folder.parent / "images.zip").write_bytes(
+        (copied.folder / "data/raw/images.zip").read_bytes()
     )
-    source = ["-S", "fetch.source=archive", "-S", "fetch.path=../films.zip"]
-    done = copied.run("dvc", "exp", "run", "--name", "films", *source)
+    source = ["-S", "fetch.source=archive", "-S", "fetch.path=../images.zip"]
+    done = copied.run("dvc", "exp", "run", "--name", "images", *source)
     assert ran(done) == STAGES
     assert "not moved to candidate: this is an experiment" in done.stdout, done.stdout
     manifest = json.loads(copied.text("data/shards/manifest.json"))
     assert manifest["test"] == "official"
-    assert manifest["source"]["name"] == "films.zip"
+    assert manifest["source"]["name"] == "images.zip"
     assert "The test split is the source's own" in copied.text("data/report/model_card.md")
     # Outside an experiment it is a candidate; what may have changed unseen is not promoted.
     assert ran(copied.run("dvc", "repro")) == ["register"]
@@ -213,9 +213,9 @@ def test_experiments_here_elsewhere_and_queued(copied: Workspace) -> None:
 
 @pytest.mark.slow
 def test_a_relative_archive_is_found_from_anywhere(copied: Workspace) -> None:
-    (copied.folder.parent / "films.zip").write_bytes(
-        (copied.folder / "data/raw/films.zip").read_bytes()
+    (copied.folder.parent / "images.zip").write_bytes(
+        (copied.folder / "data/raw/images.zip").read_bytes()
     )
-    source = ["-S", "fetch.source=archive", "-S", "fetch.path=../films.zip"]
-    copied.run("dvc", "exp", "run", "--temp", "--name", "films", *source, "preprocess")
-    assert "films" in copied.run("dvc", "exp", "list", "--name-only").stdout
+    source = ["-S", "fetch.source=archive", "-S", "fetch.path=../images.zip"]
+    copied.run("dvc", "exp", "run", "--temp", "--name", "images", *source, "preprocess")
+    assert "images" in copied.run("dvc", "exp", "list", "--name-only").stdout

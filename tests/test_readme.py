@@ -21,7 +21,7 @@ ELSEWHERE = {
 SERVED = "make ui\n"
 
 SMALLER = {
-    "PATH/TO/chest_xray.zip": "../films.zip",
+    "PATH/TO/chest_xray.zip": "../images.zip",
     "_px=224": "_px=64",
 }
 """What a reader fills in, and what would take minutes."""
@@ -71,8 +71,8 @@ def test_the_results_are_those_of_the_committed_run() -> None:
 
 @pytest.mark.slow
 def test_the_blocks_run_in_their_order(copied: Workspace) -> None:
-    films = (copied.folder / "data/raw/films.zip").read_bytes()
-    (copied.folder.parent / "films.zip").write_bytes(films)
+    images = (copied.folder / "data/raw/images.zip").read_bytes()
+    (copied.folder.parent / "images.zip").write_bytes(images)
     (copied.folder / ".venv").symlink_to(BIN.parent)
     with (copied.folder / ".git/info/exclude").open("a") as excluded:
         excluded.write(".venv\n")  # .gitignore names a folder, not a link

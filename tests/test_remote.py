@@ -24,7 +24,7 @@ def sign_in(workspace: Workspace) -> None:
 
 @pytest.fixture
 def s3() -> Iterator[str]:
-    """Address of a `moto_server` with a bucket `films`."""
+    """Address of a `moto_server` with a bucket `images`."""
     address = f"http://127.0.0.1:{free_port()}"
     with subprocess.Popen(
         [sys.executable, "-m", "moto.server", "--port", address.rpartition(":")[2]],
@@ -33,7 +33,7 @@ def s3() -> Iterator[str]:
         try:
             while server.poll() is None:
                 with contextlib.suppress(OSError):
-                    made = urllib.request.Request(f"{address}/films", method="PUT")
+                    made = urllib.request.Request(f"{address}/images", method="PUT")
                     urllib.request.urlopen(made, timeout=5).close()
                     break
                 time.sleep(0.2)
@@ -46,7 +46,7 @@ def s3() -> Iterator[str]:
 def test_a_second_clone_pulls_and_computes_nothing(
     copied: Workspace, s3: str, tmp_path: Path
 ) -> None:
-    copied.run("dvc", "remote", "add", "--default", "s3", "s3://films/pneumonia")
+    copied.run("dvc", "remote", "add", "--default", "s3", "s3://images/pneumonia")
     copied.run("dvc", "remote", "modify", "s3", "endpointurl", s3)
     copied.commit()
     sign_in(copied)
@@ -60,7 +60,7 @@ def test_a_second_clone_pulls_and_computes_nothing(
     done = clone.run("dvc", "repro")
     stages = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
     assert stages == ["Running stage 'register':"]
-    assert "pneumonia-phantom version 1 (synthetic films) is now registered" in done.stdout
+    assert "pneumonia-phantom version 1 (synthetic images) is now registered" in done.stdout
     (run,) = whole(clone.folder / "mlruns", 1).values()
     assert run.tags["machine"] == "not recorded"
     assert clone.run("git", "status", "--porcelain").stdout == ""

@@ -67,7 +67,7 @@ def test_of_a_tracking_server_that_fails(tmp_path: Path, address: str) -> None:
 def test_of_a_download(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path / "pneumonia")
     workspace.params(
-        {"fetch.source": "kermany", "fetch.url": f"https://ada:{PASSWORD}@127.0.0.1:9/films.zip"}
+        {"fetch.source": "kermany", "fetch.url": f"https://ada:{PASSWORD}@127.0.0.1:9/images.zip"}
     )
     refused = workspace.run("dvc", "repro", expect=255)
     assert "fetch.url: expected an address without" in refused.stderr + refused.stdout

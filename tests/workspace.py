@@ -21,7 +21,7 @@ BIN = Path(sys.executable).parent
 
 SMALL: dict[str, Any] = {
     # Site tells class, so that a network of a few weights learns something in a second; with so
-    # few films, normals can't be matched; no floor, so that what was learned can be promoted.
+    # few images, normals can't be matched; no floor, so that what was learned can be promoted.
     "fetch.phantom.patients_train": 48,
     "fetch.phantom.patients_test": 14,
     "fetch.phantom.confound": 1.0,
@@ -39,7 +39,7 @@ SMALL: dict[str, Any] = {
     "train.augment.area": [0.7, 1.0],
     "train.augment.aspect": 0.2,
     "evaluate.draws": 100,
-    "evaluate.saliency_films": 2,
+    "evaluate.saliency_images": 2,
     "register.floors.auroc": 0.0,
     "register.floors.sensitivity": 0.0,
     "register.floors.specificity": 0.0,

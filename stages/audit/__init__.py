@@ -1,1 +1,1 @@
-"""TODO."""
+"""The audit of a data set: what its images give away about class, source and patient."""

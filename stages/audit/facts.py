@@ -1,4 +1,4 @@
-"""What a census counts, as trees for a JSON file: films, sizes, duplicates, patients."""
+"""What a census counts, as trees for a JSON file: images, sizes, duplicates, patients."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.audit.census import CLASSES, Census, Seen
 from stages.images import duplicates
+from stages.images.build import Built
 from stages.images.duplicates import Pair
 from stages.images.splits import TEST
 from stages.sources.index import IndexRow
@@ -17,29 +18,31 @@ Tree = dict[str, Any]
 _SHARES = (0.05, 0.5, 0.95)
 
 
-def counts(census: Census) -> Tree:
-    """Films and patients, by role and kind; and films by the split that the source claims."""
+def counts(built: Built, census: Census) -> Tree:
+    """Images and patients, by role and kind; and images by the split that the source claims."""
     return {
         "roles": {role: _by_kind(seen.records) for role, seen in census.roles.items()},
         "source_splits": {
-            split or "none": _by_kind(row for row in census.films if row.source_split == split)
-            for split in sorted({row.source_split for row in census.films})
+            split or "none": _by_kind(row for row in built.images if row.source_split == split)
+            for split in sorted({row.source_split for row in built.images})
         },
     }
 
 
 def _by_kind(records: Iterable[Any]) -> Tree:
-    films: Counter[str] = Counter()
+    images: Counter[str] = Counter()
     patients: dict[str, set[str]] = defaultdict(set)
     for record in records:
         kind = record.kind or CLASSES[record.label]
-        films[kind] += 1
+        images[kind] += 1
         patients[kind].add(record.patient)
-    return {kind: {"films": films[kind], "patients": len(patients[kind])} for kind in sorted(films)}
+    return {
+        kind: {"images": images[kind], "patients": len(patients[kind])} for kind in sorted(images)
+    }
 
 
 def sizes(census: Census) -> Tree:
-    """Percentiles 5, 50 and 95 of what a film's file says, by role and class."""
+    """Percentiles 5, 50 and 95 of what an image's file says, by role and class."""
     return {
         role: {name: found for label, name in enumerate(CLASSES) if (found := _sizes(seen, label))}
         for role, seen in census.roles.items()
@@ -67,21 +70,21 @@ def _percentiles(values: Sequence[float]) -> list[float]:
     return [round(float(value), 3) for value in found]
 
 
-def duplicate_sets(census: Census) -> list[Tree]:
-    """The films that are one film: a tree for each set of two or more."""
+def duplicate_sets(built: Built) -> list[Tree]:
+    """The images that are one image: a tree for each set of two or more."""
     found = []
-    sets = duplicates.sets(census.pairs)
-    number = {film: place for place, films in enumerate(sets) for film in films}
+    sets = duplicates.sets(built.pairs)
+    number = {image: place for place, images in enumerate(sets) for image in images}
     linked: dict[int, list[Pair]] = defaultdict(list)
-    for pair in census.pairs:
+    for pair in built.pairs:
         linked[number[pair.first]].append(pair)
-    for place, films in enumerate(sets):
+    for place, images in enumerate(sets):
         links = linked[place]
-        rows = [census.films[film] for film in films]
+        rows = [built.images[image] for image in images]
         found.append(
             {
-                "films": [row.path for row in rows],
-                "roles": sorted({census.homes[film] for film in films}),
+                "images": [row.path for row in rows],
+                "roles": sorted({built.homes[image] for image in images}),
                 "source_splits": sorted({row.source_split for row in rows}),
                 "labels": sorted({CLASSES[row.label] for row in rows}),
                 "patients": sorted({row.patient for row in rows}),
@@ -92,20 +95,20 @@ def duplicate_sets(census: Census) -> list[Tree]:
     return found
 
 
-def patients(census: Census) -> Tree:
+def patients(built: Built) -> Tree:
     """Patients in two roles (splits.py refuses them, so none), under both labels; and groups with
-    films on both sides of an official test split, which is never recut."""
+    images on both sides of an official test split, which is never recut."""
     roles: dict[str, set[str]] = defaultdict(set)
     labels: dict[str, set[int]] = defaultdict(set)
-    for row, home in zip(census.films, census.homes, strict=True):
+    for row, home in zip(built.images, built.homes, strict=True):
         roles[row.patient].add(home)
         labels[row.patient].add(row.label)
     return {
         "in_two_roles": sorted(patient for patient, found in roles.items() if len(found) > 1),
         "under_both_labels": sorted(who for who, found in labels.items() if len(found) > 1),
         "groups_in_train_and_official_test": len(
-            _groups(row for row in census.films if row.source_split == TEST)
-            & _groups(row for row in census.films if row.source_split != TEST)
+            _groups(row for row in built.images if row.source_split == TEST)
+            & _groups(row for row in built.images if row.source_split != TEST)
         ),
     }
 

@@ -1,17 +1,18 @@
-"""The audit: what the films of a data set say about themselves before any network sees them."""
+"""The audit: what the images of a data set say about themselves before any network sees them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from stages.audit import facts
+from stages.audit.census import Census
 from stages.audit.facts import Tree
 from stages.audit.probes import probe
 from stages.engine.errors import InputError
 from stages.images.build import Built
 from stages.images.options import LEVELS, AuditOptions
 
-FORMAT = 1
+FORMAT = 2
 SHORTCUTS = ("encoding", "shape", "frame")
 """Probes that see no lung; the thumbnail does, so it is a yardstick and no finding."""
 
@@ -28,20 +29,20 @@ class Finding:
     text: str
 
 
-def account(built: Built, options: AuditOptions, *, seed: int) -> Tree:
+def account(built: Built, census: Census, options: AuditOptions, *, seed: int) -> Tree:
     """All that was found, as a tree for JSON; "findings" are what to act on, worst first."""
-    census, manifest = built.census, built.manifest
+    manifest = built.manifest
     found: Tree = {
         "format": FORMAT,
         "data": manifest["digest"],
         "source": {name: manifest["source"][name] for name in ("name", "synthetic")},
         "test": manifest["test"],
-        **facts.counts(census),
+        **facts.counts(built, census),
         "cautions": manifest["source"].get("cautions", {}),
-        "unreadable": [asdict(film) for film in census.unreadable],
-        "duplicates": facts.duplicate_sets(census),
-        "merged_groups": census.merged_groups,
-        "patients": facts.patients(census),
+        "unreadable": [asdict(image) for image in built.unreadable],
+        "duplicates": facts.duplicate_sets(built),
+        "merged_groups": built.merged_groups,
+        "patients": facts.patients(built),
         "sizes": facts.sizes(census),
         "probes": probe(census.roles, seed=seed),
     }
@@ -68,27 +69,27 @@ def stop(found: Tree, account_in: str) -> None:
 
 
 def _leaks(found: Tree, options: AuditOptions) -> list[Finding]:
-    across = [films for films in found["duplicates"] if len(films["roles"]) > 1]
+    across = [images for images in found["duplicates"] if len(images["roles"]) > 1]
     if not across:
         return []
-    official = [films for films in across if len(films["source_splits"]) > 1]
-    where = "the source's own test and its training films" if official else "two roles"
+    official = [images for images in across if len(images["source_splits"]) > 1]
+    where = "the source's own test and its training images" if official else "two roles"
     text = (
-        f"{_films(across)} on both sides of a split ({where}): {_sets(across)}; take them out of "
+        f"{_images(across)} on both sides of a split ({where}): {_sets(across)}; take them out of "
         "one side"
     )
     return [Finding("leaks", options.leaks, text)]
 
 
 def _conflicts(found: Tree, options: AuditOptions) -> list[Finding]:
-    films = [films for films in found["duplicates"] if len(films["labels"]) > 1]
+    images = [images for images in found["duplicates"] if len(images["labels"]) > 1]
     people = found["patients"]["under_both_labels"]
     texts = []
-    if films:
-        texts.append(f"{_films(films)} under both labels: {_sets(films)}; one label is wrong")
+    if images:
+        texts.append(f"{_images(images)} under both labels: {_sets(images)}; one label is wrong")
     if people:
         texts.append(
-            f"{len(people)} patients have films of both labels ({_first(people)}): right where a "
+            f"{len(people)} patients have images of both labels ({_first(people)}): right where a "
             "child fell ill or recovered, else a label or a name is wrong"
         )
     return [Finding("label_conflicts", options.label_conflicts, text) for text in texts]
@@ -108,17 +109,17 @@ def _shortcuts(found: Tree, options: AuditOptions) -> list[Finding]:
         return []
     text = (
         f"the class is told without the lungs, AUROC by {', by '.join(told)}: a network can learn "
-        "that in place of the chest; judge it on films where it does not hold"
+        "that in place of the chest; judge it on images where it does not hold"
     )
     return [Finding("shortcuts", options.shortcuts, text)]
 
 
-def _films(sets: Sequence[Mapping[str, Any]]) -> str:
-    return "1 film stands" if len(sets) == 1 else f"{len(sets)} films stand"
+def _images(sets: Sequence[Mapping[str, Any]]) -> str:
+    return "1 image stands" if len(sets) == 1 else f"{len(sets)} images stand"
 
 
 def _sets(sets: Sequence[Mapping[str, Any]]) -> str:
-    return _first([" = ".join(films["films"]) for films in sets])
+    return _first([" = ".join(images["images"]) for images in sets])
 
 
 def _first(texts: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ def summary(found: Tree) -> list[str]:
 def page(found: Tree) -> str:
     """The whole account but for long lists, which findings.json holds."""
     source = found["source"]
-    about = "Synthetic films: nothing here says anything about patients. "
+    about = "Synthetic images: nothing here says anything about patients. "
     parts = [
         "# Audit of the data",
         f"{about if source['synthetic'] else ''}Source: {source['name']}. Test: {found['test']}. "
@@ -35,9 +35,9 @@ def page(found: Tree) -> str:
         _findings(found),
         "## What tells the class without the lungs",
         _probes(found),
-        "## Films",
+        "## Images",
         _counts(found["roles"], "role"),
-        "By the split that the source claims, each film once:",
+        "By the split that the source claims, each image once:",
         _counts(found["source_splits"], "split"),
         "## Sizes",
         "Percentiles 5, 50 and 95 of what the files say.",
@@ -46,13 +46,14 @@ def page(found: Tree) -> str:
         _duplicates(found),
         "## Patients",
         _patients(found),
-        "## Unreadable films",
-        _listed([f"`{film['path']}`: {film['reason']}" for film in found["unreadable"]]) or "None.",
+        "## Unreadable images",
+        _listed([f"`{image['path']}`: {image['reason']}" for image in found["unreadable"]])
+        or "None.",
         "## Cautions",
-        _listed([f"{films} films: {caution}" for caution, films in found["cautions"].items()])
-        or "None from the films' headers.",
+        _listed([f"{images} images: {caution}" for caution, images in found["cautions"].items()])
+        or "None from the images' headers.",
         "## Pictures",
-        "![Some films of each class and role](contact.png)",
+        "![Some images of each class and role](contact.png)",
         "![Mean images of each class and role, and their difference](means.png)",
     ]
     return "\n\n".join(parts) + "\n"
@@ -90,12 +91,12 @@ def _figure(figure: Mapping[str, float] | None) -> str:
 
 def _counts(tree: Tree, title: str) -> str:
     kinds = sorted({kind for kinds in tree.values() for kind in kinds})
-    rows = [[name, *(_films(found.get(kind)) for kind in kinds)] for name, found in tree.items()]
-    return _table([title, *(f"{kind} films (patients)" for kind in kinds)], rows)
+    rows = [[name, *(_images(found.get(kind)) for kind in kinds)] for name, found in tree.items()]
+    return _table([title, *(f"{kind} images (patients)" for kind in kinds)], rows)
 
 
-def _films(found: Mapping[str, int] | None) -> str:
-    return f"{found['films']} ({found['patients']})" if found else "0"
+def _images(found: Mapping[str, int] | None) -> str:
+    return f"{found['images']} ({found['patients']})" if found else "0"
 
 
 def _sizes(found: Tree) -> str:
@@ -118,12 +119,12 @@ def _size(value: Sequence[float] | float | None) -> str:
 
 def _duplicates_line(found: Tree) -> str:
     sets = found["duplicates"]
-    films = sum(len(each["films"]) for each in sets)
-    pairs = sum(len(each["films"]) * (len(each["films"]) - 1) // 2 for each in sets)
+    images = sum(len(each["images"]) for each in sets)
+    pairs = sum(len(each["images"]) * (len(each["images"]) - 1) // 2 for each in sets)
     equal = sum(each["equal_files"] for each in sets)
     across = sum(len(each["roles"]) > 1 for each in sets)
     return (
-        f"films that come twice or more: {len(sets)} ({films} files, {pairs} pairs; equal files: "
+        f"images that come twice or more: {len(sets)} ({images} files, {pairs} pairs; equal files: "
         f"{equal} of {len(sets)}), {across or 'none'} of them across roles; groups merged to keep "
         f"them together: {found['merged_groups']}"
     )
@@ -131,9 +132,9 @@ def _duplicates_line(found: Tree) -> str:
 
 def _duplicates(found: Tree) -> str:
     if not found["duplicates"]:
-        return "No film comes twice, neither as an equal file nor nearly."
+        return "No image comes twice, neither as an equal file nor nearly."
     lines = [
-        f"{' = '.join(f'`{path}`' for path in each['films'])} ({', '.join(each['roles'])}; "
+        f"{' = '.join(f'`{path}`' for path in each['images'])} ({', '.join(each['roles'])}; "
         f"{'equal files' if each['equal_files'] else _distance(each)})"
         for each in found["duplicates"]
     ]
@@ -150,8 +151,8 @@ def _patients(found: Tree) -> str:
     return _listed(
         [
             f"{len(people['in_two_roles'])} patients are in two roles (one would stop the stage)",
-            f"{len(people['under_both_labels'])} patients have films of both labels",
-            f"{people['groups_in_train_and_official_test']} groups have films on both sides of an "
+            f"{len(people['under_both_labels'])} patients have images of both labels",
+            f"{people['groups_in_train_and_official_test']} groups have images on both sides of an "
             "official test split, which is not recut",
         ]
     )

@@ -1,6 +1,6 @@
-"""Two pictures of the films: a few of each class and role, and their mean images.
+"""Two pictures of the images: a few of each class and role, and their mean images.
 
-PNG files from a few arrays, the same bytes for the same films; without a plotting library,
+PNG files from a few arrays, the same bytes for the same images; without a plotting library,
 which would take longer to load than the pictures to draw.
 """
 
@@ -21,19 +21,19 @@ _WHITE, _BLACK = 255, 0
 
 
 def contact_sheet(roles: Mapping[str, Seen]) -> bytes:
-    """A PNG: one row of up to 8 films for each role and class, which their names alone choose."""
+    """A PNG: one row of up to 8 images for each role and class, which their names alone choose."""
     rows = []
     for role, seen in roles.items():
         for label, name in enumerate(CLASSES):
             tiles = [tile for _, tile in seen.tiles.get(label, [])]
-            films = sum(record.label == label for record in seen.records)
+            images = sum(record.label == label for record in seen.records)
             row = _row([*tiles, *[_blank(TILE_PX)] * (TILES - len(tiles))])
-            rows.append(_labelled(row, [role, name, f"{films} in all"]))
+            rows.append(_labelled(row, [role, name, f"{images} in all"]))
     return _png(_stack(rows))
 
 
 def mean_images(roles: Mapping[str, Seen]) -> bytes:
-    """A PNG: for each role the mean image of the normals, of the pneumonia films, and pneumonia
+    """A PNG: for each role the mean image of the normals, of the pneumonia images, and pneumonia
     minus normal (red where pneumonia is brighter, blue where it is darker), in one scale."""
     pairs = {role: (seen.mean(0), seen.mean(1)) for role, seen in roles.items()}
     differences = {
@@ -57,8 +57,8 @@ def _levels(mean: NDArray[np.float64]) -> Picture:
     return np.rint(mean).astype(np.uint8)
 
 
-def _shrunk(film: Picture) -> Picture:
-    return resize(film, _MEAN_PX, _MEAN_PX)
+def _shrunk(image: Picture) -> Picture:
+    return resize(image, _MEAN_PX, _MEAN_PX)
 
 
 def _coloured(share: NDArray[np.float64]) -> Picture:

@@ -1,8 +1,8 @@
 """How well the class is told by what says nothing of disease, in each role by itself.
 
-A linear model sees how a film was encoded, or its shape, its outer frame, or a thumbnail, and
-nothing else; each film is scored by a model that has seen none of its patient's. Unlike the
-baselines of a report, which are fitted on training films, this asks what there is to be learned
+A linear model sees how an image was encoded, or its shape, its outer frame, or a thumbnail, and
+nothing else; each image is scored by a model that has seen none of its patient's. Unlike the
+baselines of a report, which are fitted on training images, this asks what there is to be learned
 in a role, and needs no other role.
 """
 
@@ -24,7 +24,7 @@ from stages.metrics.scores import Floats, auroc
 
 DRAWS, CONFIDENCE = 200, 0.95
 RIDGE = 0.1
-MOST_FILMS = 6000
+MOST_IMAGES = 6000
 """Of a role: enough for any interval, and a bound on memory and time."""
 LEAST_PATIENTS = 10
 """Of each class: with fewer, an AUROC says nothing."""
@@ -38,11 +38,11 @@ def probe(
 ) -> dict[str, Figures]:
     """For each role and probe its AUROC with a 95% interval from resampling patients, 4 decimals.
 
-    None where it has no meaning: too few patients of a class, or films without a file of their
+    None where it has no meaning: too few patients of a class, or images without a file of their
     own (re-acquired copies), whose encoding nobody chose.
     """
-    films = {role: _films(seen, seed) for role, seen in roles.items()}
-    tasks = [(films[role], name) for role in roles for name in FEATURES]
+    images = {role: _images(seen, seed) for role, seen in roles.items()}
+    tasks = [(images[role], name) for role in roles for name in FEATURES]
     with threads(), one_thread_each():
         figures = map_in_order(_figure, tasks, workers=workers, label="probe", total=len(tasks))
         found = iter(list(figures))
@@ -50,7 +50,7 @@ def probe(
 
 
 @dataclass(frozen=True)
-class _Films:
+class _Images:
     """What the probes of a role share. support: patients of the smaller class."""
 
     columns: dict[str, list[Any]]
@@ -61,42 +61,42 @@ class _Films:
     salt: str
 
 
-def _films(seen: Seen, seed: int) -> _Films:
+def _images(seen: Seen, seed: int) -> _Images:
     salt = f"{seed}/probe"
     rows = _chosen(seen, salt)
     columns = seen.columns(rows)
     label = np.array(columns["label"], np.int64)
     draws = resample(columns["patient"], label, seed=seed, draws=DRAWS, confidence=CONFIDENCE)
     support = min(map(len, _patients(columns).values()))
-    return _Films(columns, label, seen.thumbnails[rows], draws, support, salt)
+    return _Images(columns, label, seen.thumbnails[rows], draws, support, salt)
 
 
-def _figure(task: tuple[_Films, str]) -> dict[str, float] | None:
-    films, name = task
-    copies = name == "encoding" and None in films.columns["bytes"]
-    if films.support < LEAST_PATIENTS or copies:
+def _figure(task: tuple[_Images, str]) -> dict[str, float] | None:
+    images, name = task
+    copies = name == "encoding" and None in images.columns["bytes"]
+    if images.support < LEAST_PATIENTS or copies:
         return None
-    numbers = standardised(FEATURES[name](films.columns, films.thumbnails))
-    scores = np.zeros(len(films.label))
+    numbers = standardised(FEATURES[name](images.columns, images.thumbnails))
+    scores = np.zeros(len(images.label))
     if numbers.shape[1]:
         scores = out_of_fold(
-            numbers, films.label, films.columns["split_group"], salt=films.salt, ridge=RIDGE,
+            numbers, images.label, images.columns["split_group"], salt=images.salt, ridge=RIDGE,
             balanced=True,
         )  # fmt: skip
 
     def score(weight: Floats) -> dict[str, Floats]:
-        return {"auroc": auroc(films.label, scores, weight)}
+        return {"auroc": auroc(images.label, scores, weight)}
 
-    return _plain(films.draws.figures(score, {"auroc": films.support})["auroc"])
+    return _plain(images.draws.figures(score, {"auroc": images.support})["auroc"])
 
 
 def _chosen(seen: Seen, salt: str) -> list[int]:
-    """All films of a role, or those of its first patients in an order that names alone decide."""
-    if len(seen.records) <= MOST_FILMS:
+    """All images of a role, or those of its first patients in an order that names alone decide."""
+    if len(seen.records) <= MOST_IMAGES:
         return list(range(len(seen.records)))
     order = {name: n for n, name in enumerate(shuffled({r.patient for r in seen.records}, salt))}
     rows = sorted(range(len(seen.records)), key=lambda row: order[seen.records[row].patient])
-    return sorted(rows[:MOST_FILMS])
+    return sorted(rows[:MOST_IMAGES])
 
 
 def _patients(columns: Mapping[str, list[Any]]) -> dict[int, set[str]]:

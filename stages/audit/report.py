@@ -1,50 +1,35 @@
-"""The audit of the data: written by preprocess, printed by `pneumonia audit`."""
+"""The audit of the data: preprocess writes it, `pneumonia audit` prints it."""
 
-import argparse
-import sys
 import time
+from pathlib import Path
 
 from stages.audit import findings, pictures
+from stages.audit.census import Census
 from stages.audit.page import page, summary
-from stages.engine.files import read_json, write_bytes, write_json, write_text
+from stages.engine.files import replacing_folder, write_bytes, write_json, write_text
 from stages.images.build import Built
 from stages.images.options import PreprocessOptions
-from stages.settings import params, paths
-from stages.sources.stored_zip import replacing_folder
 
 ACCOUNT = "findings.json"
 PAGE = "audit.md"
 
 
-def write(built: Built, options: PreprocessOptions) -> None:
-    """Write the account of what was built, print it short, and stop where params say so.
+def write(built: Built, census: Census, options: PreprocessOptions, audit: Path) -> None:
+    """Write the account of what was built to the folder `audit`, and print a summary.
 
-    The account is written also where it stops: it is what one then needs to see.
-    Raises InputError.
+    Raises:
+        InputError: A finding's level is "stop". The account is written all the same: it is what
+            one then needs to see.
     """
     started = time.perf_counter()
-    found = findings.account(built, options.audit, seed=options.seed)
-    with replacing_folder(paths.AUDIT) as folder:
-        write_bytes(folder / "contact.png", pictures.contact_sheet(built.census.roles))
-        write_bytes(folder / "means.png", pictures.mean_images(built.census.roles))
+    found = findings.account(built, census, options.audit, seed=options.seed)
+    with replacing_folder(audit) as folder:
+        write_bytes(folder / "contact.png", pictures.contact_sheet(census.roles))
+        write_bytes(folder / "means.png", pictures.mean_images(census.roles))
         write_text(folder / PAGE, page(found))
         write_json(folder / ACCOUNT, found)
     for line in summary(found):
         print(f"audit: {line}")
     seconds = time.perf_counter() - started
-    print(f"audit: {seconds:.1f} s, {paths.AUDIT / PAGE}; `pneumonia audit` shows it")
-    findings.stop(found, str(paths.AUDIT / PAGE))
-
-
-def show(arguments: argparse.Namespace) -> int:
-    """Print the account; a note on stderr where the shards are not those that it tells of."""
-    params.load()
-    found = read_json(paths.AUDIT / ACCOUNT)
-    if arguments.json:
-        print((paths.AUDIT / ACCOUNT).read_text(encoding="utf-8"), end="")
-    else:
-        print((paths.AUDIT / PAGE).read_text(encoding="utf-8"), end="")
-    manifest = paths.SHARDS / "manifest.json"
-    if not manifest.exists() or read_json(manifest)["digest"] != found["data"]:
-        print(f"{paths.SHARDS} does not hold the films of this audit", file=sys.stderr)
-    return 0
+    print(f"audit: {seconds:.1f} s, {audit / PAGE}; `pneumonia audit` shows it")
+    findings.stop(found, str(audit / PAGE))

@@ -25,18 +25,18 @@ _GRADES = ("", ", subtle", ", moderate", ", plain")
 def phantoms() -> bytes:
     """A PNG of phantoms from data/raw, with plots from data/report and data/model.
 
-    Raises InputError where the films are not phantoms: patients' films stay out of documents.
+    Raises InputError where the images are not phantoms: patients' images stay out of documents.
     """
-    films, source = open_raw(paths.RAW)
+    images, source = open_raw(paths.RAW)
     truth_path = paths.RAW / TRUTH
     if not source["synthetic"] or not truth_path.exists():
         raise InputError(
-            f"{paths.RAW}: expected phantoms, received films of {source['name']}; "
+            f"{paths.RAW}: expected phantoms, received images of {source['name']}; "
             "set fetch.source to phantom and run `dvc repro`"
         )
     truth = pd.read_csv(truth_path).drop_duplicates(["kind", "site", "grade"])
     rows = {(row["kind"], row["site"], row["grade"]): row["path"] for _, row in truth.iterrows()}
-    stored = {film.row.path: film for film in films}
+    stored = {image.row.path: image for image in images}
     panels = []
     with zipfile.ZipFile(paths.RAW / MASKS) as masks:
         for kind, site, grade in _SHOWN:

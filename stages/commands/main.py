@@ -26,7 +26,7 @@ def pin(arguments: argparse.Namespace) -> int:
 
 
 def predict(arguments: argparse.Namespace) -> int:
-    """Print probability and decision for each film; 1 where any could not be used."""
+    """Print probability and decision for each image; 1 where any could not be used."""
     from stages.engine import devices
     from stages.engine.root import project_root
     from stages.serving.predictor import Predictor
@@ -40,7 +40,7 @@ def predict(arguments: argparse.Namespace) -> int:
     else:
         point = arguments.model.with_name("operating_point.json")
         predictor = Predictor.from_file(arguments.model, point, everything.preprocess.pixels)
-    answers = predictor.predict(arguments.film)
+    answers = predictor.predict(arguments.image)
     if arguments.json:
         print(json.dumps([vars(answer) for answer in answers], indent=2))
     else:
@@ -55,7 +55,7 @@ def predict(arguments: argparse.Namespace) -> int:
             for caution in answer.cautions:
                 print(f"warning: {answer.name}: {caution}", file=sys.stderr)
         if predictor.synthetic:
-            print("trained on synthetic films: says nothing about patients", file=sys.stderr)
+            print("trained on synthetic images: says nothing about patients", file=sys.stderr)
         print("not a diagnosis", file=sys.stderr)
     return int(any(answer.probability is None for answer in answers))
 
@@ -184,8 +184,8 @@ def pointing(_: argparse.Namespace) -> int:
 
 
 def audit(arguments: argparse.Namespace) -> int:
-    """Print what preprocess found out about the films."""
-    from stages.audit.report import show
+    """Print what preprocess found out about the images."""
+    from stages.commands.audit import show
 
     return show(arguments)
 
@@ -224,14 +224,14 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("predict", help="probability and decision for image files")
-    command.add_argument("film", nargs="+", type=Path)
+    command.add_argument("image", nargs="+", type=Path)
     command.add_argument("--model", type=Path, help="a .keras file (default: the champion)")
     command.add_argument("--source", help="the champion for this data set, by its name")
     command.add_argument("--json", action="store_true")
     command.set_defaults(run=predict)
 
     command = commands.add_parser("pin", help="write an archive's checksum into params.yaml")
-    command.add_argument("path", metavar="PATH", help="a zip, tar, tar.gz or folder of films")
+    command.add_argument("path", metavar="PATH", help="a zip, tar, tar.gz or folder of images")
     command.set_defaults(run=pin)
 
     source = argparse.ArgumentParser(add_help=False)
@@ -301,7 +301,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=ablation)
 
     command = commands.add_parser(
-        "stress", help="figures on validation films whose acquisition is changed"
+        "stress", help="figures on validation images whose acquisition is changed"
     )
     command.set_defaults(run=stress)
 
@@ -314,7 +314,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=pointing)
 
     command = commands.add_parser(
-        "audit", parents=[table], help="what the films say about themselves: traps and pictures"
+        "audit", parents=[table], help="what the images say about themselves: traps and pictures"
     )
     command.set_defaults(run=audit)
 

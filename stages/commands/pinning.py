@@ -25,7 +25,7 @@ def pin(path: str) -> str:
     params.load()
     of = f" with {labels}" if labels else ""
     return (
-        f"{paths.PARAMS}: fetch reads {path}{of}, {len(looked.films):,} films, sha256 "
+        f"{paths.PARAMS}: fetch reads {path}{of}, {len(looked.images):,} images, sha256 "
         f"{looked.sha256}; now run `dvc repro`"
     )
 

@@ -1,1 +1,1 @@
-"""The lift shaft: where and how work runs, whatever the work is."""
+"""Processes, files, locks, parallel work, devices: where and how work runs."""

@@ -59,7 +59,7 @@ def _names(text: str) -> tuple[str | None, ...]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            # `from stages.images import shards` names a module; `from ... import Film` does not.
+            # `from stages.images import shards` names a module; `from ... import name` does not.
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             names += [None] * bool(node.level)
     return tuple(names)

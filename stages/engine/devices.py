@@ -35,7 +35,7 @@ def choose_kernels() -> None:
     """Have TensorFlow compute by oneDNN on every CPU; call it before TensorFlow's first import.
 
     Left alone, it does so only on CPUs with AVX-512 VNNI. The convolutions that others get add up
-    in an order that depends on a film's place in its batch, and take longer.
+    in an order that depends on an image's place in its batch, and take longer.
     """
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 

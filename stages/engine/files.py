@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,33 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`; on a clean exit it takes `folder`'s place.
+
+    Whatever goes wrong inside, `folder` keeps what it held. Leftovers of a run that was
+    killed are cleaned by the next.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    previous = folder.with_name(f".{folder.name}.previous")
+    if previous.exists() and not folder.exists():  # killed between the two renames below
+        previous.rename(folder)
+    for leftover in (partial, previous):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            folder.rename(previous)
+        partial.rename(folder)
+        shutil.rmtree(previous, ignore_errors=True)
+    except OSError as error:
+        name_place(error, folder)
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def name_place(error: OSError, path: Path) -> None:

@@ -12,5 +12,5 @@ Item = TypeVar("Item")
 def progress(items: Iterable[Item], *, label: str, total: int | None = None) -> Iterator[Item]:
     """Yield `items` while a bar named `label` follows them on a terminal's stderr."""
     yield from tqdm(
-        items, desc=label, total=total, disable=not sys.stderr.isatty(), leave=False, unit="film"
+        items, desc=label, total=total, disable=not sys.stderr.isatty(), leave=False, unit="image"
     )

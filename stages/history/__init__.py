@@ -1,1 +1,1 @@
-"""TODO."""
+"""Experiments, commits and dvc.lock: what was run before, asked of git and DVC."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.settings import paths
+from stages.settings.differences import differences
 from stages.settings.digests import JUDGED
-from stages.studies.seeds import differences
 
 THREADS = "train.threads"
 COMPUTED = ("train", "evaluate")

@@ -28,7 +28,7 @@ _TREE = (PLAN, experiments.LOCK, paths.PARAMS, paths.LOCK, Path("stages"))
 """What of a commit decides a run and packages its model."""
 
 _FILES = {paths.RAW: ("index.csv",), paths.SHARDS: ("manifest.json", "records.csv")}
-"""Of folders with films, what is shown."""
+"""Of folders with images, what is shown."""
 
 _TRAINED = ("fetch", "preprocess", "train")
 
@@ -94,7 +94,7 @@ def bring(past: Past, cache: Path, folder: Path) -> bool | None:
     judged = answers(folder, "evaluate", lock, plan)
     for stage in (*_TRAINED, "evaluate") if judged else _TRAINED:
         for out in lock["stages"][stage]["outs"]:
-            # Films may be elsewhere: of data/raw, only how long fetch took is shown.
+            # Images may be elsewhere: of data/raw, only how long fetch took is shown.
             raw = out["path"] == paths.RAW.as_posix()
             with contextlib.suppress(MissingError) if raw else contextlib.nullcontext():
                 _bring(out, cache, folder)

@@ -89,7 +89,7 @@ def _named(rev: str) -> list[Path]:
         if not path.exists():
             raise InputError(
                 f"{paths.PARAMS} at {rev[:7]}: {key}: expected a file or folder, found none at "
-                f"{path}; bring it there, the films of this commit can't be fetched without it"
+                f"{path}; bring it there, the images of this commit can't be fetched without it"
             )
         if not path.is_absolute():
             found.append(Path(os.path.normpath(path)))

@@ -1,1 +1,1 @@
-"""Room 2: bytes to pixels, splits and shards."""
+"""Bytes to pixels, splits by patient, shards."""

@@ -1,68 +1,86 @@
-"""Raw films to finished shards: the whole of preprocess but its params and places."""
+"""Raw images to finished shards: the whole of preprocess but its params and places."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.audit.census import Census
+from stages.engine.files import replacing_folder
+from stages.engine.tables import write_table
 from stages.images import duplicates, splits
 from stages.images.duplicates import Pair
 from stages.images.options import PreprocessOptions
-from stages.images.prepared import Prepared, prepare_all
+from stages.images.prepared import Prepared, Unreadable, prepare_all, record_of
 from stages.images.shards import Record, ShardWriter
 from stages.images.shift import matched, tail
-from stages.sources.index import StoredFilm, write_table
-from stages.sources.stored_zip import replacing_folder
+from stages.sources.index import IndexRow, StoredImage
 
 UNREADABLE = "unreadable.csv"
 
 
 @dataclass(frozen=True)
 class Built:
-    """The shards' manifest, and what was seen of the films on the way."""
+    """The shards' manifest and how it came about, for the audit.
+
+    `images` and `homes`: each readable image once, with the role it was dealt to. `pairs`: those of
+    them that are one image. `merged_groups`: how many split groups became part of another for it.
+    `unreadable`: images set aside.
+    """
 
     manifest: dict[str, Any]
-    census: Census
+    images: Sequence[IndexRow]
+    homes: Sequence[str]
+    pairs: Sequence[Pair]
+    merged_groups: int
+    unreadable: Sequence[Unreadable]
+
+
+Observer: TypeAlias = Callable[[str, Record, NDArray[np.uint8]], None]
+"""Sees each image as it is written: its role, its record, uint8 (image_px, image_px)."""
 
 
 def build(
-    films: Sequence[StoredFilm],
+    images: Sequence[StoredImage],
     source: dict[str, Any],
     options: PreprocessOptions,
     folder: Path,
     *,
     workers: int | None = None,
+    observe: Observer | None = None,
     judge: Callable[[Built], None] | None = None,
 ) -> Built:
-    """Write the shards of `films` to `folder`, whole or not at all.
+    """Write the shards of `images` to `folder`, whole or not at all.
 
-    judge: looks at what was built before it takes `folder`'s place, and may refuse it by raising.
+    Args:
+        observe: Sees every image while its pixels are in memory, so that nothing is read twice.
+        judge: Looks at what was built before it takes `folder`'s place; refuses it by raising.
 
-    Raises InputError where films, splits or too many broken files don't allow it.
+    Raises:
+        InputError: Images, splits or too many broken files don't allow it.
     """
     with (
         replacing_folder(folder) as partial,
         ShardWriter(partial, options.image_px) as writer,
     ):
         with Prepared(partial / "prepared.npy", options.image_px) as prepared:
-            prepare_all(films, options, prepared, workers=workers)
+            prepare_all(images, options, prepared, workers=workers)
             pairs, merged_groups = _merge_duplicates(prepared)
-            rows = [film.row for film in prepared.films]
+            rows = [image.row for image in prepared.images]
             roles = splits.assign(rows, options)
             if options.tail_fraction:
                 roles = tail.set_aside(prepared, roles, options)
-            census = Census(rows, roles, pairs, merged_groups, prepared.unreadable)
 
             def add(role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
-                census.see(role, writer.add(role, record, pixels), pixels)
+                written = writer.add(role, record, pixels)
+                if observe:
+                    observe(role, written, pixels)
 
             def add_all(role: str, indices: Iterable[int]) -> None:
                 for index in indices:
-                    add(role, Record.of(rows[index]), prepared.pixels(index))
+                    add(role, record_of(rows[index]), prepared.pixels(index))
 
             for role in (splits.TRAIN, splits.VAL, splits.TEST):
                 add_all(role, _of(role, roles))
@@ -78,17 +96,18 @@ def build(
             if options.matched_donors:
                 facts[matched.ROLE] = _add_matched(add, prepared, roles, options, workers)
         write_table(partial / UNREADABLE, ["path", "reason"], map(asdict, prepared.unreadable))
-        built = Built(writer.finish(facts), census)
+        manifest = writer.finish(facts)
+        built = Built(manifest, rows, roles, pairs, merged_groups, prepared.unreadable)
         if judge:
             judge(built)
         return built
 
 
 def _merge_duplicates(prepared: Prepared) -> tuple[list[Pair], int]:
-    """Make one group of groups that share a film, so that no cut parts them; the pairs, and the
+    """Make one group of groups that share an image, so that no cut parts them; the pairs, and the
     number of groups that there are less."""
     pairs = duplicates.find(prepared)
-    groups = [film.row.split_group for film in prepared.films]
+    groups = [image.row.split_group for image in prepared.images]
     together = duplicates.merged(groups, pairs)
     prepared.regroup(together)
     return pairs, len(set(groups)) - len(set(together))
@@ -106,15 +125,15 @@ def _add_matched(
     workers: int | None,
 ) -> dict[str, Any]:
     """Write val_matched; return how it was made and the AUROC of each nuisance scalar."""
-    val = [prepared.films[index] for index in _of(splits.VAL, roles)]
-    train = [prepared.films[index] for index in _of(splits.TRAIN, roles)]
-    normals = [film for film in val if not film.row.label]
-    ill = [film for film in val if film.row.label]
-    donors = [film for film in train if film.row.label]
+    val = [prepared.images[index] for index in _of(splits.VAL, roles)]
+    train = [prepared.images[index] for index in _of(splits.TRAIN, roles)]
+    normals = [image for image in val if not image.row.label]
+    ill = [image for image in val if image.row.label]
+    donors = [image for image in train if image.row.label]
     scalars, labels = [], []
-    for film in matched.films(normals, ill, donors, options, workers=workers):
-        add(matched.ROLE, film.record, film.pixels)
-        scalars.append(film.scalars)
-        labels.append(film.record.label)
+    for image in matched.images(normals, ill, donors, options, workers=workers):
+        add(matched.ROLE, image.record, image.pixels)
+        scalars.append(image.scalars)
+        labels.append(image.record.label)
     road = "native" if matched.is_native([*val, *donors]) else "pixels"
     return {"road": road, "nuisance_auroc": matched.check(scalars, labels)}

@@ -1,4 +1,4 @@
-"""Bytes to 8-bit grey pixels: one full decode, the same wherever a film is met."""
+"""Bytes to 8-bit grey pixels: one full decode, the same wherever an image is met."""
 
 import contextlib
 
@@ -15,7 +15,7 @@ from stages.sources.header import read_header
 # A detector of 43 cm with pixels of 0.1 mm has 18 million; 16-bit samples of this many, 0.2 GB.
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 16
-# A 12-bit film in a 16-bit file would come out nearly black, and quietly.
+# A 12-bit image in a 16-bit file would come out nearly black, and quietly.
 _DARK_16_BIT = 2**12
 
 
@@ -24,7 +24,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
     EXIF orientation is applied, colour becomes luminance (Rec. 601), 16-bit samples are scaled
     to 8 bits over their full range, transparency is ignored, and so is an ICC profile: in
-    the training films of Kermany et al. only one class carries it. What happens to DICOM samples,
+    the training images of Kermany et al. only one class carries it. What happens to DICOM samples,
     `decode_dicom` tells. The size is checked before any pixel is decoded.
 
     Raises InputError with the reason, without the file's name, which the caller knows. Damage
@@ -38,7 +38,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         )
     if min(header.width, header.height) < MIN_SIDE:
         raise InputError(
-            f"expected a film of at least {MIN_SIDE} x {MIN_SIDE} pixels, received "
+            f"expected an image of at least {MIN_SIDE} x {MIN_SIDE} pixels, received "
             f"{header.width} x {header.height}"
         )
     if header.frames != 1:
@@ -51,7 +51,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         pixels = _decoded(data)
     darkest, brightest, _, _ = cv2.minMaxLoc(pixels)
     if darkest == brightest:
-        raise InputError(f"expected a film, received one even grey ({darkest:g})")
+        raise InputError(f"expected an image, received one even grey ({darkest:g})")
     return pixels
 
 
@@ -77,6 +77,6 @@ def _eight_bits(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
     if pixels.max() < _DARK_16_BIT:
         raise InputError(
             "expected 16-bit samples over their range, received none above "
-            f"{pixels.max()} of 65535: scale the film to 8 bits, or to all 16"
+            f"{pixels.max()} of 65535: scale the image to 8 bits, or to all 16"
         )
     return ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)

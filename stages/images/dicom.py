@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from stages.engine.errors import InputError
 from stages.sources.dicom import tags as dicom
 from stages.sources.dicom import transfer_syntax
-from stages.sources.dicom.tags import DicomFilm
+from stages.sources.dicom.tags import DicomImage
 
-# A film whose values use less than this share of their range, with no window to say which part,
+# An image whose values use less than this share of their range, with no window to say which part,
 # would come out nearly black, and quietly.
 DARK_SHARE = 1 / 16
 
@@ -31,17 +31,19 @@ def decode_dicom(data: bytes, *, most_pixels: int) -> NDArray[np.uint8]:
     Raises InputError with the reason where there is more than one frame, colour, a transfer syntax
     that is not read, more than `most_pixels`, or damage.
     """
-    film = dicom.read(data)
-    film.refuse_unusable()
-    rows, columns = film.samples_shape
+    image = dicom.read(data)
+    image.refuse_unusable()
+    rows, columns = image.samples_shape
     if rows * columns > most_pixels:
         raise InputError(f"expected at most {most_pixels:,} pixels, received {columns} x {rows}")
-    samples = _samples(film)
-    bits = film.tags["BitsStored"]
-    pixels: NDArray[np.uint8] = greys(film.tags)[samples & np.array((1 << bits) - 1, samples.dtype)]
-    if bits > 8 and not _is_windowed(film.tags):
+    samples = _samples(image)
+    bits = image.tags["BitsStored"]
+    pixels: NDArray[np.uint8] = greys(image.tags)[
+        samples & np.array((1 << bits) - 1, samples.dtype)
+    ]
+    if bits > 8 and not _is_windowed(image.tags):
         _refuse_dark(pixels, bits)
-    width, height = film.shown_size
+    width, height = image.shown_size
     if (height, width) != pixels.shape:
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     return pixels
@@ -103,7 +105,7 @@ def _modality(
 
 
 def _looked_up(values: NDArray[np.float64], table: tuple[int, ...]) -> NDArray[np.float64]:
-    """Entries of a `dicom.DicomFilm` table; values beyond it have its first or last entry."""
+    """Entries of a `dicom.DicomImage` table; values beyond it have its first or last entry."""
     count, first, _, *entries = table
     index = np.clip(np.floor(values + 0.5) - first, 0, count - 1).astype(np.int64)
     return np.asarray(np.array(entries, np.float64)[index])
@@ -122,24 +124,24 @@ def _refuse_dark(pixels: NDArray[np.uint8], bits: int) -> None:
         )
 
 
-def _samples(film: DicomFilm) -> NDArray[Any]:
+def _samples(image: DicomImage) -> NDArray[Any]:
     """Stored samples, uint8 or uint16 (rows, columns); unused and sign bits as they come."""
-    rows, columns = film.samples_shape
-    kind = np.dtype("<u2" if film.tags["BitsAllocated"] == 16 else "u1")
-    if not film.pixel_data:
+    rows, columns = image.samples_shape
+    kind = np.dtype("<u2" if image.tags["BitsAllocated"] == 16 else "u1")
+    if not image.pixel_data:
         raise InputError("expected a DICOM image, received one without pixel data")
-    if film.syntax == transfer_syntax.EXPLICIT:
+    if image.syntax == transfer_syntax.EXPLICIT:
         wanted = rows * columns * kind.itemsize
-        if len(film.pixel_data) < wanted:
+        if len(image.pixel_data) < wanted:
             raise InputError(
                 f"the DICOM file is cut short: expected {wanted:,} bytes of pixels, received "
-                f"{len(film.pixel_data):,}"
+                f"{len(image.pixel_data):,}"
             )
-        return np.frombuffer(film.pixel_data, kind, rows * columns).reshape(rows, columns)
-    frame = _frame(film.pixel_data)
-    if film.syntax != transfer_syntax.RLE:
-        _check_codestream(frame, film)
-    samples = _decompressed(frame, film, kind)
+        return np.frombuffer(image.pixel_data, kind, rows * columns).reshape(rows, columns)
+    frame = _frame(image.pixel_data)
+    if image.syntax != transfer_syntax.RLE:
+        _check_codestream(frame, image)
+    samples = _decompressed(frame, image, kind)
     if samples.shape != (rows, columns) or samples.dtype.kind not in "ui":
         raise InputError(
             f"expected {columns} x {rows} grey samples in the compressed picture, received "
@@ -160,14 +162,14 @@ def _frame(encapsulated: bytes) -> bytes:
         ) from None
 
 
-def _check_codestream(frame: bytes, film: DicomFilm) -> None:
+def _check_codestream(frame: bytes, image: DicomImage) -> None:
     """Raises InputError before a picture of another size is decoded, or one that has no end."""
     found = (
         _size_of_jpeg_2000(frame)
-        if film.syntax in transfer_syntax.JPEG_2000
+        if image.syntax in transfer_syntax.JPEG_2000
         else _size_of_jpeg(frame)
     )
-    rows, columns = film.samples_shape
+    rows, columns = image.samples_shape
     if found != (columns, rows, 1):
         told = "no size" if found is None else "{} x {} and {} components".format(*found)
         raise InputError(
@@ -200,18 +202,18 @@ def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int, int] | None:
     return right - left, bottom - top, struct.unpack_from(">H", frame, 40)[0]
 
 
-def _decompressed(frame: bytes, film: DicomFilm, kind: np.dtype[Any]) -> NDArray[Any]:
+def _decompressed(frame: bytes, image: DicomImage, kind: np.dtype[Any]) -> NDArray[Any]:
     import imagecodecs
 
-    rows, columns = film.samples_shape
+    rows, columns = image.samples_shape
     try:
-        if film.syntax == transfer_syntax.RLE:
+        if image.syntax == transfer_syntax.RLE:
             room = bytearray(rows * columns * kind.itemsize)  # more than fits is an error
             found = imagecodecs.dicomrle_decode(frame, kind, out=room)
             samples = np.frombuffer(found, kind).reshape(rows, columns)
-        elif film.syntax in transfer_syntax.JPEG_2000:
+        elif image.syntax in transfer_syntax.JPEG_2000:
             samples = imagecodecs.jpeg2k_decode(frame)
-        elif film.syntax in transfer_syntax.JPEG_LS:
+        elif image.syntax in transfer_syntax.JPEG_LS:
             samples = imagecodecs.jpegls_decode(frame)
         else:
             samples = imagecodecs.jpeg8_decode(frame)

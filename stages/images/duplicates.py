@@ -1,9 +1,9 @@
-"""The same film twice: equal files, and films that are nearly equal after any re-saving.
+"""The same image twice: equal files, and images that are nearly equal after any re-saving.
 
-Two films are compared by their 16 x 16 thumbnails, each shifted and scaled to mean 0 and
+Two images are compared by their 16 x 16 thumbnails, each shifted and scaled to mean 0 and
 standard deviation 1, so that brightness and contrast don't count. Their distance is the root
-mean square of the difference. In the 5,216 training films of Kermany et al. it is 0 for the 28
-pairs that are one film, and at least 0.16 for any other two. Saving as coarse JPEG, half the
+mean square of the difference. In the 5,216 training images of Kermany et al. it is 0 for the 28
+pairs that are one image, and at least 0.16 for any other two. Saving as coarse JPEG, half the
 resolution or 30 more grey levels make at most 0.06; cropping a fiftieth off each side makes
 0.15, and is not found.
 """
@@ -21,8 +21,8 @@ from stages.images.prepared import Prepared
 
 SIDE = 16
 NEAR = 0.08
-# Candidates are looked for among the slowest waves of a thumbnail, in which two equal films agree
-# whatever else they do; each film's nearest few are then compared in full.
+# Candidates are looked for among the slowest waves of a thumbnail, in which two equal images agree
+# whatever else they do; each image's nearest few are then compared in full.
 _WAVES = ((0, 1), (1, 0), (0, 2), (1, 1), (2, 0), (0, 3), (1, 2), (2, 1), (3, 0))
 _NEIGHBOURS = 8
 _CHUNK = 4096
@@ -35,7 +35,7 @@ Number = TypeVar("Number", np.uint8, np.intp)
 
 @dataclass(frozen=True)
 class Pair:
-    """Films `first` < `second` by their number; `exact` where their files are equal; `distance`
+    """Images `first` < `second` by their number; `exact` where their files are equal; `distance`
     of their thumbnails, 4 decimals."""
 
     first: int
@@ -45,22 +45,22 @@ class Pair:
 
 
 def find(prepared: Prepared) -> list[Pair]:
-    """The pairs of films that are one film, in the order of the films."""
-    thumbnails = np.stack([thumbnail(prepared.pixels(n)) for n in range(len(prepared.films))])
-    return among(thumbnails, [film.row.sha256 for film in prepared.films])
+    """The pairs of images that are one image, in the order of the images."""
+    thumbnails = np.stack([thumbnail(prepared.pixels(n)) for n in range(len(prepared.images))])
+    return among(thumbnails, [image.row.sha256 for image in prepared.images])
 
 
-def thumbnail(film: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Block means of a film (H, W) as uint8 (256,)."""
-    shrunk: NDArray[np.uint8] = cv2.resize(film, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Block means of an image (H, W) as uint8 (256,)."""
+    shrunk: NDArray[np.uint8] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return shrunk.ravel()
 
 
 def among(thumbnails: NDArray[np.uint8], files: Sequence[str]) -> list[Pair]:
-    """The pairs among N films: thumbnails uint8 (N, 256), and a name for each file's bytes.
+    """The pairs among N images: thumbnails uint8 (N, 256), and a name for each file's bytes.
 
-    Films with equal thumbnails are compared with the first of them only, and of near ones each
-    with its 8 nearest: so there are at most 9 N pairs however often a film comes, and time grows
+    Images with equal thumbnails are compared with the first of them only, and of near ones each
+    with its 8 nearest: so there are at most 9 N pairs however often an image comes, and time grows
     little faster than N.
     """
     distinct, place = np.unique(thumbnails, axis=0, return_inverse=True)
@@ -69,7 +69,9 @@ def among(thumbnails: NDArray[np.uint8], files: Sequence[str]) -> list[Pair]:
     near = {
         (int(min(one, other)), int(max(one, other))) for one, other in first[_candidates(distinct)]
     }
-    same = {(int(first[at]), film) for film, at in enumerate(place.tolist()) if first[at] != film}
+    same = {
+        (int(first[at]), image) for image, at in enumerate(place.tolist()) if first[at] != image
+    }
     found = sorted(near | same)
     distances = _distances(thumbnails, np.array(found, np.intp).reshape(-1, 2))
     return [
@@ -80,17 +82,17 @@ def among(thumbnails: NDArray[np.uint8], files: Sequence[str]) -> list[Pair]:
 
 
 def merged(groups: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
-    """The group of each film, where groups that share a film are one, named after the first."""
+    """The group of each image, where groups that share an image are one, named after the first."""
     head = _joined((groups[pair.first], groups[pair.second]) for pair in pairs)
     return [head.get(group, group) for group in groups]
 
 
 def sets(pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
-    """The films that are one film, as sets of two or more numbers, in order."""
+    """The images that are one image, as sets of two or more numbers, in order."""
     found: dict[int, list[int]] = defaultdict(list)
-    for film, head in sorted(_joined((pair.first, pair.second) for pair in pairs).items()):
-        found[head].append(film)
-    return [tuple(films) for films in found.values()]
+    for image, head in sorted(_joined((pair.first, pair.second) for pair in pairs).items()):
+        found[head].append(image)
+    return [tuple(images) for images in found.values()]
 
 
 def _joined(links: Iterable[tuple[Name, Name]]) -> dict[Name, Name]:
@@ -165,8 +167,8 @@ def _distances(thumbnails: NDArray[np.uint8], pairs: NDArray[np.intp]) -> NDArra
         one, other = (thumbnails[chunk[:, side]].astype(np.int64) for side in (0, 1))
         size = SIDE**2
         product = size * (one * other).sum(axis=1) - one.sum(axis=1) * other.sum(axis=1)
-        spread = [size * (film**2).sum(axis=1) - film.sum(axis=1) ** 2 for film in (one, other)]
-        # The square of an even film's spread is 0: it is like itself alone.
+        spread = [size * (image**2).sum(axis=1) - image.sum(axis=1) ** 2 for image in (one, other)]
+        # The square of an even image's spread is 0: it is like itself alone.
         scale = np.sqrt(spread[0].astype(np.float64) * spread[1])
         likeness = np.divide(product, scale, out=np.zeros(len(chunk)), where=scale > 0)
         likeness[(one == other).all(axis=1)] = 1.0

@@ -1,4 +1,4 @@
-"""Facts of a film that say nothing of disease, as numbers for linear models.
+"""Facts of an image that say nothing of disease, as numbers for linear models.
 
 How it was encoded, its shape, its outer frame; and a thumbnail, which sees the chest too, but
 no detail of it. The audit asks how well each tells the class in every role; the trivial
@@ -20,7 +20,7 @@ FRAME_PX = 2
 
 
 class Columns(Protocol):
-    """Facts of N films by name, as records.csv has them: a table, or a dict of lists."""
+    """Facts of N images by name, as records.csv has them: a table, or a dict of lists."""
 
     def __getitem__(self, name: str, /) -> Any: ...
 
@@ -29,17 +29,17 @@ Features: TypeAlias = Callable[[Columns, NDArray[Any]], NDArray[Any]]
 """Columns (N) and thumbnails (N, 24, 24) in, (N, F) out: float64, or the thumbnails' own type."""
 
 
-def thumbnail(film: NDArray[Any]) -> NDArray[Any]:
-    """Block means (24, 24) of a film (H, W), in the film's own type."""
+def thumbnail(image: NDArray[Any]) -> NDArray[Any]:
+    """Block means (24, 24) of an image (H, W), in the image's own type."""
     side = (THUMBNAIL_PX, THUMBNAIL_PX)
-    shrunk: NDArray[Any] = cv2.resize(film, side, interpolation=cv2.INTER_AREA)
+    shrunk: NDArray[Any] = cv2.resize(image, side, interpolation=cv2.INTER_AREA)
     return shrunk
 
 
 def _encoding(columns: Columns, _: NDArray[Any]) -> Floats:
     """Log bytes per pixel, mean of the JPEG quantisation table, whether there is one, ICC profile.
 
-    NaN where a film does not tell.
+    NaN where an image does not tell.
     """
     table = _numbers(columns, "jpeg_table_mean")
     area = _numbers(columns, "width") * _numbers(columns, "height")
@@ -54,7 +54,7 @@ def _shape(columns: Columns, _: NDArray[Any]) -> Floats:
 
 
 def _frame(_: Columns, thumbnails: NDArray[Any]) -> NDArray[Any]:
-    """The outer ring of the thumbnail, two cells wide: a twelfth of the film on each side."""
+    """The outer ring of the thumbnail, two cells wide: a twelfth of the image on each side."""
     ring = np.ones((THUMBNAIL_PX, THUMBNAIL_PX), bool)
     ring[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX] = False
     framed: NDArray[Any] = thumbnails[:, ring]
@@ -62,7 +62,7 @@ def _frame(_: Columns, thumbnails: NDArray[Any]) -> NDArray[Any]:
 
 
 def _thumbnail(_: Columns, thumbnails: NDArray[Any]) -> NDArray[Any]:
-    """The whole film at 24 x 24."""
+    """The whole image at 24 x 24."""
     return thumbnails.reshape(len(thumbnails), -1)
 
 

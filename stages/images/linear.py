@@ -1,4 +1,4 @@
-"""A linear model's scores for films that it was not fitted on: ridge regression, out of fold.
+"""A linear model's scores for images that it was not fitted on: ridge regression, out of fold.
 
 The sums that the regression needs are integers below 2^53, which float64 adds exactly in any
 order, on any machine and number of threads; a fold is left out by subtraction. Only solving the
@@ -19,7 +19,7 @@ FOLDS = 5
 # Of a standardised feature, as integers: fine enough to change no figure.
 _PER_DEVIATION = 1000
 _COLUMNS = 64  # at a time, and
-_ROWS = 512  # at a time, so that memory does not follow the films in float64
+_ROWS = 512  # at a time, so that memory does not follow the images in float64
 
 
 def standardised(features: NDArray[Any]) -> NDArray[np.int32]:
@@ -65,12 +65,12 @@ def out_of_fold(
     ridge: float,
     balanced: bool = False,
 ) -> NDArray[np.float64]:
-    """Scores float64 (N,) of ridge regression on features, integers (N, F), each film's from the
+    """Scores float64 (N,) of ridge regression on features, integers (N, F), each image's from the
     folds that its group is not in; 6 decimals.
 
     salt: which groups share a fold. ridge: share of the features' mean variance that is added to
     each: neighbours are collinear. balanced: both classes weigh the same. Otherwise a fold with
-    more pneumonia films than the rest is scored lower than the rest, which shows where few
+    more pneumonia images than the rest is scored lower than the rest, which shows where few
     groups have little to tell.
     """
     order = shuffled(set(groups), salt)
@@ -98,7 +98,7 @@ def out_of_fold(
 def _sums(
     features: NDArray[Any], labels: NDArray[np.int64], chosen: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Sums of products of [1, label, features] over the chosen films: (F + 2, F + 2)."""
+    """Sums of products of [1, label, features] over the chosen images: (F + 2, F + 2)."""
     product = np.zeros((features.shape[1] + 2,) * 2)
     rows = np.flatnonzero(chosen)
     for at in range(0, len(rows), _ROWS):

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stages.settings import check
+from stages.engine import check
 
 ASPECTS = ("keep", "stretch")
 LEVELS = ("stop", "warn", "ignore")
@@ -11,10 +11,10 @@ LEVELS = ("stop", "warn", "ignore")
 
 @dataclass(frozen=True)
 class PixelOptions:
-    """How any film becomes pixels, in training and serving alike.
+    """How any image becomes pixels, in training and serving alike.
 
     `image_px`: side of the square, in pixels. `aspect`: "stretch" fills the square; "keep"
-    scales the longer side to it and leaves black bars, whose width then tells the film's shape.
+    scales the longer side to it and leaves black bars, whose width then tells the image's shape.
     """
 
     image_px: int
@@ -29,7 +29,7 @@ class PixelOptions:
 class AuditOptions:
     """What a finding of the audit does: "stop" the stage, "warn", or nothing ("ignore").
 
-    `leaks`: one film on both sides of a split. `label_conflicts`: one film, or one patient, under
+    `leaks`: one image on both sides of a split. `label_conflicts`: one image, or one patient, under
     both labels. `shortcuts`: encoding, shape or frame alone tell the class with an AUROC whose
     interval lies above `shortcut_auroc`. A patient on both sides of a split always stops.
     """
@@ -52,8 +52,8 @@ class PreprocessOptions:
 
     `seed`: moves splits and donors, nothing else does. `val_fraction`: share of the training
     patients held out for validation. `test_fraction`: share of all patients, cut only where
-    the source has no test split of its own. Preprocess stops when more films can't be read than
-    `max_unreadable_films` and than `max_unreadable_share` of all. `matched_donors`: copies of
+    the source has no test split of its own. Preprocess stops when more images can't be read than
+    `max_unreadable_images` and than `max_unreadable_share` of all. `matched_donors`: copies of
     each validation normal in val_matched; 0 makes no such role. `tail_fraction`: share of the
     training normals' groups set aside for val_tail; 0 leaves them in training. `audit`: what its
     findings do.
@@ -64,7 +64,7 @@ class PreprocessOptions:
     aspect: str
     val_fraction: float
     test_fraction: float
-    max_unreadable_films: int
+    max_unreadable_images: int
     max_unreadable_share: float
     matched_donors: int
     tail_fraction: float
@@ -75,7 +75,7 @@ class PreprocessOptions:
         _ = self.pixels  # its own checks
         check.between("preprocess.val_fraction", self.val_fraction, 0.01, 0.5)
         check.between("preprocess.test_fraction", self.test_fraction, 0.01, 0.5)
-        check.at_least("preprocess.max_unreadable_films", self.max_unreadable_films, 0)
+        check.at_least("preprocess.max_unreadable_images", self.max_unreadable_images, 0)
         check.between("preprocess.max_unreadable_share", self.max_unreadable_share, 0, 1)
         check.between("preprocess.matched_donors", self.matched_donors, 0, 100)
         check.between("preprocess.tail_fraction", self.tail_fraction, 0, 0.5)

@@ -1,4 +1,4 @@
-"""A `.npy` file of films that is written and read row by row, in constant memory."""
+"""A `.npy` file of images that is written and read row by row, in constant memory."""
 
 from pathlib import Path
 from typing import Self
@@ -27,7 +27,7 @@ class PixelFile:
         return self._count
 
     def append(self, pixels: NDArray[np.uint8]) -> None:
-        """Add one film, uint8 (side, side). Raises ValueError on another shape or type."""
+        """Add one image, uint8 (side, side). Raises ValueError on another shape or type."""
         if pixels.shape != (self._side, self._side) or pixels.dtype != np.uint8:
             raise ValueError(
                 f"expected uint8 ({self._side}, {self._side}), received {pixels.dtype} "
@@ -38,7 +38,7 @@ class PixelFile:
         self._count += 1
 
     def row(self, index: int) -> NDArray[np.uint8]:
-        """Film `index`, uint8 (side, side)."""
+        """Image `index`, uint8 (side, side)."""
         self._file.seek(self._start + index * self._side**2)
         data = self._file.read(self._side**2)
         return np.frombuffer(data, np.uint8).reshape(self._side, self._side)

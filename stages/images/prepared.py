@@ -1,8 +1,8 @@
-"""Every film of the raw folder prepared once, on all cores, into one scratch file."""
+"""Every image of the raw folder prepared once, on all cores, into one scratch file."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -16,43 +16,53 @@ from stages.engine.parallel import map_in_order
 from stages.images.options import PixelOptions, PreprocessOptions
 from stages.images.pixel_file import PixelFile
 from stages.images.resize import prepare
-from stages.sources.index import StoredFilm
+from stages.images.shards import Record
+from stages.sources.index import IndexRow, StoredImage
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A film that was set aside, and why."""
+    """An image that was set aside, and why."""
 
     path: str
     reason: str
 
 
+_NOT_KEPT = ("path", "sha256")
+
+
+def record_of(image: IndexRow) -> Record:
+    """The record of an image as it is in the index; the writer gives role and row."""
+    facts = {name: value for name, value in asdict(image).items() if name not in _NOT_KEPT}
+    return Record(id=image.path, role="", row=-1, **facts)
+
+
 class Prepared:
-    """The readable films, in the order of their paths, with their pixels on disk."""
+    """The readable images, in the order of their paths, with their pixels on disk."""
 
     def __init__(self, path: Path, image_px: int) -> None:
         self._pixels = PixelFile(path, image_px)
-        self.films: list[StoredFilm] = []
+        self.images: list[StoredImage] = []
         self.unreadable: list[Unreadable] = []
 
-    def add(self, film: StoredFilm, outcome: NDArray[np.uint8] | str) -> None:
-        """Keep a film's pixels, or the reason why there are none."""
+    def add(self, image: StoredImage, outcome: NDArray[np.uint8] | str) -> None:
+        """Keep an image's pixels, or the reason why there are none."""
         if isinstance(outcome, str):
-            self.unreadable.append(Unreadable(film.row.path, outcome))
+            self.unreadable.append(Unreadable(image.row.path, outcome))
         else:
             self._pixels.append(outcome)
-            self.films.append(film)
+            self.images.append(image)
 
     def regroup(self, groups: Sequence[str]) -> None:
-        """Give each film another split_group."""
-        self.films = [
-            film if film.row.split_group == group
-            else replace(film, row=replace(film.row, split_group=group))
-            for film, group in zip(self.films, groups, strict=True)
+        """Give each image another split_group."""
+        self.images = [
+            image if image.row.split_group == group
+            else replace(image, row=replace(image.row, split_group=group))
+            for image, group in zip(self.images, groups, strict=True)
         ]  # fmt: skip
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
-        """Pixels of `films[index]`, uint8 (image_px, image_px)."""
+        """Pixels of `images[index]`, uint8 (image_px, image_px)."""
         return self._pixels.row(index)
 
     def __enter__(self) -> Self:
@@ -64,23 +74,23 @@ class Prepared:
 
 
 def prepare_all(
-    films: Sequence[StoredFilm],
+    images: Sequence[StoredImage],
     options: PreprocessOptions,
     into: Prepared,
     *,
     workers: int | None = None,
 ) -> None:
-    """Decode and resize `films` into `into`; memory does not grow with their number.
+    """Decode and resize `images` into `into`; memory does not grow with their number.
 
-    Raises InputError where more can't be read than params allow, and ValueError where a film
+    Raises InputError where more can't be read than params allow, and ValueError where an image
     got lost on the way.
     """
-    items = zip(films, itertools.repeat(options.pixels))
+    items = zip(images, itertools.repeat(options.pixels))
     with threads():
-        outcomes = map_in_order(_outcome, items, workers=workers, label="decode", total=len(films))
-        for film, outcome in zip(films, outcomes, strict=True):
-            into.add(film, outcome)
-    _refuse_too_many(into.unreadable, len(films), options)
+        outcomes = map_in_order(_outcome, items, workers=workers, label="decode", total=len(images))
+        for image, outcome in zip(images, outcomes, strict=True):
+            into.add(image, outcome)
+    _refuse_too_many(into.unreadable, len(images), options)
 
 
 def threads() -> joblib.parallel_config:
@@ -89,24 +99,24 @@ def threads() -> joblib.parallel_config:
     return joblib.parallel_config(prefer="threads")
 
 
-def _outcome(item: tuple[StoredFilm, PixelOptions]) -> NDArray[np.uint8] | str:
-    film, options = item
-    cv2.setNumThreads(1)  # many films at a time do better than many threads on one
-    data = film.read()
+def _outcome(item: tuple[StoredImage, PixelOptions]) -> NDArray[np.uint8] | str:
+    image, options = item
+    cv2.setNumThreads(1)  # many images at a time do better than many threads on one
+    data = image.read()
     try:
         return prepare(data, options)
     except InputError as error:
         return str(error)
 
 
-def _refuse_too_many(bad: Sequence[Unreadable], films: int, options: PreprocessOptions) -> None:
+def _refuse_too_many(bad: Sequence[Unreadable], images: int, options: PreprocessOptions) -> None:
     share = options.max_unreadable_share
-    if len(bad) <= max(options.max_unreadable_films, share * films):
+    if len(bad) <= max(options.max_unreadable_images, share * images):
         return
-    shown = "\n  ".join(f"{film.path}: {film.reason}" for film in bad[:20])
+    shown = "\n  ".join(f"{image.path}: {image.reason}" for image in bad[:20])
     more = f"\n  ... and {len(bad) - 20} more" if len(bad) > 20 else ""
     raise InputError(
-        f"data/raw: expected at most {options.max_unreadable_films} films, or {share:.1%} of "
-        f"them, that can't be read, received {len(bad)} of {films}:\n  {shown}{more}\n"
-        "mend the source, or raise preprocess.max_unreadable_films or _share"
+        f"data/raw: expected at most {options.max_unreadable_images} images, or {share:.1%} of "
+        f"them, that can't be read, received {len(bad)} of {images}:\n  {shown}{more}\n"
+        "mend the source, or raise preprocess.max_unreadable_images or _share"
     )

@@ -1,4 +1,4 @@
-"""The one road for pixels: every film goes through `prepare`, to be learned from or judged."""
+"""The one road for pixels: every image goes through `prepare`, to be learned from or judged."""
 
 import cv2
 import numpy as np
@@ -9,9 +9,9 @@ from stages.images.options import PixelOptions
 
 
 def prepare(data: bytes, options: PixelOptions) -> NDArray[np.uint8]:
-    """A film's file to the network's pixels: uint8 (image_px, image_px), 0 to 255.
+    """An image's file to the network's pixels: uint8 (image_px, image_px), 0 to 255.
 
-    Raises InputError with the reason where the film can't be used (`decode.decode`).
+    Raises InputError with the reason where the image can't be used (`decode.decode`).
     """
     return fit(decode(data), options)
 

@@ -1,4 +1,4 @@
-"""Single numbers that betray how a film was acquired, and how well they tell the classes apart.
+"""Single numbers that betray how an image was acquired, and how well they tell the classes apart.
 
 Sums of integers divided once: the same bits everywhere, in whatever order they are added.
 """
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 
 def texture(pixels: NDArray[np.uint8]) -> float:
-    """mean |dx| / mean |dy| of uint8 (H, W): above 1 where the film was squeezed in width.
+    """mean |dx| / mean |dy| of uint8 (H, W): above 1 where the image was squeezed in width.
 
-    A film without vertical change counts as one grey level of it in all.
+    An image without vertical change counts as one grey level of it in all.
     """
     across = _mean_step(pixels[:, 1:], pixels[:, :-1])
     down = _mean_step(pixels[1:], pixels[:-1])

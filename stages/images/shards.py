@@ -1,6 +1,6 @@
 """The shards: what preprocess writes and everything after it reads.
 
-A folder of one `<role>.npy` per role, `records.csv` with one row per film in shard order, and
+A folder of one `<role>.npy` per role, `records.csv` with one row per image in shard order, and
 `manifest.json`, written last, which names the whole by a digest.
 """
 
@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_json
+from stages.engine.tables import write_table
 from stages.images.pixel_file import PixelFile
-from stages.sources.index import IndexRow, write_table
 
 if TYPE_CHECKING:  # reading needs pandas; writing, and predicting, must not wait for it
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 RECORDS = "records.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of records.csv. `id` is the film's path, with `#k` behind it for its k-th
-    re-acquired copy; a film may be in several validation roles, so an id is unique within
+    """One row of records.csv. `id` is the image's path, with `#k` behind it for its k-th
+    re-acquired copy; an image may be in several validation roles, so an id is unique within
     its role. `bytes` is None for a copy that was never encoded."""
 
     id: str
@@ -47,19 +47,12 @@ class Record:
     mode: str
     bytes: int | None
 
-    @classmethod
-    def of(cls, film: IndexRow) -> Self:
-        """The record of a film as it is in the index; the writer gives role and row."""
-        facts = {name: value for name, value in asdict(film).items() if name not in _NOT_KEPT}
-        return cls(id=film.path, role="", row=-1, **facts)
 
-
-_NOT_KEPT = ("path", "sha256")
 _COLUMNS = [field.name for field in fields(Record)]
 
 
 class ShardWriter:
-    """Appends films to roles in `folder`, then `finish`es with the manifest."""
+    """Appends images to roles in `folder`, then `finish`es with the manifest."""
 
     def __init__(self, folder: Path, image_px: int) -> None:
         self._folder = folder
@@ -68,7 +61,7 @@ class ShardWriter:
         self._records: dict[str, list[Record]] = defaultdict(list)
 
     def add(self, role: str, record: Record, pixels: NDArray[np.uint8]) -> Record:
-        """Append one film, uint8 (image_px, image_px), to a role; its record as it is kept."""
+        """Append one image, uint8 (image_px, image_px), to a role; its record as it is kept."""
         if role not in self._shards:
             self._shards[role] = PixelFile(self._folder / f"{role}.npy", self._image_px)
         shard = self._shards[role]
@@ -80,7 +73,7 @@ class ShardWriter:
     def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Write records and, last, the manifest, which holds `facts` too; return it.
 
-        Raises ValueError where a shard on disk is not as long as its records: no film may be
+        Raises ValueError where a shard on disk is not as long as its records: no image may be
         missing quietly.
         """
         self._close()
@@ -92,7 +85,7 @@ class ShardWriter:
         for role, rows in self._records.items():
             on_disk = np.load(self._folder / f"{role}.npy", mmap_mode="r").shape
             if on_disk != (len(rows), self._image_px, self._image_px):
-                raise ValueError(f"{role}.npy: expected {len(rows)} films, wrote {on_disk}")
+                raise ValueError(f"{role}.npy: expected {len(rows)} images, wrote {on_disk}")
         manifest = {
             "format": FORMAT,
             "image_px": self._image_px,
@@ -136,7 +129,7 @@ class Role:
     records: "pd.DataFrame"
 
     def __repr__(self) -> str:
-        return f"Role({self.name!r}, {len(self.records)} films)"
+        return f"Role({self.name!r}, {len(self.records)} images)"
 
 
 @dataclass(frozen=True)

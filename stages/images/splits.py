@@ -1,4 +1,4 @@
-"""Which film plays which role: by patient, stratified by kind, decided by the names alone."""
+"""Which image plays which role: by patient, stratified by kind, decided by the names alone."""
 
 import hashlib
 from collections import defaultdict
@@ -17,14 +17,14 @@ def has_official_test(rows: Iterable[IndexRow]) -> bool:
 
 
 def assign(rows: Sequence[IndexRow], options: PreprocessOptions) -> list[str]:
-    """The role of each film: train, val or test.
+    """The role of each image: train, val or test.
 
     An official test split stays whole; where there is none, `test_fraction` of the groups of
-    all films are cut off. Then `val_fraction` of the groups of the rest. A group is a
+    all images are cut off. Then `val_fraction` of the groups of the rest. A group is a
     `split_group`, and the cut is made within each mixture of kinds that groups have.
 
     Groups are ordered by a hash of seed, role and name, and the first of that order are
-    taken: a film more or less moves only groups at the border, where numbering the groups
+    taken: an image more or less moves only groups at the border, where numbering the groups
     and drawing from a generator would move them all.
 
     Raises InputError where a patient (by `patient`) would be in two roles, or a role would
@@ -68,7 +68,7 @@ def shuffled(names: Iterable[str], salt: str) -> list[str]:
 
 
 def check_patients(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
-    """Raises InputError where films of one patient have different roles."""
+    """Raises InputError where images of one patient have different roles."""
     seen: dict[str, set[str]] = defaultdict(set)
     for row, role in zip(rows, roles, strict=True):
         seen[row.patient].add(role)
@@ -77,19 +77,19 @@ def check_patients(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
         shown = "; ".join(f"{who} in {' and '.join(where)}" for who, where in _first(straddling))
         raise InputError(
             f"data/raw: expected each patient in one split, received {len(straddling)} in two "
-            f"({shown}): the source's own split leaks; move their films to one side"
+            f"({shown}): the source's own split leaks; move their images to one side"
         )
 
 
 def check_classes(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
-    """Raises InputError where a role has no film, or films of one class only."""
+    """Raises InputError where a role has no image, or images of one class only."""
     counts = {role: [0, 0] for role in (TRAIN, VAL, TEST)}
     for row, role in zip(rows, roles, strict=True):
         counts[role][row.label] += 1
     for role, (normal, pneumonia) in counts.items():
         if not normal or not pneumonia:
             raise InputError(
-                f"data/raw: expected films of both classes in {role}, received {normal} normal "
+                f"data/raw: expected images of both classes in {role}, received {normal} normal "
                 f"and {pneumonia} pneumonia; give more patients of each class, or change "
                 f"preprocess.{'test' if role == TEST else 'val'}_fraction"
             )

@@ -1,1 +1,1 @@
-"""Room 4: from probabilities to numbers, each with its interval, and a verdict."""
+"""Scores with intervals, calibration, baselines, comparisons and reports."""

@@ -28,9 +28,9 @@ class Baselines:
     fitted: Mapping[str, Any]
 
     def probabilities(self, records: pd.DataFrame, pixels: Pixels) -> dict[str, Floats]:
-        """Each baseline's probability of pneumonia for N films, float64 (N,), by name.
+        """Each baseline's probability of pneumonia for N images, float64 (N,), by name.
 
-        pixels: uint8 (N, H, W). ALWAYS calls every film pneumonia, at the training prevalence
+        pixels: uint8 (N, H, W). ALWAYS calls every image pneumonia, at the training prevalence
         or 0.5, whichever is more.
         """
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -71,6 +71,6 @@ def fit(records: pd.DataFrame, pixels: Pixels) -> Baselines:
 
 
 def _thumbnails(pixels: Pixels) -> Floats:
-    """Block means of each film: float64 (N, 24, 24), 0 to 255."""
-    films = [thumbnail(np.asarray(film, np.float32)) for film in pixels]
-    return np.asarray(films, np.float64).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
+    """Block means of each image: float64 (N, 24, 24), 0 to 255."""
+    images = [thumbnail(np.asarray(image, np.float32)) for image in pixels]
+    return np.asarray(images, np.float64).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)

@@ -1,7 +1,7 @@
-"""Calibration: do films called 0.8 turn out to be pneumonia eight times in ten?
+"""Calibration: do images called 0.8 turn out to be pneumonia eight times in ten?
 
 The probability is stated at a prior, so it is judged at that prior (the classes re-weighted to
-it) and, beside it, at the prevalence of the films as they are.
+it) and, beside it, at the prevalence of the images as they are.
 """
 
 from dataclasses import dataclass
@@ -104,21 +104,21 @@ def figures(
 
 @dataclass(frozen=True)
 class Bin:
-    """One bin of a reliability diagram: films in it, their mean probability, share of pneumonia."""
+    """A bin of a reliability diagram: its images, mean probability and share of pneumonia."""
 
-    films: int
+    images: int
     predicted: float
     observed: float
 
 
 def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: float) -> list[Bin]:
-    """The bins that hold films, lowest probability first, classes re-weighted to `prior`."""
+    """The bins that hold images, lowest probability first, classes re-weighted to `prior`."""
     sick, stated = np.asarray(label, np.float64), np.asarray(probability, np.float64)
     weight = at_prior(label, np.ones((1, len(sick))), prior)[0]
     member = scores.bin_of(stated, bins)
     return [
         Bin(
-            films=int(inside.sum()),
+            images=int(inside.sum()),
             predicted=float(np.average(stated[inside], weights=weight[inside])),
             observed=float(np.average(sick[inside], weights=weight[inside])),
         )

@@ -1,4 +1,4 @@
-"""Challenger against champion on the same films, by resampling their patients."""
+"""Challenger against champion on the same images, by resampling their patients."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ TAIL = "val_tail"
 
 @dataclass(frozen=True)
 class Paired:
-    """Decisions of two models on the same N films, each array (N,).
+    """Decisions of two models on the same N images, each array (N,).
 
-    role: the validation that the film stands in (a film may stand in several). patient: any
+    role: the validation that the image stands in (an image may stand in several). patient: any
     kind that sorts. label: 0 or 1. challenger, champion: bool, whether each calls pneumonia, at
     its own frozen threshold.
     """
@@ -36,12 +36,12 @@ def differences(
     """Challenger minus champion: "sensitivity", and "specificity on <role>" for each role.
 
     (Pneumonia is the same in all roles.) Each is {"value", "low", "high"}, or None where there is
-    no film of the class. confidence: of each bound taken alone (one-sided). A draw takes a
-    patient's films in all roles together, the same for both models.
+    no image of the class. confidence: of each bound taken alone (one-sided). A draw takes a
+    patient's images in all roles together, the same for both models.
 
     The bounds are percentiles over draws from the patients and two more of each group, whom
     nobody has seen: one on whom the challenger alone is right and one on whom the champion alone
-    is, each with the group's mean number of films. Without them, models that decide alike on a
+    is, each with the group's mean number of images. Without them, models that decide alike on a
     few patients would look certain to be alike, and all bounds are a little too near (Bonett and
     Price 2012, "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based
     on Paired Data", Journal of Educational and Behavioral Statistics 37:479-488).
@@ -61,15 +61,15 @@ def differences(
     times = drawn.times.astype(np.float64)
     found: dict[str, dict[str, float] | None] = {}
     for (name, (_, member)), pair in zip(groups.items(), unseen, strict=True):
-        films = np.bincount(patient[member], minlength=times.shape[1]).astype(np.float64)
+        images = np.bincount(patient[member], minlength=times.shape[1]).astype(np.float64)
         gained = np.bincount(patient[member], gain[member], times.shape[1])
-        if not films.any():
+        if not images.any():
             found[name] = None
             continue
-        here = float(gained.sum() / films.sum())
-        films[pair] = films.sum() / np.count_nonzero(films)
-        gained[pair] = films[pair] * [1, -1]
-        values = ratio(times @ gained, times @ films)
+        here = float(gained.sum() / images.sum())
+        images[pair] = images.sum() / np.count_nonzero(images)
+        gained[pair] = images[pair] * [1, -1]
+        values = ratio(times @ gained, times @ images)
         low, high = np.nanquantile(values, [1 - confidence, confidence])
         found[name] = {"value": here, "low": float(low), "high": float(high)}
     return found

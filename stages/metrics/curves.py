@@ -54,7 +54,7 @@ def tables(
 
 
 def roc(label: ArrayLike, probability: ArrayLike) -> str:
-    """Columns fpr, tpr, threshold; from (0, 0), where the threshold is above every film's."""
+    """Columns fpr, tpr, threshold; from (0, 0), where the threshold is above every image's."""
     thresholds, true, false = _sweep(label, probability)
     fpr = np.concatenate([[0.0], false / false[-1]])
     tpr = np.concatenate([[0.0], true / true[-1]])
@@ -76,18 +76,18 @@ def precision_recall(label: ArrayLike, probability: ArrayLike) -> str:
 
 
 def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: float) -> str:
-    """Columns predicted, observed, perfect, films; at the prior of the probability."""
+    """Columns predicted, observed, perfect, images; at the prior of the probability."""
     return csv(
-        ("predicted", "observed", "perfect", "films"),
+        ("predicted", "observed", "perfect", "images"),
         (
-            (part.predicted, part.observed, part.predicted, part.films)
+            (part.predicted, part.observed, part.predicted, part.images)
             for part in calibration.reliability(label, probability, bins, prior)
         ),
     )
 
 
 def confusion(label: ArrayLike, positive: ArrayLike) -> str:
-    """Columns actual, predicted; one row per film, as DVC's confusion template counts them."""
+    """Columns actual, predicted; one row per image, as DVC's confusion template counts them."""
     pairs = zip(np.asarray(label, int).tolist(), np.asarray(positive, int).tolist(), strict=True)
     return csv(("actual", "predicted"), ((CLASSES[a], CLASSES[b]) for a, b in pairs))
 

@@ -1,4 +1,4 @@
-"""Paired differences between two models judged on the same films."""
+"""Paired differences between two models judged on the same images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ def paired(
     """Ours minus theirs, with intervals: `<role>.auroc`, `<role>.screening.specificity` and
     "shift_auroc", the mean AUROC over the roles other than "val", where there are some.
 
-    records: of every validation role (N rows each), the same films for both models. A patient
-    is drawn with all films of all roles, and each draw takes the same films for both models.
+    records: of every validation role (N rows each), the same images for both models. A patient
+    is drawn with all images of all roles, and each draw takes the same images for both models.
 
-    Raises InputError where the models were not judged on the same number of films.
+    Raises InputError where the models were not judged on the same number of images.
     """
     for judged in (ours, theirs):
         found = {role: len(stated) for role, stated in judged.probability.items()}
         expected = {role: len(rows) for role, rows in records.items()}
         if found != expected:
             raise InputError(
-                f"paired differences: expected the films {expected}, received {found}; compare "
-                "models that were judged on the same validation films"
+                f"paired differences: expected the images {expected}, received {found}; compare "
+                "models that were judged on the same validation images"
             )
     every = pd.concat(records.values(), ignore_index=True)
     draws = resample(

@@ -1,4 +1,4 @@
-"""Which films to look at: the surest, the most doubtful and the wrong ones."""
+"""Which images to look at: the surest, the most doubtful and the wrong ones."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _CLASSES = ("normal", "pneumonia")
 
 @dataclass(frozen=True)
 class Example:
-    """A film to show: its row, and a line that says why it is shown, what it is and was called."""
+    """An image to display: its row, and a caption with the reason, the label and the call."""
 
     row: int
     caption: str
@@ -21,10 +21,10 @@ class Example:
 def choose(
     label: NDArray[np.int64], probability: Floats, threshold: float, count: int
 ) -> list[Example]:
-    """Up to `count` films of each sort: surest and right, most doubtful, most surely wrong.
+    """Up to `count` images of each sort: surest and right, most doubtful, most surely wrong.
 
-    label: 0 or 1 (N,); probability: (N,). A film is shown once. Ties go to the earlier film.
-    The surest are half sick and half normal, as far as there are such films.
+    label: 0 or 1 (N,); probability: (N,). An image is shown once. Ties go to the earlier image.
+    The surest are half sick and half normal, as far as there are such images.
     """
     positive = probability >= threshold
     right = positive == (label == 1)

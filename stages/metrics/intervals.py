@@ -1,4 +1,4 @@
-"""Intervals by resampling patients within class: a patient's films are drawn together."""
+"""Intervals by resampling patients within class: a patient's images are drawn together."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Draws:
-    """Resamples of the patients behind N films.
+    """Resamples of the patients behind N images.
 
     times: uint16 (draws, patients), how often each patient was drawn.
-    patient: (N,), the column in `times` of each film's patient.
+    patient: (N,), the column in `times` of each image's patient.
     """
 
     times: NDArray[np.uint16]
@@ -47,7 +47,7 @@ class Draws:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def figures(self, score: Score, patients: Mapping[str, int] | None = None) -> dict[str, Figure]:
-        """Each named score on the films as they are, with its percentile interval.
+        """Each named score on the images as they are, with its percentile interval.
 
         Draws that leave a score undefined do not count towards its interval.
 
@@ -65,7 +65,7 @@ class Draws:
         }
 
     def differences(self, first: Score, second: Score) -> dict[str, Figure]:
-        """Paired differences, first minus second, each draw taking the same films for both."""
+        """Paired differences, first minus second, each draw taking the same images for both."""
 
         def difference(weight: Floats) -> dict[str, Floats]:
             ours, theirs = first(weight), second(weight)
@@ -90,8 +90,8 @@ def resample(
 ) -> Draws:
     """Draw patients with replacement, as many of each class as there are.
 
-    patients: the patient of each film (N,), any kind that sorts; label: 0 or 1 (N,). A patient
-    with films of both classes counts with the sick, and keeps all films together.
+    patients: the patient of each image (N,), any kind that sorts; label: 0 or 1 (N,). A patient
+    with images of both classes counts with the sick, and keeps all images together.
     """
     names, patient = np.unique(np.asarray(patients), return_inverse=True)
     sick = np.zeros(len(names), bool)

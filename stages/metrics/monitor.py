@@ -11,24 +11,24 @@ from stages.metrics import scores
 
 
 class Monitor:
-    """Judges a network on the validation roles, each film once however many roles hold it."""
+    """Judges a network on the validation roles, each image once however many roles hold it."""
 
     def __init__(self, roles: Sequence[Role]) -> None:
         place: dict[str, int] = {}
-        films: list[NDArray[np.uint8]] = []
+        images: list[NDArray[np.uint8]] = []
         self._places: dict[str, NDArray[np.intp]] = {}
         for role in roles:
             for row, name in enumerate(role.records["id"]):
                 if name not in place:
-                    place[name] = len(films)
-                    films.append(role.pixels[row])
+                    place[name] = len(images)
+                    images.append(role.pixels[row])
             self._places[role.name] = np.array([place[name] for name in role.records["id"]])
         self._labels = {role.name: role.records["label"].to_numpy() for role in roles}
-        self._films = np.stack(films)
+        self._images = np.stack(images)
 
     def logits(self, network: Callable[[NDArray[np.uint8]], Any]) -> dict[str, NDArray[Any]]:
         """The network's logits, float32 (N,), by role."""
-        every = network(self._films)
+        every = network(self._images)
         return {name: every[places] for name, places in self._places.items()}
 
     @property

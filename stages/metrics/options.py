@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.settings import check
+from stages.engine import check
 
 
 @dataclass(frozen=True)
@@ -11,18 +11,18 @@ class EvaluateOptions:
 
     seed: of the resampling of patients. draws: resamples behind every interval.
     confidence: level of the intervals. ece_bins: equal-width bins of the calibration figures.
-    saliency_films: films on the saliency sheet, in each of its groups.
+    saliency_images: images on the saliency sheet, in each of its groups.
     """
 
     seed: int
     draws: int
     confidence: float
     ece_bins: int
-    saliency_films: int
+    saliency_images: int
 
     def __post_init__(self) -> None:
         check.between("evaluate.seed", self.seed, 0, 2**31 - 1)
         check.between("evaluate.draws", self.draws, 100, 100_000)
         check.between("evaluate.confidence", self.confidence, 0.5, 0.999)
         check.between("evaluate.ece_bins", self.ece_bins, 2, 100)
-        check.between("evaluate.saliency_films", self.saliency_films, 1, 16)
+        check.between("evaluate.saliency_images", self.saliency_images, 1, 16)

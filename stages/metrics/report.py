@@ -34,15 +34,15 @@ def report(
     """Every figure of one role, each as {"value", "low", "high"}, and raw counts.
 
     records: the role's rows of records.csv (N); probability: of pneumonia, float64 (N,).
-    thresholds: of the named operating points, "decision" among them; a film is called pneumonia
+    thresholds: of the named operating points, "decision" among them; an image is called pneumonia
         where probability >= threshold. prior: the share of pneumonia at which the probability
         is stated. Both come frozen from training; nothing is fitted here.
     baselines: their probabilities, by name. truth: of phantoms, with columns path and site.
 
-    Floats are rounded to 6 digits. A figure that these films leave undefined (a predictive value
-    where nothing was called) is left out, and so is a subgroup without films.
+    Floats are rounded to 6 digits. A figure that these images leave undefined (a predictive value
+    where nothing was called) is left out, and so is a subgroup without images.
 
-    Raises InputError where a class has no film, or where the probabilities are constant or not
+    Raises InputError where a class has no image, or where the probabilities are constant or not
     finite: no figure would mean anything.
     """
     label = records["label"].to_numpy().astype(np.int64)
@@ -52,7 +52,7 @@ def report(
         patient, label, seed=options.seed, draws=options.draws, confidence=options.confidence
     )
     tree: Tree = {
-        "films": len(label),
+        "images": len(label),
         "patients": len(np.unique(patient)),
         "prevalence": round(float(label.mean()), DECIMALS),
         "confidence": options.confidence,
@@ -93,12 +93,12 @@ def plain(figures: Mapping[str, Figure]) -> Tree:
 def _refuse_unfit(records: pd.DataFrame, label: NDArray[np.int64], probability: Floats) -> None:
     if probability.shape != label.shape:
         raise ValueError(f"expected {label.shape} probabilities, received {probability.shape}")
-    role = f"the role {records['role'].iloc[0]!r}" if len(records) else "a role without films"
+    role = f"the role {records['role'].iloc[0]!r}" if len(records) else "a role without images"
     normal, sick = int((label == 0).sum()), int((label == 1).sum())
     if not normal or not sick:
         raise InputError(
-            f"{role}: expected films of both classes, received {normal} normal and {sick} "
-            "pneumonia; give the source films of both, or change preprocess's fractions"
+            f"{role}: expected images of both classes, received {normal} normal and {sick} "
+            "pneumonia; give the source images of both, or change preprocess's fractions"
         )
     if not np.isfinite(probability).all():
         raise InputError(
@@ -107,7 +107,7 @@ def _refuse_unfit(records: pd.DataFrame, label: NDArray[np.int64], probability: 
         )
     if np.ptp(probability) == 0:
         raise InputError(
-            f"{role}: expected probabilities that differ from film to film, received "
+            f"{role}: expected probabilities that differ from image to image, received "
             f"{probability[0]:.6f} for all {len(probability)}; the model has learnt nothing, "
             "train longer or at another learning rate"
         )
@@ -155,8 +155,8 @@ def _support(label: NDArray[np.int64], positive: Flags, draws: Draws) -> dict[st
     }
 
 
-def _patients(draws: Draws, films: Flags) -> int:
-    return len(np.unique(draws.patient[films]))
+def _patients(draws: Draws, images: Flags) -> int:
+    return len(np.unique(draws.patient[images]))
 
 
 def _calibration(
@@ -183,9 +183,9 @@ def _calibration(
 def _groupings(
     records: pd.DataFrame, label: NDArray[np.int64], truth: pd.DataFrame | None
 ) -> dict[str, dict[str, Flags]]:
-    """Films of each subgroup, bool (N,), by grouping and name."""
+    """Images of each subgroup, bool (N,), by grouping and name."""
     kind = records["kind"].fillna("").to_numpy()
-    # The two series in which the real set numbers its normal films.
+    # The two series in which the real set numbers its normal images.
     series = records["patient"].str.extract(r"^(IM|NORMAL2)-", expand=False).fillna("").to_numpy()
     groupings = {
         "kind": np.where(label == 1, kind, ""),
@@ -200,7 +200,7 @@ def _groupings(
 
 
 def _of_group(label: NDArray[np.int64], positive: Flags, draws: Draws, member: Flags) -> Tree:
-    """Sensitivity where the group has sick films, specificity where it has normal ones."""
+    """Sensitivity where the group has sick images, specificity where it has normal ones."""
 
     def score(weight: Floats) -> dict[str, Floats]:
         counts = Counts.of(label[member], positive[member], weight[:, member])
@@ -210,7 +210,7 @@ def _of_group(label: NDArray[np.int64], positive: Flags, draws: Draws, member: F
         "sensitivity": _patients(draws, member & (label == 1)),
         "specificity": _patients(draws, member & (label == 0)),
     }
-    return {"films": int(member.sum()), **plain(draws.figures(score, support))}
+    return {"images": int(member.sum()), **plain(draws.figures(score, support))}
 
 
 def _of_baseline(label: NDArray[np.int64], probability: Floats, draws: Draws) -> Tree:

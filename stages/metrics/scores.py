@@ -1,6 +1,6 @@
-"""Scores of a binary classifier, each for many weightings of the same films at once.
+"""Scores of a binary classifier, each for many weightings of the same images at once.
 
-Throughout: N films, B weightings; `label` is 0 or 1 (N,), `probability` of pneumonia float64
+Throughout: N images, B weightings; `label` is 0 or 1 (N,), `probability` of pneumonia float64
 0 to 1 (N,), `weight` float64 (B, N), at least 0 (a bootstrap's multiplicities, or ones); a
 score is float64 (B,). A score that a weighting leaves undefined, such as the positive
 predictive value where nothing was called positive, is NaN: never 0, never an error.
@@ -56,12 +56,12 @@ class Counts:
 
     @property
     def ppv(self) -> Floats:
-        """Positive predictive value, at the prevalence of these films."""
+        """Positive predictive value, at the prevalence of these images."""
         return ratio(self.tp, self.tp + self.fp)
 
     @property
     def npv(self) -> Floats:
-        """Negative predictive value, at the prevalence of these films."""
+        """Negative predictive value, at the prevalence of these images."""
         return ratio(self.tn, self.tn + self.fn)
 
     @property
@@ -94,7 +94,7 @@ def _by_threshold(
 ) -> tuple[Floats, Floats]:
     """Weights of positives and of negatives at each distinct probability, highest first.
 
-    Both float64 (B, T). Films with equal probabilities share one threshold, which is what
+    Both float64 (B, T). Images with equal probabilities share one threshold, which is what
     makes ties exact.
     """
     order = np.argsort(-np.asarray(probability), kind="stable")
@@ -107,7 +107,7 @@ def _by_threshold(
 
 
 def auroc(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Floats:
-    """Area under the ROC curve: P(a sick film scores higher than a healthy one), ties half.
+    """Area under the ROC curve: P(a sick image scores higher than a healthy one), ties half.
 
     The Mann-Whitney form. NaN where a class has no weight.
     """
@@ -126,7 +126,7 @@ def average_precision(label: ArrayLike, probability: ArrayLike, weight: Floats) 
     positives, negatives = _by_threshold(label, probability, weight)
     found = np.cumsum(positives, axis=1)
     called = found + np.cumsum(negatives, axis=1)
-    # Before the first weighted film nothing is called, and nothing is gained either.
+    # Before the first weighted image nothing is called, and nothing is gained either.
     precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
     return ratio((positives * precision).sum(axis=1), found[:, -1])
 
@@ -151,7 +151,7 @@ def bin_of(probability: ArrayLike, bins: int) -> NDArray[np.intp]:
 def ece(label: ArrayLike, probability: ArrayLike, weight: Floats, bins: int) -> Floats:
     """Expected calibration error of the probability of pneumonia, over equal-width bins.
 
-    The mean over films of |mean probability - share of pneumonia| in the film's bin.
+    The mean over images of |mean probability - share of pneumonia| in the image's bin.
     """
     member = np.eye(bins)[bin_of(probability, bins)]
     gap = (np.asarray(probability) - np.asarray(label))[:, None] * member

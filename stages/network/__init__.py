@@ -1,1 +1,1 @@
-"""Room 3: model, training, operating point and saliency."""
+"""Models, augmentation, the training loop, operating point, saliency."""

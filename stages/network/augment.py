@@ -1,6 +1,6 @@
-"""Training films, moved by chance as another machine and another hand would have moved them.
+"""Training images, moved by chance as another machine and another hand would have moved them.
 
-What happens to a film is a function of [seed, epoch, record] and never of its label, a
+What happens to an image is a function of [seed, epoch, record] and never of its label, a
 worker or a call order.
 """
 
@@ -14,20 +14,20 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def crop(
-    film: Pixels, px: int, options: AugmentOptions, *, seed: int, epoch: int, record: int
+    image: Pixels, px: int, options: AugmentOptions, *, seed: int, epoch: int, record: int
 ) -> Pixels:
-    """One training crop, uint8 (px, px), of a film, uint8 (H, W), 0 to 255."""
+    """One training crop, uint8 (px, px), of an image, uint8 (H, W), 0 to 255."""
     if not options.enabled:
-        return cv2.resize(film, (px, px), interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
+        return cv2.resize(image, (px, px), interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
     rng = np.random.default_rng([seed, epoch, record])
     # All scalars at once: a draw costs the same whichever of them are used, so switching one
     # effect off leaves the others where they were.
     u = rng.random(14)
-    # Outermost samples may lie up to half a pixel beyond the film's outermost pixel centres: a
-    # copied rim keeps the black around the film, which rotation alone may show, out of them.
-    rimmed = cv2.copyMakeBorder(film, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    # Outermost samples may lie up to half a pixel beyond the image's outermost pixel centres: a
+    # copied rim keeps the black around the image, which rotation alone may show, out of them.
+    rimmed = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     view = cv2.warpAffine(
-        rimmed, _placement(film.shape, px, options, u[:6]), (px, px),
+        rimmed, _placement(image.shape, px, options, u[:6]), (px, px),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
     )  # fmt: skip
     if u[6] < 0.5 and options.resample < 1:
@@ -40,7 +40,7 @@ def crop(
     if u[13] < 0.5 and options.noise > 0:
         sigma = 255 * options.noise * 2 * u[13]
         noise = rng.standard_normal((px, px), dtype=np.float32) * np.float32(sigma)
-        # Half a level more: the cast cuts off, and would darken the film.
+        # Half a level more: the cast cuts off, and would darken the image.
         view = np.clip(view + (noise + np.float32(0.5)), 0, 255).astype(np.uint8)
     return view  # type: ignore[no-any-return]
 
@@ -48,12 +48,12 @@ def crop(
 def _placement(
     shape: tuple[int, ...], px: int, options: AugmentOptions, u: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """The affine map, (2, 3), from crop to rimmed film; unrotated, the crop is within the film."""
+    """Affine map (2, 3) from crop to rimmed image; unrotated, the crop is within the image."""
     height, width = shape
     low, high = options.area
     area = low + (high - low) * u[0]
     ratio = np.exp(options.aspect * (2 * u[1] - 1))
-    # A side cannot be longer than the film: a strong ratio gives a smaller area instead.
+    # A side cannot be longer than the image: a strong ratio gives a smaller area instead.
     across = min(1.0, np.sqrt(area * ratio)) * width
     down = min(1.0, np.sqrt(area / ratio)) * height
     centre_x = across / 2 + (width - across) * u[2]

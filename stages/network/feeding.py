@@ -19,12 +19,12 @@ _AHEAD = 4
 
 @dataclass
 class Feeder:
-    """Crops of `films`, uint8 (N, H, W), in the order and with the chance of an epoch.
+    """Crops of `images`, uint8 (N, H, W), in the order and with the chance of an epoch.
 
     `waited_s` adds up the seconds that the reader stood waiting for a batch.
     """
 
-    films: Pixels
+    images: Pixels
     px: int
     batch: int
     seed: int
@@ -33,12 +33,12 @@ class Feeder:
 
     @property
     def steps(self) -> int:
-        """Full batches per epoch; the films left over change with the order of the epoch."""
-        return len(self.films) // self.batch
+        """Full batches per epoch; the images left over change with the order of the epoch."""
+        return len(self.images) // self.batch
 
     def epoch(self, epoch: int) -> Iterator[tuple[Pixels, npt.NDArray[np.int64]]]:
         """Yield (crops uint8 (batch, px, px), records int64 (batch,)) for every step."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.films))
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
         parts = order[: self.steps * self.batch].reshape(self.steps, self.batch)
         ready: queue.Queue[Pixels | Exception] = queue.Queue(maxsize=_AHEAD)
         stop = threading.Event()
@@ -79,11 +79,11 @@ class Feeder:
             ready.put(error)
 
     def crops(self, epoch: int, records: npt.NDArray[np.int64]) -> Pixels:
-        """Crops, uint8 (N, px, px), of the films at `records`, as this epoch sees them."""
+        """Crops, uint8 (N, px, px), of the images at `records`, as this epoch sees them."""
         crops = np.empty((len(records), self.px, self.px), np.uint8)
         for place, record in enumerate(records.tolist()):
             crops[place] = crop(
-                self.films[record], self.px, self.augment,
+                self.images[record], self.px, self.augment,
                 seed=self.seed, epoch=epoch, record=record,
             )  # fmt: skip
         return crops

@@ -33,8 +33,8 @@ Weights = list[npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Films:
-    """Films of one role: pixels uint8 (N, H, W), 0 to 255, and labels (N,), 1 is pneumonia."""
+class Images:
+    """Images of one role: pixels uint8 (N, H, W), 0 to 255, and labels (N,), 1 is pneumonia."""
 
     pixels: npt.NDArray[np.uint8]
     labels: npt.NDArray[Any]
@@ -52,29 +52,29 @@ class Trained:
 
 def train(
     options: TrainOptions,
-    films: Films,
+    images: Images,
     judge: Callable[[Callable[..., Any]], Row],
     *,
     image_px: int,
     folder: Path,
     on_epoch: Callable[[Row], None],
 ) -> Trained:
-    """Train on `films`; after each epoch `judge(logits)` gives the validation quantities.
+    """Train on `images`; after each epoch `judge(logits)` gives the validation quantities.
 
     `judge` gets a function from pixels, uint8 (N, H, W), to logits, float32 (N,), of the
     averaged weights, and its result must hold `options.monitor`. `folder` holds the
     checkpoints of this very training and of no other. `on_epoch` sees each new row.
 
-    Raises InputError where the films are too few for a batch or `monitor` is unknown, and
+    Raises InputError where the images are too few for a batch or `monitor` is unknown, and
     FloatingPointError, naming the step, where the loss is not finite.
     """
     # -- 1. Model, optimizer and step, on whatever devices there are.
-    if len(films.labels) < options.batch:
+    if len(images.labels) < options.batch:
         raise InputError(
-            f"params.yaml: train.batch: expected at most the {len(films.labels)} training films, "
+            f"params.yaml: train.batch: expected at most the {len(images.labels)} training images, "
             f"received {options.batch}"
         )
-    feeder = Feeder(films.pixels, options.crop_px, options.batch, options.seed, options.augment)
+    feeder = Feeder(images.pixels, options.crop_px, options.batch, options.seed, options.augment)
     # Names of layers, and so the file's bytes, start from the same. Clearing also forgets the
     # policy and any strategy's scope, so it comes before both.
     keras.backend.clear_session()
@@ -86,7 +86,7 @@ def train(
         optimizer.build(model.trainable_variables)
     step = _make_step(strategy, model, optimizer, options)
     logits = predictor(model)
-    targets, weights = _targets(films.labels, options)
+    targets, weights = _targets(images.labels, options)
 
     # -- 2. Carry on where an earlier process stopped.
     state = _State.resume(folder, model, optimizer)
@@ -262,15 +262,15 @@ class _Clock:
     """Seconds spent in training steps and their waiting; the first step, which traces, left out."""
 
     def __init__(self) -> None:
-        self.films, self.seconds, self.waited_s = 0, 0.0, 0.0
+        self.images, self.seconds, self.waited_s = 0, 0.0, 0.0
         self._last: float | None = None
         self._waited_before = 0.0
 
-    def tick(self, films: int, waited_s: float) -> None:
-        """A step over `films` is done; the feeder's reader has waited `waited_s` so far."""
+    def tick(self, images: int, waited_s: float) -> None:
+        """A step over `images` is done; the feeder's reader has waited `waited_s` so far."""
         now = time.perf_counter()
         if self._last is not None:
-            self.films += films
+            self.images += images
             self.seconds += now - self._last
             self.waited_s += waited_s - self._waited_before
         self._last, self._waited_before = now, waited_s
@@ -288,7 +288,7 @@ def _say(row: Row, options: TrainOptions, trained_s: float) -> None:
 
 
 def _speed(step: Any, feeder: Feeder, targets: Any, weights: Any, clock: _Clock) -> Row:
-    """Films per second, the share of it spent waiting, and the rate against a resident batch.
+    """Images per second, the share of it spent waiting, and the rate against a resident batch.
 
     The resident batch is stepped on after training, when the weights have been kept: the
     same step without order, augmentation or queue. Empty where this process trained nothing.
@@ -302,10 +302,10 @@ def _speed(step: Any, feeder: Feeder, targets: Any, weights: Any, clock: _Clock)
     for _ in range(repeats):
         float(step(crops, targets[records], weights[records]))
     resident = repeats * feeder.batch / (time.perf_counter() - start)
-    rate = clock.films / clock.seconds
+    rate = clock.images / clock.seconds
     return {
         "seconds": clock.seconds,
-        "films_per_s": rate,
+        "images_per_s": rate,
         "waiting_share": clock.waited_s / clock.seconds,
         "rate_against_resident_batch": rate / resident,
     }

@@ -25,13 +25,13 @@ _STATISTICS = {
 }  # fmt: skip
 
 _NOTEBOOK_LEAST_PX = 46
-"""Side of the smallest film that four convolutions and poolings leave one cell of."""
+"""Side of the smallest image that four convolutions and poolings leave one cell of."""
 
 
 def build(options: TrainOptions, image_px: int) -> Any:
     """A new `keras.Model`, (N, H, W, 1) pixels 0-255 -> (N, 1) float32 logits.
 
-    The weights are a function of `options.seed`. "seed" takes films of image_px alone; the
+    The weights are a function of `options.seed`. "seed" takes images of image_px alone; the
     others take any size of at least 32.
 
     Raises InputError where the network and the sizes or weights in params do not go together.
@@ -43,7 +43,7 @@ def build(options: TrainOptions, image_px: int) -> Any:
         if options.crop_px != image_px or image_px < _NOTEBOOK_LEAST_PX:
             raise InputError(
                 "params.yaml: train.crop_px: expected preprocess.image_px, of at least "
-                f"{_NOTEBOOK_LEAST_PX}, for the network 'seed', which takes one size of film; "
+                f"{_NOTEBOOK_LEAST_PX}, for the network 'seed', which takes one size of image; "
                 f"received {options.crop_px} and {image_px}"
             )
         return _notebook(image_px)
@@ -51,7 +51,7 @@ def build(options: TrainOptions, image_px: int) -> Any:
 
 
 def _standardised(pixels: Any) -> Any:
-    # One group over one channel is the film's own mean and deviation: exposure and contrast
+    # One group over one channel is the image's own mean and deviation: exposure and contrast
     # of the site cannot reach the network. Eq. of Wu & He 2018, "Group Normalization".
     scaled = layers.Rescaling(1 / 255, name="unit_range")(pixels)
     return layers.GroupNormalization(

@@ -1,4 +1,4 @@
-"""From logits to calibrated probabilities and decisions, frozen on validation films.
+"""From logits to calibrated probabilities and decisions, frozen on validation images.
 
 The rule, chosen because it survives the shift of the normals that a random validation
 split cannot see (docs/judging.md):
@@ -36,7 +36,7 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Pool:
-    """Validation films of one role: `logits` and `labels` (1 pneumonia) (N,), `patients` (N,).
+    """Validation images of one role: `logits` and `labels` (1 pneumonia) (N,), `patients` (N,).
 
     A matched normal stands once per donor under its own patient.
     """
@@ -97,7 +97,7 @@ def load(path: Path) -> OperatingPoint:
 
 
 def _check(point: OperatingPoint) -> None:
-    """Raises ValueError where a number cannot decide: NaN would call every film normal."""
+    """Raises ValueError where a number cannot decide: NaN would call every image normal."""
     thresholds = dict(point.thresholds)
     if "decision" not in thresholds:
         raise ValueError("no threshold 'decision'")
@@ -120,7 +120,7 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
     for source in sources:
         if not 0 < np.ptp(source.logits) < np.inf:  # NaN is neither
             raise InputError(
-                "train: expected validation scores that are finite and differ between films, "
+                "train: expected validation scores that are finite and differ between images, "
                 f"received {np.min(source.logits):.3g} to {np.max(source.logits):.3g}; the network "
                 "has learnt nothing: train longer or at another learning rate"
             )
@@ -130,7 +130,7 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
         raise InputError(
             "train: expected validation scores that are higher for pneumonia, received the "
             f"opposite (slope {slope:.3g}); the network has learnt nothing: train longer, at "
-            "another learning rate, or on more films"
+            "another learning rate, or on more images"
         )
     intercept = -slope * cut  # probability 0.5 is the decision threshold
     pneumonia = natural.logits[natural.labels == 1]
@@ -173,7 +173,7 @@ def _equal_error(sources: list[Pool], rng: np.random.Generator) -> float:
 
 
 def _redrawn(pool: Pool, label: int, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """Logits of the patients of one class drawn with replacement, all films of each."""
+    """Logits of the patients of one class drawn with replacement, all images of each."""
     of_class = pool.labels == label
     names, member = np.unique(pool.patients[of_class], return_inverse=True)
     times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))

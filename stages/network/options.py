@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.settings.check import at_least, between, one_of, ordered, refuse
+from stages.engine.check import at_least, between, one_of, ordered, refuse
 
 BACKBONES = (
     "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase", "DenseNet121", "DenseNet169", "DenseNet201",
@@ -19,21 +19,21 @@ MONITORS = ("val_auroc", "val_loss", "shift_auroc")
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """How far a training film may be moved from itself, whatever its label.
+    """How far a training image may be moved from itself, whatever its label.
 
-    Every range is drawn from uniformly, per film and epoch.
+    Every range is drawn from uniformly, per image and epoch.
 
-    enabled: false trains on whole films as they are.
-    area: share of the film's area that a crop keeps.
+    enabled: false trains on whole images as they are.
+    area: share of the image's area that a crop keeps.
     aspect: a crop's width / height is exp(u), u within +- this.
     rotate_deg: rotation within +- this, degrees.
     flip: mirror left and right with probability 1/2.
     brightness: added grey level, within +- this share of 255.
     contrast: factor exp(u), u within +- this.
     gamma: exponent exp(u), u within +- this.
-    blur_px: standard deviation of a Gaussian blur, pixels, up to this, on half the films.
-    resample: half the films are shrunk by a factor down to this and enlarged again.
-    noise: standard deviation of Gaussian noise, up to this share of 255, on half the films.
+    blur_px: standard deviation of a Gaussian blur, pixels, up to this, on half the images.
+    resample: half the images are shrunk by a factor down to this and enlarged again.
+    noise: standard deviation of Gaussian noise, up to this share of 255, on half the images.
     """
 
     enabled: bool
@@ -70,7 +70,7 @@ class TrainOptions:
     weights: for a backbone: "imagenet", a local weights file, or null for none.
     widths: channels of each stage of the compact network.
     blocks: residual blocks per stage of the compact network.
-    crop_px: side of a training crop, pixels; films are judged whole, at preprocess.image_px.
+    crop_px: side of a training crop, pixels; images are judged whole, at preprocess.image_px.
     epochs, batch, learning_rate, weight_decay: AdamW; the rate warms up linearly for
         warmup_epochs and then falls to 0 as a cosine.
     label_smoothing: targets are moved this share of the way to 1/2.

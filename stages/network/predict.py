@@ -13,7 +13,7 @@ from stages.engine.errors import InputError
 
 Logits = npt.NDArray[np.float32]
 _BATCH = 32
-"""Films per forward pass: near a larger batch's speed, little waste for a film that comes alone."""
+"""Images per forward pass: near a larger batch's speed, little waste for a single image."""
 
 
 def load_model(path: Path) -> Any:
@@ -42,10 +42,10 @@ def load_model(path: Path) -> Any:
 
 
 def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:
-    """A function from films, uint8 (N, H, W) 0-255, to logits, float32 (N,).
+    """A function from images, uint8 (N, H, W) 0-255, to logits, float32 (N,).
 
-    Every batch has the same size (a short one is filled up), so one graph is traced per film
-    size and a film's logit, to the last bit, does not depend on what stands beside it.
+    Every batch has the same size (a short one is filled up), so one graph is traced per image
+    size and an image's logit, to the last bit, does not depend on what stands beside it.
     """
     import tensorflow as tf
 
@@ -53,10 +53,10 @@ def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:
     def forward(pixels: Any) -> Any:
         return model(tf.cast(pixels[..., None], tf.float32), training=False)[:, 0]
 
-    def logits(films: npt.NDArray[np.uint8]) -> Logits:
+    def logits(images: npt.NDArray[np.uint8]) -> Logits:
         results = [np.zeros(0, np.float32)]
-        for start in range(0, len(films), _BATCH):
-            part = np.asarray(films[start : start + _BATCH])
+        for start in range(0, len(images), _BATCH):
+            part = np.asarray(images[start : start + _BATCH])
             filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
             results.append(forward(tf.constant(filled)).numpy()[: len(part)])
         return np.concatenate(results)

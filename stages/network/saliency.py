@@ -1,4 +1,4 @@
-"""Where on a film the network looked: LayerCAM maps and a sheet of them.
+"""Where on an image the network looked: LayerCAM maps and a sheet of them.
 
 LayerCAM (Jiang et al. 2021, IEEE TIP 30:5875-5888) is Grad-CAM with a weight per place in
 place of one per channel: relu(gradient) x activation, summed over channels. Of the methods and
@@ -17,21 +17,21 @@ _FINE = 4
 _TILE, _PER_ROW = 176, 4
 
 
-def heatmaps(model: Any, films: Bytes) -> npt.NDArray[np.float32]:
-    """Maps, float32 (N, H, W), 0 to 1 each, of what speaks for pneumonia in `films`.
+def heatmaps(model: Any, images: Bytes) -> npt.NDArray[np.float32]:
+    """Maps, float32 (N, H, W), 0 to 1 each, of what speaks for pneumonia in `images`.
 
-    `films`: uint8 (N, H, W), 0 to 255; `model` gives one logit per film.
+    `images`: uint8 (N, H, W), 0 to 255; `model` gives one logit per image.
     """
     import keras
     import tensorflow as tf
 
-    split = keras.Model(model.inputs, [_fine_layer(model, films[:1]), model.outputs[0]])
+    split = keras.Model(model.inputs, [_fine_layer(model, images[:1]), model.outputs[0]])
     with tf.GradientTape() as tape:
-        pixels = tf.cast(films[..., None], tf.float32)
+        pixels = tf.cast(images[..., None], tf.float32)
         activation, logits = split(pixels, training=False)
     gradient = tape.gradient(logits, activation)
     weighted = tf.reduce_sum(tf.nn.relu(gradient) * activation, axis=-1).numpy()
-    height, width = films.shape[1:]
+    height, width = images.shape[1:]
     maps = [
         np.maximum(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), 0)
         for cells in weighted.astype(np.float32)
@@ -39,14 +39,14 @@ def heatmaps(model: Any, films: Bytes) -> npt.NDArray[np.float32]:
     return np.stack([cells / max(float(cells.max()), 1e-12) for cells in maps])
 
 
-def sheet(model: Any, films: Bytes, captions: list[str]) -> Bytes:
-    """A picture, uint8 RGB (H, W, 3): each film, its overlay beside it and a caption below.
+def sheet(model: Any, images: Bytes, captions: list[str]) -> Bytes:
+    """A picture, uint8 RGB (H, W, 3): each image, its overlay beside it and a caption below.
 
-    `films`: uint8 (N, H, W); `captions`: one line of ASCII per film.
+    `images`: uint8 (N, H, W); `captions`: one line of ASCII per image.
     """
     tiles = []
-    for film, cells, caption in zip(films, heatmaps(model, films), captions, strict=True):
-        grey = cv2.cvtColor(film, cv2.COLOR_GRAY2RGB)
+    for image, cells, caption in zip(images, heatmaps(model, images), captions, strict=True):
+        grey = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         colour = cv2.applyColorMap((cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
         share = 0.6 * cells[..., None]
         overlay = grey * (1 - share) + cv2.cvtColor(colour, cv2.COLOR_BGR2RGB) * share
@@ -64,11 +64,11 @@ def sheet(model: Any, films: Bytes, captions: list[str]) -> Bytes:
     return np.vstack(rows)
 
 
-def _fine_layer(model: Any, film: Bytes) -> Any:
+def _fine_layer(model: Any, image: Bytes) -> Any:
     """The output of the deepest layer whose map is still at least _FINE cells on a side."""
     import keras
 
-    height, width = film.shape[1:]
+    height, width = image.shape[1:]
     candidates = [
         layer.output
         for layer in model.layers

@@ -1,1 +1,1 @@
-"""Tracking and versions; the only room that imports mlflow."""
+"""Runs, versions, packaging, promotion; the only package that imports MLflow."""

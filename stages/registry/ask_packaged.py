@@ -1,6 +1,6 @@
 """Ask a packaged version for its decisions, in a process that knows nothing but the package.
 
-`python -P ask_packaged.py PACKAGE FOLDER COUNT`: the films are FOLDER/0 to FOLDER/COUNT-1; the
+`python -P ask_packaged.py PACKAGE FOLDER COUNT`: the images are FOLDER/0 to FOLDER/COUNT-1; the
 last line printed is a JSON list, true where pneumonia is called. Imports nothing of ours: the
 version may come from another time of this repository.
 """
@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-_AT_ONCE = 64  # films held in memory
+_AT_ONCE = 64  # images held in memory
 
 
 def main(package: str, folder: str, count: int) -> None:
@@ -21,8 +21,8 @@ def main(package: str, folder: str, count: int) -> None:
     called: list[bool] = []
     for start in range(0, count, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, count))
-        films = [(Path(folder) / str(number)).read_bytes() for number in numbers]
-        answer = model.predict(pd.DataFrame({"image": films}))
+        images = [(Path(folder) / str(number)).read_bytes() for number in numbers]
+        answer = model.predict(pd.DataFrame({"image": images}))
         called += [decision == "pneumonia" for decision in answer["decision"]]
     print(json.dumps(called))
 

@@ -1,4 +1,4 @@
-"""The champion as a function: from a film's bytes to its answer."""
+"""The champion as a function: from an image's bytes to its answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from stages.registry.store import find_store, open_store
 class Champion:
     """A loaded version and what it knows of itself.
 
-    ask: a film's file to (probability of pneumonia 0 to 1, "pneumonia" or "normal"); raises
-    InputError where the file is no usable film.
+    ask: an image's file to (probability of pneumonia 0 to 1, "pneumonia" or "normal"); raises
+    InputError where the file is no usable image.
     """
 
     ask: Callable[[bytes], tuple[float, str]]
@@ -61,9 +61,9 @@ def _load(name: str, version: str) -> Champion:
         raise InputError(f"version {version} of {name}: {error.message}") from None
     facts: dict[str, Any] = model.metadata.metadata
 
-    def ask(film: bytes) -> tuple[float, str]:
+    def ask(image: bytes) -> tuple[float, str]:
         try:
-            answer = model.predict(pd.DataFrame({"image": [film]}))
+            answer = model.predict(pd.DataFrame({"image": [image]}))
         except MlflowException as error:
             raise InputError(error.message) from None
         return float(answer["probability"][0]), str(answer["decision"][0])

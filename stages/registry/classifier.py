@@ -1,4 +1,4 @@
-"""The whole road from a film's file to a decision, as training froze it.
+"""The whole road from an image's file to a decision, as training froze it.
 
 Free of MLflow, and packaged with every registered model, so that a version answers by the code
 that it was judged with.
@@ -17,8 +17,8 @@ from stages.network import operating_point
 from stages.network.predict import load_model, predictor
 
 
-class FilmClassifier:
-    """Answers for films given as the bytes of image files.
+class ImageClassifier:
+    """Answers for images given as the bytes of image files.
 
     Raises InputError where `model` or `point` is missing or is something else.
     """
@@ -28,18 +28,18 @@ class FilmClassifier:
         self._pixels = pixels
         self._logits = predictor(load_model(model))
 
-    def probability(self, films: Sequence[bytes]) -> npt.NDArray[np.float64]:
+    def probability(self, images: Sequence[bytes]) -> npt.NDArray[np.float64]:
         """Probability of pneumonia at the operating point's stated prior, float64 (N,), 0 to 1.
 
-        Raises InputError that names each film (by its position, from 1) that is no usable
+        Raises InputError that names each image (by its position, from 1) that is no usable
         image, with the reason; then none is answered.
         """
         pixels, refused = [], []
-        for number, film in enumerate(films, start=1):
+        for number, image in enumerate(images, start=1):
             try:
-                pixels.append(prepare(film, self._pixels))
+                pixels.append(prepare(image, self._pixels))
             except InputError as error:
-                refused.append(f"film {number} of {len(films)}: {error}")
+                refused.append(f"image {number} of {len(images)}: {error}")
         if refused:
             raise InputError("; ".join(refused))
         if not pixels:

@@ -1,9 +1,9 @@
-"""Two versions on the same films: each answers by its own frozen network and threshold.
+"""Two versions on the same images: each answers by its own frozen network and threshold.
 
-Where a version learned from the data set at hand, the films are the shift validations as they
+Where a version learned from the data set at hand, the images are the shift validations as they
 lie in the shards: no version has trained on any of them. Where one learned from another data
 set, it is asked by its own packaged preprocessing, in a process of its own, for the raw
-bytes of the natural films of `val` and `val_tail` (a re-acquired copy has no bytes), less the
+bytes of the natural images of `val` and `val_tail` (a re-acquired copy has no bytes), less the
 patients that either of the two was trained on.
 """
 
@@ -50,16 +50,16 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Contest:
-    """What both decided, on which films, in words."""
+    """What both decided, on which images, in words."""
 
     paired: Paired
-    films: str
+    images: str
 
 
 def hold(challenger: Entrant, champion: Entrant, *, shards: Path, raw: Path) -> Contest:
-    """Both entrants' decisions on the same films.
+    """Both entrants' decisions on the same images.
 
-    Raises InputError where the shards are not there, where no film is left, or where a package
+    Raises InputError where the shards are not there, where no image is left, or where a package
     holds another model than its version is of.
     """
     for entrant in (challenger, champion):
@@ -68,7 +68,7 @@ def hold(challenger: Entrant, champion: Entrant, *, shards: Path, raw: Path) -> 
     digest = here.manifest["digest"]
     if challenger.data == champion.data == digest:
         roles = [role for role in SHIFTS if role in here.roles] or ["val"]
-        films = {role: np.arange(len(here.role(role).records)) for role in roles}
+        images = {role: np.arange(len(here.role(role).records)) for role in roles}
         told = "as they lie in the shards"
     else:
         known: frozenset[str] = frozenset()
@@ -76,23 +76,23 @@ def hold(challenger: Entrant, champion: Entrant, *, shards: Path, raw: Path) -> 
             if entrant.data != digest:
                 known |= entrant.trained_on()
         roles = [role for role in NATURAL if role in here.roles]
-        films = {
+        images = {
             role: np.flatnonzero(~here.role(role).records["patient"].isin(known).to_numpy())
             for role in roles
         }
         told = "natural, less the patients that either was trained on"
-    count = sum(map(len, films.values()))
+    count = sum(map(len, images.values()))
     if not count:
         raise InputError(
-            f"{shards}: expected films that versions {challenger.version} and {champion.version} "
+            f"{shards}: expected images that versions {challenger.version} and {champion.version} "
             "were not trained on, found none: they can't be compared on this data set"
         )
     answers = [
-        _by_shards(here, films, entrant) if entrant.data == digest
-        else _by_bytes(here, films, entrant, raw)
+        _by_shards(here, images, entrant) if entrant.data == digest
+        else _by_bytes(here, images, entrant, raw)
         for entrant in (challenger, champion)
     ]  # fmt: skip
-    rows = [here.role(role).records.iloc[chosen] for role, chosen in films.items()]
+    rows = [here.role(role).records.iloc[chosen] for role, chosen in images.items()]
     paired = Paired(
         role=np.repeat(roles, [len(part) for part in rows]),
         patient=np.concatenate([part["patient"].to_numpy(str) for part in rows]),
@@ -100,7 +100,7 @@ def hold(challenger: Entrant, champion: Entrant, *, shards: Path, raw: Path) -> 
         challenger=answers[0],
         champion=answers[1],
     )
-    return Contest(paired, f"{count} films of {' and '.join(roles)}, {told}")
+    return Contest(paired, f"{count} images of {' and '.join(roles)}, {told}")
 
 
 def patients_of(records: Path) -> frozenset[str]:
@@ -109,7 +109,7 @@ def patients_of(records: Path) -> frozenset[str]:
         return frozenset(row["patient"] for row in csv.DictReader(handle) if row["role"] == "train")
 
 
-def _by_shards(here: Shards, films: Mapping[str, NDArray[np.intp]], entrant: Entrant) -> Called:
+def _by_shards(here: Shards, images: Mapping[str, NDArray[np.intp]], entrant: Entrant) -> Called:
     """Decisions on pixels that are already those of this entrant's preprocessing."""
     from stages.network import operating_point, predict
 
@@ -117,26 +117,26 @@ def _by_shards(here: Shards, films: Mapping[str, NDArray[np.intp]], entrant: Ent
     logits = predict.predictor(predict.load_model(member(entrant.package, "model.keras")))
     return np.concatenate([
         point.probability(logits(here.role(role).pixels[chosen])) >= point.thresholds["decision"]
-        for role, chosen in films.items()
+        for role, chosen in images.items()
     ])  # fmt: skip
 
 
 def _by_bytes(
-    here: Shards, films: Mapping[str, NDArray[np.intp]], entrant: Entrant, raw: Path
+    here: Shards, images: Mapping[str, NDArray[np.intp]], entrant: Entrant, raw: Path
 ) -> Called:
-    """Decisions on the bytes of the raw films, by the entrant's own package.
+    """Decisions on the bytes of the raw images, by the entrant's own package.
 
-    Raises InputError where a film is not in `raw`, or the package does not answer for all.
+    Raises InputError where an image is not in `raw`, or the package does not answer for all.
     """
     wanted = [
         name
-        for role, chosen in films.items()
+        for role, chosen in images.items()
         for name in here.role(role).records["id"].iloc[chosen]
     ]
-    stored = {film.row.path: film for film in open_raw(raw)[0]}
+    stored = {image.row.path: image for image in open_raw(raw)[0]}
     missing = [name for name in wanted if name not in stored]
     if missing:
-        raise InputError(f"{raw}: expected the film {missing[0]} of the shards, found none")
+        raise InputError(f"{raw}: expected the image {missing[0]} of the shards, found none")
     with tempfile.TemporaryDirectory() as scratch:
         unique = sorted(set(wanted))
         for number, name in enumerate(unique):
@@ -155,7 +155,7 @@ def _ask(entrant: Entrant, folder: Path, count: int) -> Sequence[bool]:
     if asked.returncode:
         said = (asked.stderr.strip().splitlines() or ["no word"])[-1]
         raise InputError(
-            f"version {entrant.version}: expected its decisions on {count} films, received: {said}"
+            f"version {entrant.version}: expected its decisions on {count} images, received: {said}"
         )
     answers: list[bool] = json.loads(asked.stdout.splitlines()[-1])
     return answers

@@ -17,7 +17,7 @@ def run_digest(*, data: str, params: Mapping[str, Any], code: Mapping[str, str],
 
 
 def model_digest(model: Path, operating_point: Path, pixels: Mapping[str, Any]) -> str:
-    """Name of a model: the network, its frozen decisions, and how films become its pixels."""
+    """Name of a model: the network, its frozen decisions, and how images become its pixels."""
     return digest(
         {
             "model": sha256_file(model),

@@ -20,7 +20,7 @@ from stages.registry.store import Store
 
 CALIBRATED = ("val_matched", "val")
 """Where calibration is judged: the first of these roles that has a figure."""
-_SAME_FILMS = "champion on the same films"
+_SAME_IMAGES = "champion on the same images"
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ def judge(
     ]  # fmt: skip
     reported = {f"test {key}": _say(figure) for key, figure in test.items()}
     if champion is None:
-        reasons.append(Reason(_SAME_FILMS, "no champion yet", "none", True))
+        reasons.append(Reason(_SAME_IMAGES, "no champion yet", "none", True))
     else:
         try:
             told = _contest(client, name, entry, champion, gate)
         except InputError as error:  # a reason against it, which an override may outweigh
-            reasons.append(Reason(_SAME_FILMS, "not compared", "a comparison", False))
+            reasons.append(Reason(_SAME_IMAGES, "not compared", "a comparison", False))
             reported["not compared"] = str(error)
             return Verdict(tuple(reasons)), reported
         found = differences(
@@ -167,7 +167,7 @@ def judge(
             specificity=rule.margin_specificity, tail=rule.margin_tail,
         )  # fmt: skip
         reasons += not_worse(found, asked)
-        reported["compared with"] = f"version {champion}, on {told.films}"
+        reported["compared with"] = f"version {champion}, on {told.images}"
         reported |= {f"{key} less champion's": _say(value) for key, value in found.items()}
     return Verdict(tuple(reasons)), reported
 

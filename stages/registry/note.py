@@ -65,7 +65,7 @@ def headline(record: Record) -> str:
     """One plain line: what lists show, where Markdown is not rendered."""
     test = record.figures.get("test", {})
     said = f"Test AUROC {figure_text(test['auroc'])}" if "auroc" in test else "Not judged on test"
-    synthetic = "Synthetic films: says nothing about patients."
+    synthetic = "Synthetic images: says nothing about patients."
     return f"{said}. {synthetic if record.identity.synthetic else 'Not a diagnosis.'}"
 
 

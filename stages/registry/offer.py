@@ -47,7 +47,7 @@ def release(record: Record, verdict: Verdict) -> dict[str, Any]:
     """What release.json holds: digests and the floors' verdict, nothing of any registry."""
     identity = record.identity
     return {
-        "format": 1,
+        "format": 2,
         "run_digest": identity.run,
         "model_digest": record.model,
         "data_digest": identity.data,
@@ -154,7 +154,7 @@ def _say(offered: Offer, version: str, candidate: bool, when: str) -> str:
         place = "not moved to candidate: this is an experiment"
     else:
         place = f"not a candidate, floors not reached\n{offered.verdict}"
-    synthetic = " (synthetic films)" if offered.record.identity.synthetic else ""
+    synthetic = " (synthetic images)" if offered.record.identity.synthetic else ""
     return f"registry: {offered.name} version {version}{synthetic} is {when} registered, {place}"
 
 

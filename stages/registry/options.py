@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from stages.settings.check import between, refuse
+from stages.engine.check import between, refuse
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Floors:
 
 @dataclass(frozen=True)
 class RuleOptions:
-    """What `promote` asks beyond the floors, all of it on validation films.
+    """What `promote` asks beyond the floors, all of it on validation images.
 
     ece: most that the upper bound of the expected calibration error at the stated prior may be.
-    margin_sensitivity, margin_specificity: how much worse than the champion, on the same films
+    margin_sensitivity, margin_specificity: how much worse than the champion, on the same images
         of the shift validations, a challenger may at most be (0.03: three points).
     margin_tail: the same for specificity on val_tail, which has fewer normals.
     confidence: of each bound of that comparison, taken alone. draws, seed: of its resampling.

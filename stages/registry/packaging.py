@@ -170,7 +170,7 @@ def _signature() -> Any:
 
 
 def _example() -> Any:
-    """One small picture, a PNG of a slope from black to white: no patient's film."""
+    """One small picture, a PNG of a slope from black to white: no patient's image."""
     import pandas as pd
 
     slope = np.linspace(0, 255, 64).astype(np.uint8)

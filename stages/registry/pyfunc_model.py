@@ -14,13 +14,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 
-class BadFilms(MlflowException):  # type: ignore[misc]
-    """Which films are no usable images, and why; HTTP 400 from a server, with a short text."""
+class BadImages(MlflowException):  # type: ignore[misc]
+    """Which images are no usable images, and why; HTTP 400 from a server, with a short text."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
 
-    # MLflow's scoring server puts the request's payload, here a patient's film, before the
+    # MLflow's scoring server puts the request's payload, here a patient's image, before the
     # message of whatever is raised; the first message stands.
     @property
     def message(self) -> str:
@@ -36,7 +36,7 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         from stages.images.options import PixelOptions
-        from stages.registry.classifier import FilmClassifier
+        from stages.registry.classifier import ImageClassifier
         from stages.registry.digests import model_digest
 
         facts = json.loads(Path(context.artifacts["facts"]).read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 f"those of the model {self._model_digest[:12]}; register it again",
                 error_code=INVALID_PARAMETER_VALUE,
             )
-        self._classifier = FilmClassifier(network, point, PixelOptions(**facts["pixels"]))
+        self._classifier = ImageClassifier(network, point, PixelOptions(**facts["pixels"]))
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         from stages.engine.errors import InputError
@@ -57,7 +57,7 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         try:
             probability = self._classifier.probability(list(model_input["image"]))
         except InputError as error:
-            raise BadFilms(str(error)) from None
+            raise BadImages(str(error)) from None
         return pd.DataFrame(
             {
                 "probability": probability,

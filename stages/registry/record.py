@@ -41,7 +41,7 @@ class Identity:
 
     data: digest of the data set. code, lock: digests of the code files and the environment.
     params: the sections fetch to evaluate. source: what the data set says of its origin.
-    counts: films and patients per role.
+    counts: images and patients per role.
     """
 
     data: str

@@ -46,7 +46,7 @@ def floors(figures: Mapping[str, Any], required: Mapping[str, float]) -> tuple[R
     """The lower bound of each named figure must reach its floor.
 
     figures: one split's figures as metrics.json holds them, {"auroc": {"value", "low", "high"}}.
-    A figure that is missing, or undefined on these films, fails: nobody has shown it.
+    A figure that is missing, or undefined on these images, fails: nobody has shown it.
     """
     return tuple(_floor(name, figures.get(name), floor) for name, floor in sorted(required.items()))
 
@@ -69,9 +69,9 @@ def ceiling(name: str, figure: Any, most: float) -> Reason:
 
 
 def not_worse(differences: Mapping[str, Any], margins: Mapping[str, float]) -> tuple[Reason, ...]:
-    """Challenger less champion on the same films: lower bounds must stay above minus the margins.
+    """Challenger less champion on the same images: lower bounds must stay above minus the margins.
 
-    differences: {"sensitivity": {"value", "low", "high"}}, None or missing where the films leave
+    differences: {"sensitivity": {"value", "low", "high"}}, None or missing where the images leave
     one undefined, which fails.
     """
     return tuple(

@@ -214,7 +214,7 @@ def _experiment(client: Any, store: Store, identity: Identity, stem: str) -> str
     if found is None:
         note = (
             f"Pneumonia in chest X-rays, data set `{identity.source['name']}`. "
-            + ("**Synthetic films**: no figure here says anything about patients. "
+            + ("**Synthetic images**: no figure here says anything about patients. "
                if identity.synthetic else "")
             + "One run per run digest; `complete` is set once all of it is shown."
         )  # fmt: skip

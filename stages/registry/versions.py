@@ -60,7 +60,7 @@ def _ensure_model(client: Any, name: str, record: Record) -> None:
     source = record.identity.source
     told = (
         f"Detects pneumonia in chest X-rays; learned from {source['name']} {source['version']}. "
-        + ("Synthetic films: these versions say nothing about patients. "
+        + ("Synthetic images: these versions say nothing about patients. "
            if record.identity.synthetic else "")
         + "Takes the bytes of image files. Alias `champion` answers, `candidate` waits for the "
         "gate. Move aliases by `pneumonia promote` and `pneumonia rollback`: what is moved on "

@@ -1,1 +1,1 @@
-"""Answers for a person."""
+"""Answers for images."""

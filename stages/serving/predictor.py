@@ -1,4 +1,4 @@
-"""Answers for films: by the champion of the registry, or by a model file."""
+"""Answers for images: by the champion of the registry, or by a model file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,17 +10,17 @@ from stages.images.options import PixelOptions
 from stages.registry.digests import model_digest
 from stages.sources.header import read_header
 
-Film = bytes | Path
+ImageInput = bytes | Path
 _Ask = Callable[[bytes], tuple[float, str]]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one film.
+    """What is said of one image.
 
-    name: of the film. probability: of pneumonia at the operating point's stated prior, 0 to 1,
-    and decision: "pneumonia" or "normal"; both None where the film can't be used, and then
-    `reason` says why. model: the model digest. cautions: what makes the film doubtful, such as
+    name: of the image. probability: of pneumonia at the operating point's stated prior, 0 to 1,
+    and decision: "pneumonia" or "normal"; both None where the image can't be used, and then
+    `reason` says why. model: the model digest. cautions: what makes the image doubtful, such as
     a lateral view that a DICOM file tells of.
     """
 
@@ -36,7 +36,7 @@ class Predictor:
     """One model, ready to answer.
 
     origin: which model this is, in words. model: its digest. synthetic: whether it learned
-    from synthetic films; None where that is not known.
+    from synthetic images; None where that is not known.
     """
 
     def __init__(self, ask: _Ask, *, origin: str, model: str, synthetic: bool | None) -> None:
@@ -51,12 +51,12 @@ class Predictor:
 
         Raises InputError where one of the files is missing or is something else.
         """
-        from stages.registry.classifier import FilmClassifier
+        from stages.registry.classifier import ImageClassifier
 
-        classifier = FilmClassifier(model, point, pixels)
+        classifier = ImageClassifier(model, point, pixels)
 
-        def ask(film: bytes) -> tuple[float, str]:
-            probability = classifier.probability([film])
+        def ask(image: bytes) -> tuple[float, str]:
+            probability = classifier.probability([image])
             return float(probability[0]), classifier.decisions(probability)[0]
 
         return cls(
@@ -85,17 +85,17 @@ class Predictor:
             synthetic=champion.synthetic,
         )
 
-    def predict(self, films: Sequence[Film]) -> list[Answer]:
-        """An answer for each film, in order; a film that can't be used gets its reason.
+    def predict(self, images: Sequence[ImageInput]) -> list[Answer]:
+        """An answer for each image, in order; an image that can't be used gets its reason.
 
-        films: bytes of image files, or paths of them.
+        images: bytes of image files, or paths of them.
         """
-        return [self._answer(film, number) for number, film in enumerate(films, start=1)]
+        return [self._answer(image, number) for number, image in enumerate(images, start=1)]
 
-    def _answer(self, film: Film, number: int) -> Answer:
-        name = str(film) if isinstance(film, Path) else f"film {number}"
+    def _answer(self, image: ImageInput, number: int) -> Answer:
+        name = str(image) if isinstance(image, Path) else f"image {number}"
         try:
-            data = film.read_bytes() if isinstance(film, Path) else film
+            data = image.read_bytes() if isinstance(image, Path) else image
             probability, decision = self._ask(data)
         except (InputError, OSError) as error:
             return Answer(name, None, None, self.model, reason=_reason(error))
@@ -104,4 +104,4 @@ class Predictor:
 
 def _reason(error: InputError | OSError) -> str:
     said: Any = error.strerror if isinstance(error, OSError) else None
-    return str(said or error).removeprefix("film 1 of 1: ")
+    return str(said or error).removeprefix("image 1 of 1: ")

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The whole of params.yaml, paths of the repository, and digests that name runs."""

@@ -13,13 +13,13 @@ from typing import Any
 
 import yaml
 
+from stages.engine.check import refuse
 from stages.engine.errors import InputError
 from stages.images.options import PreprocessOptions
 from stages.metrics.options import EvaluateOptions
 from stages.network.options import TrainOptions
 from stages.registry.options import RegisterOptions
 from stages.settings import paths
-from stages.settings.check import refuse
 from stages.sources.options import FetchOptions
 
 

@@ -1,1 +1,1 @@
-"""Room 1: where radiographs come from."""
+"""Where images come from: phantoms, the real download, archives, DICOM, names."""

@@ -9,35 +9,35 @@ from pathlib import PurePosixPath
 
 from stages.engine.errors import InputError
 from stages.sources.dicom import tags, transfer_syntax
-from stages.sources.dicom.tags import NOTHING_KEPT, DicomFilm
-from stages.sources.index import Film
+from stages.sources.dicom.tags import NOTHING_KEPT, DicomImage
+from stages.sources.index import ReceivedImage
 from stages.sources.names import LABELS
 
 _SUFFIXES = (".dcm", ".dicom")
 _PLAIN = (b"\xff\xd8\xff", b"\x89PNG")
 _FOLDERS = {label: name for name, label in LABELS.items()}
-# 64 bits: among a million films, two share a name once in 37 million data sets.
+# 64 bits: among a million images, two share a name once in 37 million data sets.
 _DIGITS = 16
 
 
-def anonymous(films: Iterable[Film], *, hash_names: bool) -> Iterator[Film]:
-    """`films` as they may be kept: DICOM files without the tags that name a person.
+def anonymous(images: Iterable[ReceivedImage], *, hash_names: bool) -> Iterator[ReceivedImage]:
+    """`images` as they may be kept: DICOM files without the tags that name a person.
 
-    JPEG and PNG files stay as they are. With `hash_names`, a film is called after a hash of
-    its own bytes, and a patient after one of their first film's: a hash of a name can be undone by
-    trying names, these can't be without the film. Equal films get -2, -3, ... in their order.
+    JPEG and PNG files stay as they are. With `hash_names`, an image is called after a hash of
+    its own bytes, and a patient after one of their first image's: a hash of a name can be undone by
+    trying names, these can't be without the image. Equal images get -2, -3, ... in their order.
     """
     called: dict[str, int] = {}
     people: dict[tuple[str, str], str] = {}
-    for film in films:
-        film = replace(film, data=_kept(film))
-        yield _renamed(film, called, people) if hash_names else film
+    for image in images:
+        image = replace(image, data=_kept(image))
+        yield _renamed(image, called, people) if hash_names else image
 
 
-def dicom_file(film: DicomFilm) -> bytes:
+def dicom_file(image: DicomImage) -> bytes:
     """A DICOM file of these tags and pixels and nothing else: no name, date, place or identifier.
 
-    Its bytes depend on the film alone, and reading and writing it again gives the same.
+    Its bytes depend on the image alone, and reading and writing it again gives the same.
     """
     import pydicom
     from pydicom.dataset import FileMetaDataset
@@ -45,8 +45,8 @@ def dicom_file(film: DicomFilm) -> bytes:
     dataset = pydicom.Dataset()
     dataset.preamble = bytes(128)
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = film.syntax
-    for keyword, value in film.tags.items():
+    dataset.file_meta.TransferSyntaxUID = image.syntax
+    for keyword, value in image.tags.items():
         if keyword in tags.TABLES:
             count, first, bits, *entries = value
             table = pydicom.Dataset()
@@ -57,9 +57,9 @@ def dicom_file(film: DicomFilm) -> bytes:
         elif isinstance(value, tuple):
             value = list(value)
         setattr(dataset, keyword, value)
-    if film.pixel_data is not None:
-        compressed = film.syntax in transfer_syntax.COMPRESSED
-        dataset.add_new("PixelData", "OB" if compressed else "OW", film.pixel_data)
+    if image.pixel_data is not None:
+        compressed = image.syntax in transfer_syntax.COMPRESSED
+        dataset.add_new("PixelData", "OB" if compressed else "OW", image.pixel_data)
         dataset["PixelData"].is_undefined_length = compressed
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, dataset, implicit_vr=False, little_endian=True, force_encoding=True)
@@ -67,39 +67,41 @@ def dicom_file(film: DicomFilm) -> bytes:
 
 
 def without_person(data: bytes) -> bytes:
-    """A DICOM file with only what its film's pixels and warnings need.
+    """A DICOM file with only what its image's pixels and warnings need.
 
     Where it can't be read, NOTHING_KEPT stands for it; where its pixels can't be used, they are
     left out: a colour picture is often a report, with a name in it.
     """
     try:
-        film = tags.read(data)
+        image = tags.read(data)
     except InputError:
         return NOTHING_KEPT
     try:
-        film.refuse_unusable()
+        image.refuse_unusable()
     except InputError:
-        film = replace(film, pixel_data=None)
-    return dicom_file(film)
+        image = replace(image, pixel_data=None)
+    return dicom_file(image)
 
 
-def _kept(film: Film) -> bytes:
-    if tags.is_dicom(film.data):
-        return without_person(film.data)
-    called_dicom = PurePosixPath(film.path).suffix.lower() in _SUFFIXES
-    if called_dicom and not film.data.startswith(_PLAIN):
+def _kept(image: ReceivedImage) -> bytes:
+    if tags.is_dicom(image.data):
+        return without_person(image.data)
+    called_dicom = PurePosixPath(image.path).suffix.lower() in _SUFFIXES
+    if called_dicom and not image.data.startswith(_PLAIN):
         return NOTHING_KEPT  # its start is damaged, a name may come later
-    return film.data
+    return image.data
 
 
-def _renamed(film: Film, called: dict[str, int], people: dict[tuple[str, str], str]) -> Film:
-    digest = hashlib.sha256(film.data).hexdigest()[:_DIGITS]
-    folder = f"{film.source_split or 'train'}/{_FOLDERS[film.label]}"
+def _renamed(
+    image: ReceivedImage, called: dict[str, int], people: dict[tuple[str, str], str]
+) -> ReceivedImage:
+    digest = hashlib.sha256(image.data).hexdigest()[:_DIGITS]
+    folder = f"{image.source_split or 'train'}/{_FOLDERS[image.label]}"
     called[digest] = number = called.get(digest, 0) + 1
     name = digest if number == 1 else f"{digest}-{number}"
-    # A first film may come again under a second patient, who must not become the first.
-    patient = people.setdefault(("patient", film.patient), f"patient-{name}")
-    group = people.setdefault(("group", film.split_group), f"group-{name}")
-    suffix = PurePosixPath(film.path).suffix.lower()
+    # A first image may come again under a second patient, who must not become the first.
+    patient = people.setdefault(("patient", image.patient), f"patient-{name}")
+    group = people.setdefault(("group", image.split_group), f"group-{name}")
+    suffix = PurePosixPath(image.path).suffix.lower()
     suffix = suffix if suffix in (*_SUFFIXES, ".jpeg", ".jpg", ".png") else ""
-    return replace(film, path=f"{folder}/{name}{suffix}", patient=patient, split_group=group)
+    return replace(image, path=f"{folder}/{name}{suffix}", patient=patient, split_group=group)

@@ -14,18 +14,18 @@ Image.MAX_IMAGE_PIXELS = None
 
 _FORMATS = ("JPEG", "PNG")
 _EXPECTED = "a JPEG, PNG or DICOM image"
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 show the film turned by a quarter
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 show the image turned by a quarter
 
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels as the film is shown (EXIF orientation applied), Pillow's
+    """Width and height in pixels as the image is shown (EXIF orientation applied), Pillow's
     mode ("L", "RGB", "I;16", ...), whether an ICC profile is embedded, the luminance
     quantisation table (64 integers, None if the file is no JPEG), the number of frames and the
     EXIF orientation (1: as stored).
 
     Of a DICOM file: the size once its pixels are square, `mode` its photometric interpretation and
-    bits, and `cautions`, what makes the film doubtful (such as a lateral view).
+    bits, and `cautions`, what makes the image doubtful (such as a lateral view).
     """
 
     width: int
@@ -47,15 +47,15 @@ def read_header(data: bytes) -> Header:
     """The header of a JPEG, PNG or DICOM file, whatever its name says.
 
     Raises InputError with the reason where `data` is none of these, or a DICOM file of another
-    thing than one grey film.
+    thing than one grey image.
     """
     if not data:
         raise InputError(f"expected {_EXPECTED}, received an empty file")
     if tags.is_dicom(data):
-        film = tags.read(data, pixels=False)
-        film.refuse_unusable()
-        width, height = film.shown_size
-        return Header(width, height, film.mode, False, None, 1, cautions=film.cautions)
+        dicom = tags.read(data, pixels=False)
+        dicom.refuse_unusable()
+        width, height = dicom.shown_size
+        return Header(width, height, dicom.mode, False, None, 1, cautions=dicom.cautions)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             width, height = image.size

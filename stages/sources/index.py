@@ -1,8 +1,8 @@
-"""The raw folder: films as received, one row of facts for each, and where they came from.
+"""The raw folder: images as received, one row of facts for each, and where they came from.
 
-`films.zip` holds the films uncompressed, `index.csv` one row per film and `source.json` the
+`images.zip` holds the images uncompressed, `index.csv` one row per image and `source.json` the
 source; `seal.json`, written last, holds the digests of the last two. A folder without an index
-or a seal is refused. A film whose header
+or a seal is refused. An image whose header
 can't be read is kept like any other, with its header facts left empty: what is received is
 recorded here and judged by preprocess.
 """
@@ -16,16 +16,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from sys import intern
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from stages.engine import seals
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes, write_json
+from stages.engine.tables import table_writer, write_table
 from stages.sources import names
 from stages.sources.header import Header, read_header
 from stages.sources.stored_zip import StoredZip
 
-FILMS = "films.zip"
+IMAGES = "images.zip"
 INDEX = "index.csv"
 SOURCE = "source.json"
 
@@ -33,7 +34,7 @@ _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: ..., length of its n
 
 
 @dataclass(frozen=True)
-class Film:
+class ReceivedImage:
     """One radiograph as received: its file's bytes, and what its source says of it."""
 
     path: str
@@ -46,13 +47,13 @@ class Film:
 
     @classmethod
     def named(cls, path: str, data: bytes) -> Self:
-        """A film of which everything is said by its path. Raises InputError (names.parse)."""
+        """An image of which everything is said by its path. Raises InputError (names.parse)."""
         return cls(path, data, **asdict(names.parse(path)))
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where films came from. `pinned`: the same films are certain to come again."""
+    """Where images came from. `pinned`: the same images are certain to come again."""
 
     name: str
     version: str
@@ -65,9 +66,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One film's facts. `width` and `height` in pixels as shown, `mode` Pillow's, `icc` 0 or 1;
+    """One image's facts. `width` and `height` in pixels as shown, `mode` Pillow's, `icc` 0 or 1;
     these are None or empty where the header can't be read. `jpeg_table_mean` is None where the
-    film is no JPEG."""
+    image is no JPEG."""
 
     path: str
     sha256: str
@@ -89,15 +90,15 @@ _SEALED = (INDEX, SOURCE, "truth.csv")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFilm:
-    """A film in `films.zip`: small, picklable, and read where it is needed."""
+class StoredImage:
+    """An image in `images.zip`: small, picklable, and read where it is needed."""
 
     archive: Path
     offset: int
     row: IndexRow
 
     def read(self) -> bytes:
-        """The film's bytes. Raises InputError where they are not those that were indexed."""
+        """The image's bytes. Raises InputError where they are not those that were indexed."""
         data = b""
         # An archive that was cut or changed leads to places where there is nothing to read.
         with (
@@ -110,39 +111,39 @@ class StoredFilm:
             data = handle.read(self.row.bytes)
         if sha256_bytes(data) != self.row.sha256:
             raise InputError(
-                f"{self.archive}: {self.row.path} is not the film that {INDEX} lists; "
+                f"{self.archive}: {self.row.path} is not the image that {INDEX} lists; "
                 "run `dvc repro --force fetch`"
             )
         return data
 
 
-def write_raw(folder: Path, films: Iterable[Film], source: Source) -> int:
-    """Write films, source and, last, the index (sorted by path); return the number of films.
+def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> int:
+    """Write images, source and, last, the index (sorted by path); return the number of images.
 
-    `source.json` counts the films' cautions, where there are any. Raises ValueError where a path
+    `source.json` counts the images' cautions, where there are any. Raises ValueError where a path
     comes twice.
     """
     cautions: Counter[str] = Counter()
     index = folder / f"{INDEX}.partial"
     with (
-        StoredZip(folder / FILMS) as archive,
+        StoredZip(folder / IMAGES) as archive,
         index.open("w", newline="", encoding="utf-8") as handle,
     ):
-        table = _table(handle, _COLUMNS)
+        table = table_writer(handle, _COLUMNS)
         count, last, in_order = 0, "", True
-        for film in films:
-            header = _header(film.data)
+        for image in images:
+            header = _header(image.data)
             cautions.update(header.cautions if header else ())
-            archive.add(film.path, film.data)
-            table.writerow(asdict(_row(film, header)))
-            in_order = in_order and last < film.path
-            count, last = count + 1, film.path
+            archive.add(image.path, image.data)
+            table.writerow(asdict(_row(image, header)))
+            in_order = in_order and last < image.path
+            count, last = count + 1, image.path
     if not in_order:
         _sort(index)
     told = {"cautions": dict(sorted(cautions.items()))} if cautions else {}
-    write_json(folder / SOURCE, {**asdict(source), "films": count, **told})
+    write_json(folder / SOURCE, {**asdict(source), "images": count, **told})
     index.rename(folder / INDEX)
-    # The films need no more than the index: it holds their digests.
+    # The images need no more than the index: it holds their digests.
     seals.write(folder, [path for path in sorted(folder.iterdir()) if path.name in _SEALED])
     return count
 
@@ -153,8 +154,8 @@ def _sort(index: Path) -> None:
     write_table(index, _COLUMNS, map(asdict, rows))
 
 
-def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
-    """The films of a raw folder, sorted by path, and its `source.json`.
+def open_raw(folder: Path) -> tuple[list[StoredImage], dict[str, Any]]:
+    """The images of a raw folder, sorted by path, and its `source.json`.
 
     Raises InputError where the folder is unfinished or was changed, or index and archive don't
     agree.
@@ -164,34 +165,22 @@ def open_raw(folder: Path) -> tuple[list[StoredFilm], dict[str, Any]]:
     rows = read_index(folder)
     source: dict[str, Any] = read_json(folder / SOURCE)
     try:
-        with zipfile.ZipFile(folder / FILMS) as archive:
+        with zipfile.ZipFile(folder / IMAGES) as archive:
             offsets = {member.filename: member.header_offset for member in archive.infolist()}
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise InputError(f"{folder / FILMS}: {error}; run `dvc repro --force fetch`") from None
+        raise InputError(f"{folder / IMAGES}: {error}; run `dvc repro --force fetch`") from None
     if set(offsets) != {row.path for row in rows}:
         raise InputError(
-            f"{folder / FILMS}: expected the {len(rows)} films of {INDEX}, found others "
+            f"{folder / IMAGES}: expected the {len(rows)} images of {INDEX}, found others "
             f"({len(offsets)} members); run `dvc repro --force fetch`"
         )
-    archive_path = folder / FILMS
-    return [StoredFilm(archive_path, offsets[row.path], row) for row in rows], source
+    archive_path = folder / IMAGES
+    return [StoredImage(archive_path, offsets[row.path], row) for row in rows], source
 
 
 def read_index(folder: Path) -> list[IndexRow]:
     """The rows of a raw folder, sorted by path. Raises InputError where it is unfinished."""
     return _read(folder / INDEX)
-
-
-def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows as CSV; None becomes an empty field."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        _table(handle, columns).writerows(rows)
-
-
-def _table(handle: TextIO, columns: list[str]) -> "csv.DictWriter[str]":
-    table = csv.DictWriter(handle, columns, lineterminator="\n")
-    table.writeheader()
-    return table
 
 
 def _read(path: Path) -> list[IndexRow]:
@@ -218,18 +207,18 @@ def _header(data: bytes) -> Header | None:
         return None
 
 
-def _row(film: Film, header: Header | None) -> IndexRow:
+def _row(image: ReceivedImage, header: Header | None) -> IndexRow:
     return IndexRow(
-        path=film.path,
-        sha256=sha256_bytes(film.data),
-        bytes=len(film.data),
+        path=image.path,
+        sha256=sha256_bytes(image.data),
+        bytes=len(image.data),
         width=header.width if header else None,
         height=header.height if header else None,
-        label=film.label,
-        kind=film.kind,
-        patient=film.patient,
-        split_group=film.split_group,
-        source_split=film.source_split,
+        label=image.label,
+        kind=image.kind,
+        patient=image.patient,
+        split_group=image.split_group,
+        source_split=image.source_split,
         jpeg_table_mean=header.jpeg_table_mean if header else None,
         icc=int(header.icc) if header else None,
         mode=header.mode if header else "",
@@ -245,7 +234,7 @@ def _parse(table: Iterable[dict[str, str]]) -> Iterator[IndexRow]:
             width=int(row["width"]) if row["width"] else None,
             height=int(row["height"]) if row["height"] else None,
             label=int(row["label"]),
-            # Few texts, of many films: one copy of each in memory.
+            # Few texts, of many images: one copy of each in memory.
             kind=intern(row["kind"]),
             patient=intern(row["patient"]),
             split_group=intern(row["split_group"]),

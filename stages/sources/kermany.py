@@ -1,4 +1,4 @@
-"""The real films: version 2 of Kermany et al.'s data set, downloaded once per user."""
+"""The real images: version 2 of Kermany et al.'s data set, downloaded once per user."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from stages.engine.files import sha256_file
 from stages.sources import cache
 from stages.sources.archives import archive
 from stages.sources.download import PATIENCE, Patience, download
-from stages.sources.index import Film, Source
+from stages.sources.index import ReceivedImage, Source
 from stages.sources.options import MENDELEY_V2
 
 URL = (
@@ -31,8 +31,10 @@ and then
   dvc repro"""
 
 
-def receive(url: str | None, sha256: str | None, *, scratch: Path) -> tuple[Iterator[Film], Source]:
-    """The films of the real data set, in the order of their paths, and what is known of it.
+def receive(
+    url: str | None, sha256: str | None, *, scratch: Path
+) -> tuple[Iterator[ReceivedImage], Source]:
+    """The images of the real data set, in the order of their paths, and what is known of it.
 
     url: where to download it from, if not from Mendeley. sha256: of the zip there, if it is
     another than version 2. Raises InputError where the download or the archive fails.

@@ -1,7 +1,7 @@
 """A table that says what file names don't: `path,label,patient[,split][,kind]`, as CSV.
 
-It works for any binary image data set. Paths are those in the archive; a patient's films are kept
-together; `split` is the source's own (train, val or test) for every film or for none.
+It works for any binary image data set. Paths are those in the archive; a patient's images are kept
+together; `split` is the source's own (train, val or test) for every image or for none.
 """
 
 import csv
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from stages.engine.errors import InputError
-from stages.sources.names import SPLITS, FilmName
+from stages.sources.names import SPLITS, ImageName
 
 REQUIRED = ("path", "label", "patient")
 OPTIONAL = ("split", "kind")
@@ -25,8 +25,8 @@ def normal_path(name: str) -> str:
     return unicodedata.normalize("NFC", str(PurePosixPath(name)))
 
 
-def read(path: Path) -> dict[str, FilmName]:
-    """What the table at `path` says of each film, by its path in the archive.
+def read(path: Path) -> dict[str, ImageName]:
+    """What the table at `path` says of each image, by its path in the archive.
 
     Raises InputError that names each line (20 at most) with a value that is missing or unknown, a
     path that comes twice, or a table that is none.
@@ -43,9 +43,9 @@ def read(path: Path) -> dict[str, FilmName]:
         ) from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise InputError(f"{path}: expected a table in CSV and UTF-8, received: {error}") from None
-    splits = {film.source_split for film in found.values()}
+    splits = {image.source_split for image in found.values()}
     if "" in splits and len(splits) > 1:
-        problems.append("a split is given for some films and not for others: give all or none")
+        problems.append("a split is given for some images and not for others: give all or none")
     if problems:
         raise InputError(f"{path}: nothing was taken by it, because of\n{listed(problems)}")
     return found
@@ -66,8 +66,8 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
         )
 
 
-def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, FilmName], list[str]]:
-    found: dict[str, FilmName] = {}
+def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, ImageName], list[str]]:
+    found: dict[str, ImageName] = {}
     problems = []
     for row in table:
         where = f"line {table.line_num}"
@@ -76,23 +76,23 @@ def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, FilmName], list[str]]
             continue
         name = normal_path(row["path"])
         try:
-            film = _film(row)
+            image = _image(row)
         except ValueError as error:
             problems.append(f"{where} ({row['path']!r}): {error}")
             continue
         if name in found:
             problems.append(f"{where}: {row['path']!r} comes twice")
-        found[name] = film
+        found[name] = image
     return found, problems
 
 
-def _film(row: Mapping[str, str]) -> FilmName:
+def _image(row: Mapping[str, str]) -> ImageName:
     """One row. Raises ValueError with what is wrong in it."""
     said = {column: row.get(column, "").strip() for column in (*REQUIRED, *OPTIONAL)}
     if not said["path"]:
         raise ValueError("expected a path, received none")
     if not said["patient"]:
-        raise ValueError("expected a patient, received none: films of one patient stay together")
+        raise ValueError("expected a patient, received none: images of one patient stay together")
     label = _LABELS.get(said["label"].lower())
     if label is None:
         raise ValueError(f"expected a label normal, pneumonia, 0 or 1, received {said['label']!r}")
@@ -103,4 +103,4 @@ def _film(row: Mapping[str, str]) -> FilmName:
         known = " or ".join(repr(each) for each in _KINDS[label])
         raise ValueError(f"expected for label {label} the kind {known}, received {kind!r}")
     split = SPLITS[said["split"]] if said["split"] else ""
-    return FilmName(label, kind, said["patient"], said["patient"], split)
+    return ImageName(label, kind, said["patient"], said["patient"], split)

@@ -1,10 +1,10 @@
-"""What a film's path says: class, kind, patient, and the split that its source claims.
+"""What an image's path says: class, kind, patient, and the split that its source claims.
 
 Two grammars of Kermany et al.'s chest X-rays are known; any other name is refused, because
 a guessed patient is a leak that no later check can see.
 
 - Mendeley version 2, and Kaggle's copy: `person<N>_(bacteria|virus)_<serial>[_k]` and
-  `[NORMAL2-]IM-<N>-<seq>[-<k>]`. Bacterial and viral films are numbered by separate counters,
+  `[NORMAL2-]IM-<N>-<seq>[-<k>]`. Bacterial and viral images are numbered by separate counters,
   so `person7_bacteria` and `person7_virus` are two patients; but they may as well be one,
   so a split that we cut keeps all of `person7` together (`split_group`).
 - Mendeley version 3: `(NORMAL|BACTERIA|VIRUS)-<patient>-<seq>`.
@@ -26,13 +26,13 @@ _VERSION_3 = re.compile(
 
 _KINDS = {"bacteria": "bacterial", "virus": "viral", "normal": "normal"}
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
-# `val` is Kaggle's 16 films, taken from the official training split: one film is six points.
+# `val` is Kaggle's 16 images, taken from the official training split: one image is six points.
 SPLITS = {"train": "train", "val": "train", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
-class FilmName:
-    """What a path says of a film; `kind` is normal, bacterial or viral."""
+class ImageName:
+    """What a path says of an image; `kind` is normal, bacterial or viral."""
 
     label: int
     kind: str
@@ -41,7 +41,7 @@ class FilmName:
     source_split: str
 
 
-def parse(path: str) -> FilmName:
+def parse(path: str) -> ImageName:
     """Read `<split>/<class>/<name>`, such as `train/NORMAL/IM-0115-0001.jpeg`.
 
     Raises InputError where the path has another form or the name contradicts its folder.
@@ -57,10 +57,10 @@ def parse(path: str) -> FilmName:
     label = 0 if kind == "normal" else 1
     if label != LABELS[folder]:
         raise InputError(
-            f"{path}: expected a film of its folder's class ({folder}), received one whose name "
+            f"{path}: expected an image of its folder's class ({folder}), received one whose name "
             f"says {kind}; move or rename the file"
         )
-    return FilmName(label, kind, patient, group, SPLITS[split])
+    return ImageName(label, kind, patient, group, SPLITS[split])
 
 
 def _person(path: str, name: str) -> tuple[str, str, str]:

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from stages.engine import check
 from stages.engine.errors import InputError
-from stages.settings import check
 from stages.sources.phantom.options import PhantomOptions
 
 MENDELEY_V2 = "13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36"
@@ -23,12 +23,12 @@ class FetchOptions:
     """Where radiographs come from.
 
     `source`: "phantom" (synthetic, made here), "kermany" (downloaded once per machine) or "archive"
-    (a zip, tar, tar.gz or folder on disk). `path`: the archive; `labels`: a table of its films
+    (a zip, tar, tar.gz or folder on disk). `path`: the archive; `labels`: a table of its images
     where their names don't tell (sources.labels), or null. Both absolute or relative to the
     repository's root, and read by `archive` alone. `url`: another place to download from, or null.
     `sha256`: 64 hexadecimal digits, or null: of the archive (without it, a changed archive goes
     unnoticed, and what is made from it is marked as not pinned), or of the file at `url`, where
-    that is not the real one. `hash_names`: names of films and patients are replaced by hashes
+    that is not the real one. `hash_names`: names of images and patients are replaced by hashes
     before anything is written. `phantom`: the generator.
     """
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Questions asked of recipes and trained models: seeds, ablation, stress, thresholds, pointing."""

@@ -8,9 +8,9 @@ from stages.engine.errors import InputError
 from stages.history import experiments
 from stages.history.experiments import Experiment
 from stages.metrics.intervals import Figure
+from stages.settings.differences import differences
 from stages.settings.params import Params
 from stages.studies.ablation_table import Row, ablation_table
-from stages.studies.seeds import differences
 
 BASELINE = "none: the baseline"
 
@@ -21,7 +21,7 @@ def table(settings: Params, rev: str, *, against: str | None = None, paired: boo
     against: the experiment that is the baseline; None for the commit itself, which with another
     baseline has no row: screening does not resemble what is committed. paired: also each
     one's paired difference from the baseline, for which models are brought from DVC's cache and
-    judged on the validation films again (seconds each). Raises InputError where there is nothing
+    judged on the validation images again (seconds each). Raises InputError where there is nothing
     to tell, or nothing to tell it against.
     """
     commit, found = experiments.listed(rev)
@@ -85,7 +85,7 @@ def _journal() -> dict[tuple[str | None, str], Mapping[str, Any]]:
 
 
 def _cost(facts: Mapping[str, Any] | None) -> str:
-    """Minutes in training steps, of the process that ended the training, and films per second."""
+    """Minutes in training steps, of the process that ended the training, and images per second."""
     if facts is None or "seconds" not in facts:
         return "not recorded"
-    return f"{facts['seconds'] / 60:.1f} min at {facts['films_per_s']:.0f} films/s"
+    return f"{facts['seconds'] / 60:.1f} min at {facts['images_per_s']:.0f} images/s"

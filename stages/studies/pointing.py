@@ -18,30 +18,33 @@ from stages.sources.phantom.generate import MASKS, TRUTH
 from stages.studies import pointing_table
 
 ROLE = "val"
-_AT_ONCE = 32  # films per backward pass, which keeps its memory small
+_AT_ONCE = 32  # images per backward pass, which keeps its memory small
 _GRADES = ("none", "subtle", "moderate", "plain")
 
 
 def table(settings: Params) -> str:
     """Hit rates with intervals beside chance, by kind and grade of the lesion, as Markdown.
 
-    Raises InputError where the films are not phantoms: nobody outlined a patient's lesions.
+    Raises InputError where the images are not phantoms: nobody outlined a patient's lesions.
     """
     shards = open_shards(paths.SHARDS)
     source = shards.manifest["source"]
     masks_path, truth_path = paths.RAW / MASKS, paths.RAW / TRUTH
     if not source["synthetic"] or not masks_path.exists():
         raise InputError(
-            f"{paths.SHARDS}: expected phantoms, whose lesions are known, received films of "
+            f"{paths.SHARDS}: expected phantoms, whose lesions are known, received images of "
             f"{source['name']} without masks; set fetch.source to phantom and run `dvc repro`"
         )
     role = shards.role(ROLE)
     rows = np.flatnonzero(role.records["label"] == 1)
-    records, films = role.records.iloc[rows], role.pixels[rows]
+    records, images = role.records.iloc[rows], role.pixels[rows]
     lesions = _masks(masks_path, list(records["id"]), settings.preprocess.pixels)
     model = predict.load_model(paths.MODEL / "model.keras")
     maps = np.concatenate(
-        [saliency.heatmaps(model, films[n : n + _AT_ONCE]) for n in range(0, len(films), _AT_ONCE)]
+        [
+            saliency.heatmaps(model, images[n : n + _AT_ONCE])
+            for n in range(0, len(images), _AT_ONCE)
+        ]
     )
     played = pointing_table.game(maps, lesions)
     grade = records["id"].map(pd.read_csv(truth_path).set_index("path")["grade"]).to_numpy()
@@ -56,7 +59,7 @@ def table(settings: Params) -> str:
 
 
 def _masks(path: Path, ids: list[str], options: PixelOptions) -> NDArray[np.bool_]:
-    """Lesions, bool (N, image_px, image_px), by the road that the films' pixels take."""
+    """Lesions, bool (N, image_px, image_px), by the road that the images' pixels take."""
     with zipfile.ZipFile(path) as stored:
         found = [prepare(stored.read(f"{name}.png"), options) >= 128 for name in ids]
     return np.stack(found)

@@ -2,7 +2,7 @@
 
 Zhang J et al., *Top-Down Neural Attention by Excitation Backprop*, IJCV 126:1084-1102, 2018: a map
 hits where its maximum lies within a tolerance of the object. Theirs is 15 pixels, on pictures of
-about 500; here it is the same share of a film's side.
+about 500; here it is the same share of an image's side.
 """
 
 from typing import TypeAlias
@@ -36,20 +36,20 @@ def tolerated(masks: Flags, tolerance_px: float) -> Flags:
 
 
 def game(maps: NDArray[np.float32], masks: Flags) -> pd.DataFrame:
-    """One row per film, N of them, with the columns
+    """One row per image, N of them, with the columns
 
     hit: whether the map's maximum is on the lesion or within the tolerance (bool);
-    chance: share of the film's area where a maximum would have hit, 0 to 1;
-    elsewhere: share of the films' maxima, this film's among them, that would have hit here. A
-        network that points at the same place on every film has as many hits as this says.
+    chance: share of the image's area where a maximum would have hit, 0 to 1;
+    elsewhere: share of the images' maxima, this image's among them, that would have hit here. A
+        network that points at the same place on every image has as many hits as this says.
 
     maps: float32 (N, H, W); masks: bool (N, H, W), of the lesions. Of equal maxima the first
-    counts, row by row. Raises ValueError where shapes differ, or a film has no lesion.
+    counts, row by row. Raises ValueError where shapes differ, or an image has no lesion.
     """
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(f"expected maps like masks (N, H, W), got {maps.shape} and {masks.shape}")
     if not masks.any(axis=(1, 2)).all():
-        raise ValueError("expected a lesion in every mask: the game is about films with one")
+        raise ValueError("expected a lesion in every mask: the game is about images with one")
     near = tolerated(masks, TOLERANCE_SHARE * max(maps.shape[1:]))
     peak = maps.reshape(len(maps), -1).argmax(axis=1)
     flat = near.reshape(len(near), -1)
@@ -65,7 +65,7 @@ def pointing_table(
 ) -> str:
     """Hit rates by group as Markdown, each with its interval and what chance would give.
 
-    records: the films (N); played: what `game` says of them; groups: members, bool (N,), by name.
+    records: the images (N); played: what `game` says of them; groups: members, bool (N,), by name.
     """
     label = np.ones(len(records), np.int64)
     draws = resample(
@@ -85,4 +85,4 @@ def pointing_table(
         patients = records.loc[member, "patient"].nunique()
         figures = plain(draws.figures(shares, {"hit": patients}))
         lines.append([name, str(int(member.sum())), *(say(figures.get(key)) for key in _PLAYED)])
-    return table(["Films", "Number", "Hit rate", "By area alone", "By any film's maximum"], lines)
+    return table(["Images", "Number", "Hit rate", "By area alone", "By any image's maximum"], lines)

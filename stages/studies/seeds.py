@@ -12,6 +12,7 @@ from stages.engine.files import write_text
 from stages.history import experiments
 from stages.history.experiments import Experiment
 from stages.settings import params, paths
+from stages.settings.differences import differences
 from stages.settings.digests import JUDGED
 from stages.studies.seeds_table import spread_table
 
@@ -72,17 +73,6 @@ def changed(tree: dict[str, Any], settings: list[str]) -> dict[str, Any]:
             )
         section[last] = yaml.safe_load(value)
     return tree
-
-
-def differences(before: Any, after: Any, key: str = "") -> dict[str, tuple[Any, Any]]:
-    """Dotted keys whose values differ between two trees of params, with both values."""
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return {} if before == after else {key: (before, after)}
-    found: dict[str, tuple[Any, Any]] = {}
-    for name in sorted(before.keys() | after.keys()):
-        inner = f"{key}.{name}" if key else name
-        found |= differences(before.get(name), after.get(name), inner)
-    return found
 
 
 def _params() -> dict[str, Any]:

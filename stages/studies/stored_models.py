@@ -1,4 +1,4 @@
-"""Experiments against the commit that they start from, on the same validation films."""
+"""Experiments against the commit that they start from, on the same validation images."""
 
 import logging
 import sys
@@ -26,7 +26,7 @@ def differences(
     """Paired differences of each of `revs` from `baseline`, by rev (`metrics.differences`).
 
     Models, and shards where they are not those at hand, are brought by `dvc get` into a folder
-    that goes afterwards. A rev whose validation films are others, or whose files DVC's cache does
+    that goes afterwards. A rev whose validation images are others, or whose files DVC's cache does
     not hold, is left out, with a line.
     """
     devices.configure(settings.train.threads)
@@ -44,7 +44,7 @@ def differences(
                 print(f"{rev[:7]}: nothing to pair: {str(error).strip()}", file=sys.stderr)
                 continue
             if {role: list(rows["id"]) for role, rows in here.items()} != ids:
-                print(f"{rev[:7]}: other validation films, so nothing to pair", file=sys.stderr)
+                print(f"{rev[:7]}: other validation images, so nothing to pair", file=sys.stderr)
             else:
                 found[rev] = paired(records, ours, theirs, settings.evaluate)
     return found

@@ -1,4 +1,4 @@
-"""How far a frozen model's figures move when the acquisition of its films changes."""
+"""How far a frozen model's figures move when the acquisition of its images changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from stages.metrics.scores import Counts, Floats
 Flags: TypeAlias = NDArray[np.bool_]
 
 UNCHANGED = "as they are"
-AFFECTED = ("all films", "normals only", "pneumonia only")
+AFFECTED = ("all images", "normals only", "pneumonia only")
 _TOLD = ("auroc", "sensitivity", "specificity")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant on one group of films: `figures` and their paired `shift` against the films as
+    """One variant on one group of images: `figures` and their paired `shift` against the images as
     they are, both by the names "auroc", "sensitivity", "specificity"."""
 
     variant: str
@@ -41,11 +41,11 @@ def rows(
     threshold: float,
     options: EvaluateOptions,
 ) -> list[Row]:
-    """Figures with intervals, the unchanged films first, then each variant on each of AFFECTED.
+    """Figures with intervals, the unchanged images first, then each variant on each of AFFECTED.
 
-    records: the films (N). unchanged: their probabilities, float64 (N,). changed: probabilities
+    records: the images (N). unchanged: their probabilities, float64 (N,). changed: probabilities
     after each variant, by its name. threshold: of the frozen decision; nothing is fitted here.
-    A film outside the group keeps its unchanged probability. Patients are resampled within class.
+    An image outside the group keeps its unchanged probability. Patients are resampled within class.
     """
     label = records["label"].to_numpy().astype(np.int64)
     draws = resample(
@@ -74,7 +74,7 @@ def stress_table(found: list[Row]) -> str:
         figures = plain(row.figures)
         told = [say(figures.get(name)) for name in _TOLD]
         lines.append([row.variant, row.affected, *told, signed(row.shift.get("auroc"))])
-    return table(["Films", "Changed", *(NAMES[name] for name in _TOLD), "AUROC's shift"], lines)
+    return table(["Images", "Changed", *(NAMES[name] for name in _TOLD), "AUROC's shift"], lines)
 
 
 def _score(label: NDArray[np.int64], probability: Floats, threshold: float) -> Score:

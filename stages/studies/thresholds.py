@@ -1,4 +1,4 @@
-"""What other rules for the decision threshold would have done, on the validation films."""
+"""What other rules for the decision threshold would have done, on the validation images."""
 
 from stages.engine.errors import InputError
 from stages.images.shards import open_shards
@@ -9,7 +9,7 @@ from stages.studies.thresholds_table import FITTED, MATCHED, thresholds_table
 
 
 def table() -> str:
-    """The rules as Markdown; on phantoms also on test, which no real film's choice may see.
+    """The rules as Markdown; on phantoms also on test, which no real image's choice may see.
 
     Raises InputError where the shards have no val_matched, which half of the rules need.
     """

@@ -1,6 +1,6 @@
 """Rules for the decision threshold, compared: fitted on half of the patients, judged on the rest.
 
-A rule that is judged on the films it was fitted on looks better than it is, and one that was
+A rule that is judged on the images it was fitted on looks better than it is, and one that was
 fitted on random normals must not be believed on random normals: what counts is the least figure
 over the roles, the ones that no rule was fitted on (val_tail) above all.
 """
@@ -22,7 +22,7 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares, 0 to 1: of pneumonia films called pneumonia, of normals called normal by role."""
+    """Shares, 0 to 1: of pneumonia images called pneumonia, of normals called normal by role."""
 
     sensitivity: float
     specificity: dict[str, float]
@@ -87,7 +87,7 @@ def _part(pool: Pool, patients: npt.NDArray[np.str_], inside: bool) -> Pool:
 
 
 def unseen(pools: Mapping[str, Pool], rule: Callable[[Pool, Pool], float], test: Pool) -> Outcome:
-    """A rule's outcome on films that no rule saw, its cut fitted on all validation patients."""
+    """A rule's outcome on images that no rule saw, its cut fitted on all validation patients."""
     cut = rule(pools[FITTED], pools[MATCHED])
     called = float(np.mean(_ill(test) >= cut))
     return Outcome(called, {"test": float(np.mean(_normal(test) < cut))})

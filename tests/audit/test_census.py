@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from stages.audit import facts, pictures
 from stages.audit.census import TILES, Census, Seen
+from stages.images.build import Built
 from stages.images.duplicates import Pair
-from stages.images.shards import Record
+from stages.images.prepared import record_of
 from stages.sources import names
 from stages.sources.index import IndexRow
-from tests.films import picture
+from tests.sample_images import picture
 
 
 def row(path: str, **facts: str) -> IndexRow:
@@ -32,11 +33,17 @@ def pixels(record: IndexRow) -> NDArray[np.uint8]:
     return picture(record.path, 32, 32)
 
 
-def census(pairs: list[Pair] | None = None) -> Census:
-    homes = ["train"] * len(NORMAL) + ["test"] * len(ILL)
-    made = Census([*NORMAL, *ILL], homes, pairs or [], 0, [])
-    for film, home in zip(made.films, homes, strict=True):
-        made.see(home, Record.of(film), pixels(film))
+HOMES = ["train"] * len(NORMAL) + ["test"] * len(ILL)
+
+
+def built(pairs: list[Pair] | None = None, images: list[IndexRow] | None = None) -> Built:
+    return Built({}, images or [*NORMAL, *ILL], HOMES, pairs or [], 0, [])
+
+
+def census() -> Census:
+    made = Census()
+    for image, home in zip([*NORMAL, *ILL], HOMES, strict=True):
+        made.see(home, record_of(image), pixels(image))
     return made
 
 
@@ -46,21 +53,21 @@ def test_a_role_keeps_thumbnails_means_and_a_few_tiles() -> None:
     assert seen.thumbnails.dtype == np.uint8
     mean = seen.mean(0)
     assert mean is not None
-    np.testing.assert_allclose(mean, np.mean([pixels(film) for film in NORMAL], axis=0))
+    np.testing.assert_allclose(mean, np.mean([pixels(image) for image in NORMAL], axis=0))
     assert seen.mean(1) is None
     assert len(seen.tiles[0]) == TILES
-    # Which films are shown does not depend on the order in which they came.
+    # Which images are shown does not depend on the order in which they came.
     backwards = Seen()
-    for film in reversed(NORMAL):
-        backwards.add(Record.of(film), pixels(film))
+    for image in reversed(NORMAL):
+        backwards.add(record_of(image), pixels(image))
     assert [order for order, _ in backwards.tiles[0]] == [order for order, _ in seen.tiles[0]]
 
 
 def test_counts_and_sizes() -> None:
-    found = facts.counts(census())
+    found = facts.counts(built(), census())
     assert found["roles"] == {
-        "train": {"normal": {"films": 12, "patients": 12}},
-        "test": {"viral": {"films": 3, "patients": 3}},
+        "train": {"normal": {"images": 12, "patients": 12}},
+        "test": {"viral": {"images": 3, "patients": 3}},
     }
     assert found["source_splits"] == {
         "test": found["roles"]["test"],
@@ -72,10 +79,10 @@ def test_counts_and_sizes() -> None:
     assert size["ICC profile"] == 0.0
 
 
-def test_sets_of_one_film_tell_where_they_are() -> None:
+def test_sets_of_one_image_tell_where_they_are() -> None:
     pairs = [Pair(0, 1, True, 0.0), Pair(2, 13, False, 0.05)]
-    first, second = facts.duplicate_sets(census(pairs))
-    assert first["films"] == [NORMAL[0].path, NORMAL[1].path]
+    first, second = facts.duplicate_sets(built(pairs))
+    assert first["images"] == [NORMAL[0].path, NORMAL[1].path]
     assert (first["roles"], first["equal_files"]) == (["train"], True)
     assert second["roles"] == ["test", "train"]
     assert second["labels"] == ["normal", "pneumonia"]
@@ -83,13 +90,12 @@ def test_sets_of_one_film_tell_where_they_are() -> None:
 
 
 def test_patients_and_groups_on_both_sides() -> None:
-    made = census()
-    found = facts.patients(made)
+    found = facts.patients(built())
     assert found == {
         "in_two_roles": [], "under_both_labels": [], "groups_in_train_and_official_test": 3,
     }  # fmt: skip
-    both = [*made.films[:-1], row(ILL[0].path, patient=NORMAL[0].patient)]
-    found = facts.patients(Census(both, made.homes, [], 0, []))
+    both = [*NORMAL, *ILL[:-1], row(ILL[0].path, patient=NORMAL[0].patient)]
+    found = facts.patients(built(images=both))
     assert found["in_two_roles"] == found["under_both_labels"] == [NORMAL[0].patient]
 
 
@@ -104,12 +110,12 @@ def test_pictures_are_the_same_bytes_again_and_open(draw: object) -> None:
 
 
 def test_the_difference_is_red_where_pneumonia_is_brighter() -> None:
-    made = Census([], [], [], 0, [])
+    made = Census()
     dark = np.full((32, 32), 100, np.uint8)
     halves = dark.copy()
     halves[:16], halves[16:] = 180, 20
-    made.see("val", Record.of(NORMAL[0]), dark)
-    made.see("val", Record.of(ILL[0]), halves)
+    made.see("val", record_of(NORMAL[0]), dark)
+    made.see("val", record_of(ILL[0]), halves)
     shown = cv2.imdecode(
         np.frombuffer(pictures.mean_images(made.roles), np.uint8), cv2.IMREAD_COLOR
     )

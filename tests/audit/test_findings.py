@@ -14,7 +14,7 @@ USUAL = AuditOptions("stop", "warn", "warn", 0.75)
 
 def same(roles: list[str], splits: list[str], labels: list[str]) -> dict[str, Any]:
     return {
-        "films": ["a.jpeg", "b.jpeg"], "roles": roles, "source_splits": splits, "labels": labels,
+        "images": ["a.jpeg", "b.jpeg"], "roles": roles, "source_splits": splits, "labels": labels,
         "patients": ["p"], "equal_files": False, "distance": 0.012,
     }  # fmt: skip
 
@@ -26,10 +26,10 @@ def figure(value: float, low: float) -> dict[str, float]:
 def account(**facts: Any) -> dict[str, Any]:
     quiet = {"encoding": None, "shape": figure(0.5, 0.5), "frame": figure(0.9, 0.7)}
     return {
-        "format": 1, "data": "d" * 64, "source": {"name": "films.zip", "synthetic": False},
+        "format": 1, "data": "d" * 64, "source": {"name": "images.zip", "synthetic": False},
         "test": "official", "cautions": {"a lateral view": 3}, "unreadable": [],
         "duplicates": [], "merged_groups": 0, "sizes": {},
-        "roles": {"train": {"normal": {"films": 2, "patients": 1}}}, "source_splits": {},
+        "roles": {"train": {"normal": {"images": 2, "patients": 1}}}, "source_splits": {},
         "patients": {"in_two_roles": [], "under_both_labels": [],
                      "groups_in_train_and_official_test": 0},
         "probes": {"train": {**quiet, "thumbnail": figure(0.99, 0.98)}},
@@ -42,7 +42,7 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     "twice in one role": ({"duplicates": [same(["train"], ["train"], ["normal"])]}, []),
     "a leak into the official test": (
         {"duplicates": [same(["test", "train"], ["test", "train"], ["normal"])]},
-        [("leaks", "stop", "own test and its training films): a.jpeg = b.jpeg")],
+        [("leaks", "stop", "own test and its training images): a.jpeg = b.jpeg")],
     ),
     "two roles of ours": (
         {"duplicates": [same(["train", "val"], ["train"], ["normal"])]},
@@ -50,11 +50,11 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     ),
     "both labels": (
         {"duplicates": [same(["train"], ["train"], ["normal", "pneumonia"])]},
-        [("label_conflicts", "warn", "1 film stands under both labels")],
+        [("label_conflicts", "warn", "1 image stands under both labels")],
     ),
     "a patient of both labels": (
         {"patients": {"in_two_roles": [], "under_both_labels": ["p1", "p2"]}},
-        [("label_conflicts", "warn", "2 patients have films of both labels (p1; p2)")],
+        [("label_conflicts", "warn", "2 patients have images of both labels (p1; p2)")],
     ),
     "a shortcut": (
         {"probes": {"train": {"encoding": figure(0.99, 0.98), "shape": None, "frame": None},
@@ -103,15 +103,15 @@ def test_the_page_tells_all_of_it() -> None:
     text = page(judged(USUAL))
     assert "| train | 0.990 (0.980 to 0.990) | - | - |" in text
     assert (
-        "Films that come twice or more: 1 (2 files, 1 pairs; equal files: 0 of 1), 1 of them"
+        "Images that come twice or more: 1 (2 files, 1 pairs; equal files: 0 of 1), 1 of them"
         in text
     )
     assert "`a.jpeg` = `b.jpeg` (test, train; distance 0.0120)" in text
-    assert "- 3 films: a lateral view" in text
+    assert "- 3 images: a lateral view" in text
     assert "Synthetic" not in text
     synthetic = {"name": "phantom", "synthetic": True}
     assert "says anything about patients" in page({**judged(USUAL), "source": synthetic})
     quiet = {**account(), "findings": []}
     assert "all alike" in page(quiet)
-    assert "No film comes twice" in page(quiet)
+    assert "No image comes twice" in page(quiet)
     assert summary(quiet) == []

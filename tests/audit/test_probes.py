@@ -9,7 +9,7 @@ from stages.images.shards import Record
 
 
 def seen(patients: int = 60, *, cue: str = "", seed: int = 0, **facts: Any) -> Seen:
-    """Two noise films of each patient, whose `cue` alone tells the class."""
+    """Two noise images of each patient, whose `cue` alone tells the class."""
     draws = np.random.default_rng(seed)
     role = Seen()
     for number in range(2 * patients):
@@ -59,8 +59,8 @@ def test_where_a_probe_has_no_meaning_it_says_none() -> None:
     assert alike["shape"] == 0.5
 
 
-def test_the_most_films_bound_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "MOST_FILMS", 80)
+def test_the_most_images_bound_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "MOST_IMAGES", 80)
     role = seen(cue="frame")
     chosen = probes._chosen(role, "salt")
     assert chosen == sorted(set(chosen))

@@ -8,22 +8,23 @@ from pathlib import Path
 import pytest
 
 from stages.audit import report
-from stages.commands import main
+from stages.audit.census import Census
+from stages.commands import audit, main
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file
 from stages.images.build import Built, build
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.images.shards import open_shards
 from stages.sources.index import open_raw
-from tests.films import encoded, options, paths, picture, raw, zipped
+from tests.sample_images import encoded, options, paths, picture, raw, zipped
 from tests.workspace import ROOT, copy_tree
 
 # An official test split of other patients.
 WITH_TEST = [re.sub(r"(IM-|person)", r"\g<1>9", path) for path in paths(3, "test")] + paths()
-TEST_FILM = "test/NORMAL/IM-90001-0001.jpeg"
-TRAIN_FILM = "train/NORMAL/IM-0002-0001.jpeg"
-# The same film, saved anew and a little brighter.
-LEAK = {TEST_FILM: encoded(picture(TRAIN_FILM) // 2 + 60, quality=60)}
+TEST_IMAGE = "test/NORMAL/IM-90001-0001.jpeg"
+TRAIN_IMAGE = "train/NORMAL/IM-0002-0001.jpeg"
+# The same image, saved anew and a little brighter.
+LEAK = {TEST_IMAGE: encoded(picture(TRAIN_IMAGE) // 2 + 60, quality=60)}
 KEPT = AuditOptions("warn", "warn", "warn", 0.75)
 
 
@@ -39,9 +40,18 @@ def audited(
     workers: int = 1,
 ) -> Built:
     how = how or options()
-    films, source = open_raw(raw(Path("data/raw"), names, broken))
+    images, source = open_raw(raw(Path("data/raw"), names, broken))
     folder = Path("data/shards")
-    return build(films, source, how, folder, workers=workers, judge=lambda b: report.write(b, how))
+    census = Census()
+    return build(
+        images,
+        source,
+        how,
+        folder,
+        workers=workers,
+        observe=census.see,
+        judge=lambda built: report.write(built, census, how, Path("data/audit")),
+    )
 
 
 def digests() -> dict[str, str]:
@@ -56,14 +66,14 @@ def test_the_account_is_whole_and_the_same_from_any_number_of_workers() -> None:
     found = read_json(Path("data/audit/findings.json"))
     assert found["data"] == read_json(Path("data/shards/manifest.json"))["digest"]
     assert set(found["roles"]) == set(found["probes"]) == {"train", "val", "test", "val_tail"}
-    assert [film["path"] for film in found["unreadable"]] == [paths()[0]]
+    assert [image["path"] for image in found["unreadable"]] == [paths()[0]]
     assert "IM-0001-0001.jpeg`: expected a JPEG" in Path("data/audit/audit.md").read_text()
     audited(paths(), {paths()[0]: b"broken"}, how, workers=4)
     assert digests() == before
 
 
-def test_patients_who_share_a_film_are_kept_together(capsys: pytest.CaptureFixture[str]) -> None:
-    # A film of each of the patients 6 to 10 is that of a patient from 1 to 5, saved anew.
+def test_patients_who_share_an_image_are_kept_together(capsys: pytest.CaptureFixture[str]) -> None:
+    # An image of each of the patients 6 to 10 is that of a patient from 1 to 5, saved anew.
     name = "train/NORMAL/IM-{:04d}-0001.jpeg".format
     pairs = [(name(number), name(number + 5)) for number in range(1, 6)]
     broken = {b: encoded(picture(a), quality=40) for a, b in pairs}
@@ -72,7 +82,7 @@ def test_patients_who_share_a_film_are_kept_together(capsys: pytest.CaptureFixtu
     for one, twin in pairs:
         assert records["role"][one] == records["role"][twin]
         assert records["split_group"][one] == records["split_group"][twin]
-    assert built.census.merged_groups == 5
+    assert built.merged_groups == 5
     assert "none of them across roles" in capsys.readouterr().out
 
 
@@ -81,9 +91,9 @@ def test_a_leak_stops_with_its_account_and_leaves_the_earlier_shards(
 ) -> None:
     audited(WITH_TEST)
     before = {path.name: sha256_file(path) for path in Path("data/shards").iterdir()}
-    with pytest.raises(InputError, match="1 film stands on both sides of a split") as error:
+    with pytest.raises(InputError, match="1 image stands on both sides of a split") as error:
         audited(WITH_TEST, LEAK)
-    assert TRAIN_FILM in str(error.value)
+    assert TRAIN_IMAGE in str(error.value)
     assert {p.name: sha256_file(p) for p in Path("data/shards").iterdir()} == before
     assert sorted(p.name for p in Path("data").iterdir()) == ["audit", "raw", "shards"]
     (finding,) = [
@@ -94,7 +104,7 @@ def test_a_leak_stops_with_its_account_and_leaves_the_earlier_shards(
     # Warned instead, the data set is made, and its digest does not depend on the level.
     capsys.readouterr()
     warned = audited(WITH_TEST, LEAK, options(audit=KEPT))
-    assert "audit: WARN (leaks): 1 film stands" in capsys.readouterr().out
+    assert "audit: WARN (leaks): 1 image stands" in capsys.readouterr().out
     ignored = audited(WITH_TEST, LEAK, options(audit=AuditOptions("ignore", "warn", "warn", 0.5)))
     assert warned.manifest["digest"] == ignored.manifest["digest"]
 
@@ -110,22 +120,22 @@ def test_the_command_prints_the_account(capsys: pytest.CaptureFixture[str]) -> N
     assert shown.out == Path("data/audit/audit.md").read_text()
     assert not shown.err
     Path("data/shards/manifest.json").write_text(json.dumps({"digest": "other"}))
-    assert report.show(argparse.Namespace(json=True)) == 0
+    assert audit.show(argparse.Namespace(json=True)) == 0
     shown = capsys.readouterr()
-    assert json.loads(shown.out)["format"] == 1
-    assert "does not hold the films of this audit" in shown.err
+    assert json.loads(shown.out)["format"] == 2
+    assert "does not hold the images of this audit" in shown.err
 
 
 @pytest.mark.slow
 def test_a_leak_stops_the_pipeline_until_a_param_lets_it_go_on(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path / "repository")
-    films = {name: encoded(picture(name)) for name in WITH_TEST} | LEAK
-    zipped(tmp_path / "films.zip", {f"set/{name}": data for name, data in films.items()})
-    workspace.params({"fetch.source": "archive", "fetch.path": "../films.zip"})
+    images = {name: encoded(picture(name)) for name in WITH_TEST} | LEAK
+    zipped(tmp_path / "images.zip", {f"set/{name}": data for name, data in images.items()})
+    workspace.params({"fetch.source": "archive", "fetch.path": "../images.zip"})
     stopped = workspace.run("dvc", "repro", "preprocess", expect=255)
     assert "error: data/raw: the audit stops here" in stopped.stderr
     assert not (workspace.folder / "data/shards").exists()
-    assert "1 film stands on both sides" in workspace.run("pneumonia", "audit").stdout
+    assert "1 image stands on both sides" in workspace.run("pneumonia", "audit").stdout
     seen = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
     assert "data/audit" not in seen
     workspace.params({"preprocess.audit.leaks": "warn"})

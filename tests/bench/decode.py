@@ -3,7 +3,7 @@
 Prints, from one run, images/s of the whole of preprocess and of OpenCV's bare decode and resize,
 alternating so that all meet the same load: on one core times the number of cores, and on all
 cores at once, which is what they can do together; and the peak memory of preprocess, in a
-process of its own, for the zip's films and for ten times as many.
+process of its own, for the zip's images and for ten times as many.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from stages.images.build import build
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources.archives import archive
-from stages.sources.index import Film, open_raw, write_raw
+from stages.sources.index import ReceivedImage, open_raw, write_raw
 
 OPTIONS = PreprocessOptions(
     seed=0,
@@ -33,7 +33,7 @@ OPTIONS = PreprocessOptions(
     aspect="stretch",
     val_fraction=0.15,
     test_fraction=0.15,
-    max_unreadable_films=5,
+    max_unreadable_images=5,
     max_unreadable_share=0.01,
     matched_donors=0,
     tail_fraction=0.0,
@@ -56,8 +56,8 @@ def main() -> None:
         for times in (1, 10):
             raw = Path(scratch) / f"raw{times}"
             raw.mkdir()
-            films, source = archive.receive(arguments.zip, None)
-            count = write_raw(raw, repeated(films, times), source)
+            images, source = archive.receive(arguments.zip, None)
+            count = write_raw(raw, repeated(images, times), source)
             report(raw, count)
 
 
@@ -75,25 +75,25 @@ def report(raw: Path, count: int) -> None:
     child = [sys.executable, "-m", "tests.bench.decode", "--peak", str(raw)]
     peak = subprocess.run(child, check=True, capture_output=True, text=True).stdout.strip()
     print(
-        f"{count} films: preprocess {whole:.0f} images/s, bare {bare:.0f} x {cores} cores, "
+        f"{count} images: preprocess {whole:.0f} images/s, bare {bare:.0f} x {cores} cores, "
         f"ratio {ratio:.2f} (by processor time {busy:.2f}), bare on {cores} cores at once "
         f"{together:.0f}, ratio {reached:.2f}, peak memory {peak} MB"
     )
 
 
-def repeated(films: Iterator[Film], times: int) -> Iterator[Film]:
-    """Each film under `times` names, patients apart."""
+def repeated(images: Iterator[ReceivedImage], times: int) -> Iterator[ReceivedImage]:
+    """Each image under `times` names, patients apart."""
     everything = [
-        replace(film, path=f"{film.path}.{n}", split_group=f"{film.split_group}.{n}",
-                patient=f"{film.patient}.{n}")
-        for film in films for n in range(times)
+        replace(image, path=f"{image.path}.{n}", split_group=f"{image.split_group}.{n}",
+                patient=f"{image.patient}.{n}")
+        for image in images for n in range(times)
     ]  # fmt: skip
-    yield from sorted(everything, key=lambda film: film.path)
+    yield from sorted(everything, key=lambda image: image.path)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Films per second of the clock, and of processor time over all threads."""
+    """Images per second of the clock, and of processor time over all threads."""
 
     wall: float
     processor: float
@@ -103,15 +103,15 @@ def rate(raw: Path) -> Rate:
     """Preprocess, from the raw folder to finished shards."""
     with tempfile.TemporaryDirectory() as scratch:
         started, used = time.perf_counter(), time.process_time()
-        films, source = open_raw(raw)
-        build(films, source, OPTIONS, Path(scratch) / "shards")
-        return _since(started, used, len(films))
+        images, source = open_raw(raw)
+        build(images, source, OPTIONS, Path(scratch) / "shards")
+        return _since(started, used, len(images))
 
 
 def bare_rate(raw: Path, threads: int) -> Rate:
-    """imdecode and area resize, the bytes already in memory; every third film."""
+    """imdecode and area resize, the bytes already in memory; every third image."""
     cv2.setNumThreads(1)
-    data = [np.frombuffer(film.read(), np.uint8) for film in open_raw(raw)[0][::3]]
+    data = [np.frombuffer(image.read(), np.uint8) for image in open_raw(raw)[0][::3]]
     with ThreadPoolExecutor(threads) as pool:
         started, used = time.perf_counter(), time.process_time()
         list(pool.map(_bare, data))
@@ -124,8 +124,8 @@ def _bare(encoded: NDArray[np.uint8]) -> None:
     cv2.resize(pixels, (OPTIONS.image_px,) * 2, interpolation=cv2.INTER_AREA)
 
 
-def _since(started: float, used: float, films: int) -> Rate:
-    return Rate(films / (time.perf_counter() - started), films / (time.process_time() - used))
+def _since(started: float, used: float, images: int) -> Rate:
+    return Rate(images / (time.perf_counter() - started), images / (time.process_time() - used))
 
 
 def peak_megabytes() -> int:

@@ -1,11 +1,11 @@
 """The gate's error rates: `python -m tests.bench.gate [--draws 1000]`.
 
-Draws pairs of models at the size of the shift validations of the real training films, whose
+Draws pairs of models at the size of the shift validations of the real training images, whose
 true difference is known, and counts how often the gate lets the challenger pass. Prints one
-line per case. Sizes, rates and the share of films on which two models disagree are those of two
-recipes (120 and 160 px) on the real films: sensitivity 0.95 and 0.94 (1.5% of the films decided
+line per case. Sizes, rates and the share of images on which two models disagree are those of two
+recipes (120 and 160 px) on the real images: sensitivity 0.95 and 0.94 (1.5% of the images decided
 otherwise), specificity 0.93 on val_matched (4.1%) and 0.82 on val_tail (5.3%). "apart" has
-models that disagree on twice as many films.
+models that disagree on twice as many images.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from stages.registry.options import RuleOptions
 from stages.registry.rule import Verdict, not_worse
 from stages.settings import params
 
-SICK_PATIENTS, SICK_FILMS = 311, 525
+SICK_PATIENTS, SICK_IMAGES = 311, 525
 NORMAL_PATIENTS, NORMALS, COPIES = 154, 171, 5
 TAIL_PATIENTS, TAIL_NORMALS = 131, 136
 SENSITIVITY, SPECIFICITY, TAIL_SPECIFICITY = 0.95, 0.93, 0.82
-# Correlation of two models' scores on a film of pneumonia and on a normal one, found so that
+# Correlation of two models' scores on an image of pneumonia and on a normal one, found so that
 # they disagree as often as above, and twice as often.
 ALIKE, APART = (0.985, 0.91), (0.94, 0.66)
 COPY_SHARED = 0.6  # of what a model alone sees, the share that all copies of a normal have
@@ -67,25 +67,44 @@ CASES = (
 
 def draw(case: Case, generator: np.random.Generator) -> Paired:
     """One pair of models on one draw of patients."""
-    sick = _patients(SICK_PATIENTS, SICK_FILMS, generator)
+    sick = _patients(SICK_PATIENTS, SICK_IMAGES, generator)
     normal = np.repeat(_patients(NORMAL_PATIENTS, NORMALS, generator), COPIES)
-    films = np.repeat(np.arange(NORMALS), COPIES)
+    images = np.repeat(np.arange(NORMALS), COPIES)
     parts = [
-        ("val_matched", 1, sick, _pair(np.arange(SICK_FILMS), sick, case.correlation[0], generator),
-         SENSITIVITY, case.sensitivity),
-        ("val_matched", 0, normal + 1000, _pair(films, normal, case.correlation[1], generator),
-         SPECIFICITY, case.matched),
-    ]  # fmt: skip
+        (
+            "val_matched",
+            1,
+            sick,
+            _pair(np.arange(SICK_IMAGES), sick, case.correlation[0], generator),
+            SENSITIVITY,
+            case.sensitivity,
+        ),
+        (
+            "val_matched",
+            0,
+            normal + 1000,
+            _pair(images, normal, case.correlation[1], generator),
+            SPECIFICITY,
+            case.matched,
+        ),
+    ]
     if case.tail:
         tail = _patients(TAIL_PATIENTS, TAIL_NORMALS, generator)
         parts += [
             ("val_tail", 1, sick, parts[0][3], SENSITIVITY, case.sensitivity),
-            ("val_tail", 0, tail + 2000,
-             _pair(np.arange(TAIL_NORMALS), tail, case.correlation[1], generator),
-             TAIL_SPECIFICITY, case.tailed),
-        ]  # fmt: skip
-    right = [[_right(z, share, label) for z, share in zip(pair, (rate - worse, rate), strict=True)]
-             for _, label, _, pair, rate, worse in parts]  # fmt: skip
+            (
+                "val_tail",
+                0,
+                tail + 2000,
+                _pair(np.arange(TAIL_NORMALS), tail, case.correlation[1], generator),
+                TAIL_SPECIFICITY,
+                case.tailed,
+            ),
+        ]
+    right = [
+        [_right(z, share, label) for z, share in zip(pair, (rate - worse, rate), strict=True)]
+        for _, label, _, pair, rate, worse in parts
+    ]
     return Paired(
         role=np.concatenate([[role] * len(who) for role, _, who, *_ in parts]),
         patient=np.concatenate([who.astype(str) for _, _, who, *_ in parts]),
@@ -95,33 +114,33 @@ def draw(case: Case, generator: np.random.Generator) -> Paired:
     )
 
 
-def _patients(patients: int, films: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """The patient of each film: one film each, the rest at random."""
-    more = generator.integers(0, patients, films - patients)
+def _patients(patients: int, images: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """The patient of each image: one image each, the rest at random."""
+    more = generator.integers(0, patients, images - patients)
     return np.sort(np.concatenate([np.arange(patients), more]))
 
 
 def _pair(
-    film: NDArray[np.int64],
+    image: NDArray[np.int64],
     patient: NDArray[np.int64],
     correlation: float,
     generator: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Standard normal scores of challenger and champion, alike within patient and film.
+    """Standard normal scores of challenger and champion, alike within patient and image.
 
-    Of what both see, 0.3 is the patient's, 0.4 the film's and the rest the copy's.
+    Of what both see, 0.3 is the patient's, 0.4 the image's and the rest the copy's.
     """
 
     def shared(index: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(generator.standard_normal(index.max() + 1))[index]
 
     def noise() -> NDArray[np.float64]:
-        return generator.standard_normal(len(film))
+        return generator.standard_normal(len(image))
 
-    both = math.sqrt(0.3) * shared(patient) + math.sqrt(0.4) * shared(film)
+    both = math.sqrt(0.3) * shared(patient) + math.sqrt(0.4) * shared(image)
     both += math.sqrt(0.3) * noise()
     own = [
-        math.sqrt(COPY_SHARED) * shared(film) + math.sqrt(1 - COPY_SHARED) * noise()
+        math.sqrt(COPY_SHARED) * shared(image) + math.sqrt(1 - COPY_SHARED) * noise()
         for _ in range(2)
     ]
     of_both, of_one = math.sqrt(correlation), math.sqrt(1 - correlation)
@@ -129,7 +148,7 @@ def _pair(
 
 
 def _right(score: NDArray[np.float64], share: float, label: int) -> NDArray[np.bool_]:
-    """Whether pneumonia is called, where a true share of the films is decided rightly."""
+    """Whether pneumonia is called, where a true share of the images is decided rightly."""
     right = score < NormalDist().inv_cdf(share)
     return right if label else ~right
 
@@ -138,9 +157,11 @@ def promoted(paired: Paired, rule: RuleOptions, seed: int) -> bool:
     """What the gate's comparison says of the challenger."""
     found = differences(paired, seed=seed, draws=rule.draws, confidence=rule.confidence)
     asked = margins(
-        paired.role, sensitivity=rule.margin_sensitivity,
-        specificity=rule.margin_specificity, tail=rule.margin_tail,
-    )  # fmt: skip
+        paired.role,
+        sensitivity=rule.margin_sensitivity,
+        specificity=rule.margin_specificity,
+        tail=rule.margin_tail,
+    )
     return Verdict(not_worse(found, asked)).passed
 
 
@@ -165,7 +186,7 @@ def main() -> None:
         sick, normal = apart / count
         print(
             f"{case.name:32} promoted {passed / count:6.1%}   "
-            f"(films decided otherwise: {sick:.1%} of pneumonia, {normal:.1%} of normals)"
+            f"(images decided otherwise: {sick:.1%} of pneumonia, {normal:.1%} of normals)"
         )
 
 

@@ -1,8 +1,8 @@
-"""Many small films: `python -m tests.bench.many 600 6000`.
+"""Many small images: `python -m tests.bench.many 600 6000`.
 
-Makes a folder of that many films for each number, and prints time and peak memory of fetch and
+Makes a folder of that many images for each number, and prints time and peak memory of fetch and
 preprocess on it, each a process of its own with the params of this repository. Time is linear where
-the columns per film are equal, but for what a stage does once. On a machine that others use too,
+the columns per image are equal, but for what a stage does once. On a machine that others use too,
 processor time is the fairer of the two.
 """
 
@@ -31,50 +31,50 @@ STAGES = ("fetch", "preprocess")
 def main() -> None:
     """Make, measure, print; or, as a child, be one stage."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.many")
-    parser.add_argument("films", nargs="*", type=int)
+    parser.add_argument("images", nargs="*", type=int)
     parser.add_argument("--packing", choices=("folder", "tar.gz"), default="folder")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stage:
         child(arguments.stage)
         return
-    print("| Films | Stage | Seconds | ms per film | Processor ms per film | Peak memory, MB |")
+    print("| Images | Stage | Seconds | ms per image | Processor ms per image | Peak memory, MB |")
     print("|---|---|---|---|---|---|")
-    for count in arguments.films:
+    for count in arguments.images:
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), count, arguments.packing)
             for stage in STAGES:
                 wall, processor, peak = measure(Path(folder), stage)
-                per_film = f"{1000 * wall / count:.2f} | {1000 * processor / count:.2f}"
-                print(f"| {count} | {stage} | {wall:.1f} | {per_film} | {peak:.0f} |", flush=True)
+                per_image = f"{1000 * wall / count:.2f} | {1000 * processor / count:.2f}"
+                print(f"| {count} | {stage} | {wall:.1f} | {per_image} | {peak:.0f} |", flush=True)
 
 
 def prepare(folder: Path, count: int, packing: str) -> None:
-    """A working folder: films, and params that name them."""
-    source = folder / "films"
-    for name, data in films(count):
+    """A working folder: images, and params that name them."""
+    source = folder / "images"
+    for name, data in images(count):
         path = source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     if packing == "tar.gz":
-        subprocess.run(["tar", "-czf", "films.tar.gz", "films"], cwd=folder, check=True)
-        source = folder / "films.tar.gz"
+        subprocess.run(["tar", "-czf", "images.tar.gz", "images"], cwd=folder, check=True)
+        source = folder / "images.tar.gz"
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["fetch"] |= {"source": "archive", "path": source.name}
-    params["preprocess"]["matched_donors"] = 0  # films of noise are no chests, and are refused
+    params["preprocess"]["matched_donors"] = 0  # images of noise are no chests, and are refused
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
-def films(count: int) -> Iterator[tuple[str, bytes]]:
-    """Grey noise of few frequencies as JPEG, two films a patient, a quarter of them normal."""
+def images(count: int) -> Iterator[tuple[str, bytes]]:
+    """Grey noise of few frequencies as JPEG, two images a patient, a quarter of them normal."""
     draws = np.random.default_rng(0)
     for index in range(count):
         coarse = Image.fromarray(draws.integers(0, 256, (8, 8), dtype=np.uint8))
         buffer = io.BytesIO()
         coarse.resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(buffer, "JPEG")
-        patient, film = divmod(index, 2)
+        patient, image = divmod(index, 2)
         name = (
-            f"NORMAL/IM-{patient:06d}-{film + 1:04d}.jpeg"
+            f"NORMAL/IM-{patient:06d}-{image + 1:04d}.jpeg"
             if patient % 4 == 0
             else f"PNEUMONIA/person{patient}_{('bacteria', 'virus')[patient % 2]}_{index}.jpeg"
         )

@@ -2,7 +2,7 @@
 
 Trains on data/shards, which must be there, in a copy of this tree: in each round once as shipped,
 and once with threads as TensorFlow chooses them and no deterministic ops, in turns as to which goes
-first. Determinism is told as the ratio of their films per second. The seconds inside digests and
+first. Determinism is told as the ratio of their images per second. The seconds inside digests and
 checkpoints are clocked in the shipped training and told as shares of the rest of the stage.
 """
 
@@ -45,10 +45,10 @@ def main() -> None:
             order = KINDS if number % 2 == 0 else KINDS[::-1]
             told = {kind: measure(workspace, kind) for kind in order}
             shipped = told["shipped"]
-            ratios.append(told["free"]["films_per_s"] / shipped["films_per_s"])
+            ratios.append(told["free"]["images_per_s"] / shipped["images_per_s"])
             rest = shipped["stage_s"] - shipped["digests_s"] - shipped["checkpoints_s"]
             shares.append([shipped["digests_s"] / rest, shipped["checkpoints_s"] / rest])
-            rates = [f"{told[kind]['films_per_s']:.0f} films/s {kind}" for kind in KINDS]
+            rates = [f"{told[kind]['images_per_s']:.0f} images/s {kind}" for kind in KINDS]
             inside = [f"{kind} {shipped[f'{kind}_s']:.3f}" for kind in ("digests", "checkpoints")]
             print(
                 f"round {number + 1}: {', '.join(rates)}; stage {shipped['stage_s']:.1f} s, of it "

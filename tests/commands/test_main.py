@@ -21,7 +21,7 @@ COMMANDS = (
 )  # fmt: skip
 LIGHT = """
 import sys
-from stages.cli import main
+from stages.commands.main import main
 status = main(sys.argv[1:])
 print({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "keras", "mlflow"})
 sys.exit(status)
@@ -95,7 +95,7 @@ def test_mistakes_are_one_line(
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(params.replace("  draws:", "  drawz:"), encoding="utf-8")
     moving = (["promote"], ["rollback"], ["history"], ["runs"], ["models"], ["sync"])
-    for words in (["results"], ["predict", "film.jpeg"], ["ui"], *moving):
+    for words in (["results"], ["predict", "image.jpeg"], ["ui"], *moving):
         assert main(words) == 1
         assert "evaluate.drawz: expected no such key" in one_line(capsys)
 
@@ -133,9 +133,9 @@ def test_words_that_are_no_command_are_refused(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_a_model_file_answers_and_is_exported(copied: Workspace) -> None:
-    copied.run("python", "-m", "zipfile", "-e", "data/raw/films.zip", ".cache/films")
-    film = next((copied.folder / ".cache/films/test/NORMAL").iterdir())
-    words = ("pneumonia", "predict", "--json", "--model", "data/model/model.keras", str(film))
+    copied.run("python", "-m", "zipfile", "-e", "data/raw/images.zip", ".cache/images")
+    image = next((copied.folder / ".cache/images/test/NORMAL").iterdir())
+    words = ("pneumonia", "predict", "--json", "--model", "data/model/model.keras", str(image))
     (answer,) = json.loads(copied.run(*words).stdout)
     assert answer["decision"] in ("normal", "pneumonia")
     assert 0 <= answer["probability"] <= 1

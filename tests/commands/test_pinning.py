@@ -24,39 +24,41 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zip_of(SOUND)(here)
     before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
-    assert main(["pin", "films.zip"]) == 0
+    assert main(["pin", "images.zip"]) == 0
     after = Path("params.yaml").read_text(encoding="utf-8").splitlines()
     assert len(before) == len(after)
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert [new.split("#")[0].split() for _, new in changed] == [
-        ["source:", "archive"], ["path:", "films.zip"], ["sha256:", sha256_file(Path("films.zip"))],
-    ]  # fmt: skip
+        ["source:", "archive"],
+        ["path:", "images.zip"],
+        ["sha256:", sha256_file(Path("images.zip"))],
+    ]
     assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)
     assert all(  # a comment keeps its column where the new value leaves it room
         new.index("#") == old.index("#") or new.split("#")[0].endswith(f"{new.split()[1]}  ")
         for old, new in changed
     )
     loaded = params.load().fetch
-    assert (loaded.source, loaded.path, loaded.labels) == ("archive", "films.zip", None)
-    assert "48 films" in capsys.readouterr().out
-    assert main(["pin", "films.zip"]) == 0
+    assert (loaded.source, loaded.path, loaded.labels) == ("archive", "images.zip", None)
+    assert "48 images" in capsys.readouterr().out
+    assert main(["pin", "images.zip"]) == 0
     assert Path("params.yaml").read_text(encoding="utf-8").splitlines() == after
 
 
 def test_a_folder_of_an_odd_name_is_pinned_too(here: Path) -> None:
-    folder_of(SOUND)(here).path.rename("my films: # 1 é")
-    assert main(["pin", "my films: # 1 é"]) == 0
-    assert params.load().fetch.path == "my films: # 1 é"
+    folder_of(SOUND)(here).path.rename("my images: # 1 é")
+    assert main(["pin", "my images: # 1 é"]) == 0
+    assert params.load().fetch.path == "my images: # 1 é"
 
 
 def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("params.yaml").read_bytes()
     assert main(["pin", "none.zip"]) == 1
     zip_of({})(here)
-    assert main(["pin", "films.zip"]) == 1
+    assert main(["pin", "images.zip"]) == 1
     said = capsys.readouterr().err
     assert "found none at none.zip" in said
-    assert "expected films of both classes" in said
+    assert "expected images of both classes" in said
     assert Path("params.yaml").read_bytes() == before
 
 
@@ -67,9 +69,9 @@ def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture
         "fetch: {path: null, b: 1}\n",
         "fetch: {path: , b: 1}\n",
         "b: 2\nfetch:\n  path: 'x''y'   # why\n  b: 1\n",
-        'fetch:\n  path: >-\n    folded\n    text\n  b: 1\n',
+        "fetch:\n  path: >-\n    folded\n    text\n  b: 1\n",
     ],
-)  # fmt: skip
+)
 def test_any_style_of_yaml_will_do(text: str) -> None:
     changed = with_values(text, "fetch", {"path": "new: 1"})
     assert yaml.safe_load(changed)["fetch"] == {"path": "new: 1", "b": 1}

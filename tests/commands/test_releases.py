@@ -13,10 +13,10 @@ def champions(workspace: Workspace) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-def test_challengers_meet_the_champion_on_the_same_films(copied: Workspace) -> None:
+def test_challengers_meet_the_champion_on_the_same_images(copied: Workspace) -> None:
     if not champions(copied):  # the copy may come after another test has promoted
         copied.run("pneumonia", "promote")
-    # So few films can't show that a model is not worse: with these margins any will do.
+    # So few images can't show that a model is not worse: with these margins any will do.
     wide = {f"register.rule.margin_{name}": 1.0 for name in ("sensitivity", "specificity", "tail")}
 
     copied.params({"train.seed": 1, **wide})
@@ -30,7 +30,7 @@ def test_challengers_meet_the_champion_on_the_same_films(copied: Workspace) -> N
     assert "as they lie in the shards" in promoted.stdout
     assert "champion is now version 2 (before: version 1)" in promoted.stdout
 
-    # Another split: the champion is asked for raw films, less the patients that it knows.
+    # Another split: the champion is asked for raw images, less the patients that it knows.
     copied.params({"preprocess.seed": 1})
     copied.run("dvc", "repro")
     copied.commit()

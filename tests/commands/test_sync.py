@@ -48,7 +48,7 @@ def write(seed: int, *, judged: bool = True) -> None:
     before = yaml.safe_load(Path("dvc.lock").read_text())["stages"] if not judged else {}
     fake.write(Path("data"), model=f"network {seed}".encode())
     Path("data/raw").mkdir(exist_ok=True)
-    Path("data/raw/index.csv").write_text("film\n")
+    Path("data/raw/index.csv").write_text("image\n")
     Path("data/report/grad_cam.png").write_text("x")
     stages: dict[str, Any] = {}
     for name, plan in yaml.safe_load(Path("dvc.yaml").read_text())["stages"].items():
@@ -95,7 +95,7 @@ def test_a_history_of_experiments_into_a_fresh_store(root: Path, capsys: Any) ->
     before = git("status", "--porcelain", "--untracked-files=no")
     assert sync() == 0
     said = capsys.readouterr().out.splitlines()
-    assert "version 1 (synthetic films) is now registered" in said[0]
+    assert "version 1 (synthetic images) is now registered" in said[0]
     assert said[-3:] == [
         "judged: shown now", "unjudged: shown now", "history: 2 shown now, 1 already"
     ]  # fmt: skip

@@ -37,17 +37,17 @@ def test_an_archive_that_is_gone_is_named(copied: Workspace) -> None:
 def test_a_clone_reaches_a_relative_archive_and_goes(
     copied: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "films.zip").write_bytes(b"films")
-    copied.params({"fetch.source": "archive", "fetch.path": "../films.zip"})
+    (tmp_path / "images.zip").write_bytes(b"images")
+    copied.params({"fetch.source": "archive", "fetch.path": "../images.zip"})
     copied.commit()
     monkeypatch.chdir(copied.folder)
     with rebuild.clone("HEAD", keep=False) as folder:
-        assert (folder / "../films.zip").read_bytes() == b"films"
+        assert (folder / "../images.zip").read_bytes() == b"images"
         assert (folder / "stages/commands/verify.py").exists()
         assert not (folder / "dvc.lock").exists()
         assert not (folder / "data/validation.json").exists()
     assert not folder.exists()
-    assert (tmp_path / "films.zip").exists()
+    assert (tmp_path / "images.zip").exists()
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def test_an_out_that_is_no_more_is_a_difference() -> None:
 
 
 def test_figures_that_moved_stand_beside_their_interval() -> None:
-    then = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0}, "films": 3,
+    then = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0}, "images": 3,
                      "ece": {"value": None, "low": None, "high": None}}}  # fmt: skip
     assert moved(then, then) == (1, [])
     now = {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.79}}}

@@ -10,6 +10,7 @@ import yaml
 from stages.engine.errors import InputError
 from stages.history import experiments
 from stages.history.experiments import Experiment
+from stages.settings.differences import differences
 from stages.studies import seeds
 from stages.studies.ablation import table
 from tests.workspace import ROOT, Workspace
@@ -65,11 +66,11 @@ def test_settings_change_a_copy_of_the_params_and_nothing_unknown() -> None:
 
 def test_differences_name_the_dotted_keys() -> None:
     other = seeds.changed(PARAMS, ["train.seed=7", "train.augment.flip=false"])
-    assert seeds.differences(PARAMS, other) == {
+    assert differences(PARAMS, other) == {
         "train.augment.flip": (True, False),
         "train.seed": (0, 7),
     }
-    assert seeds.differences(PARAMS, PARAMS) == {}
+    assert differences(PARAMS, PARAMS) == {}
 
 
 class Dvc:
@@ -216,5 +217,5 @@ def test_seeds_and_their_ablation_table(copied: Workspace) -> None:
     copied.run("pneumonia", "ablation", "--paired", "--write", "docs/log.md")
     log = copied.text("docs/log.md")
     assert re.search(r"\| short-1 \| train.epochs 15 → 2; train.seed 0 → 1 \|", log)
-    assert re.search(r"\| \d+\.\d min at \d+ films/s \|", log)
+    assert re.search(r"\| \d+\.\d min at \d+ images/s \|", log)
     assert "shift_auroc against the first row" in log

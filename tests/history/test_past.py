@@ -30,8 +30,8 @@ FILES = {
     "requirements.lock": "a==1\n",
     "stages/fetch.py": "fetch",
     "stages/train.py": "train",
-    "data/raw/index.csv": "film",
-    "data/raw/films.zip": "films",
+    "data/raw/index.csv": "image",
+    "data/raw/images.zip": "images",
     "data/audit/page.html": "audit",
     "data/shards/manifest.json": "{}",
     "data/shards/records.csv": "a",
@@ -102,14 +102,14 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Past:
     return commit()
 
 
-def test_what_is_shown_is_brought_and_no_film(one: Past, tmp_path: Path) -> None:
+def test_what_is_shown_is_brought_and_no_image(one: Past, tmp_path: Path) -> None:
     shutil.rmtree("data")
     assert past.bring(one, CACHE, tmp_path / "there") is True
     brought = {
         path.relative_to(tmp_path / "there").as_posix()
         for path in (tmp_path / "there").rglob("*") if path.is_file()
     }  # fmt: skip
-    assert brought == {*FILES, "dvc.lock"} - {"data/raw/films.zip", "data/shards/train.npy"}
+    assert brought == {*FILES, "dvc.lock"} - {"data/raw/images.zip", "data/shards/train.npy"}
     assert not Path("data").exists()
 
 
@@ -134,7 +134,7 @@ def test_a_training_that_was_not_judged_is_one_without_a_report(one: Past, tmp_p
     assert (tmp_path / "there/data/model/model.keras").read_text() == "another"
 
 
-def test_what_the_cache_lacks_is_missed_but_for_films(one: Past, tmp_path: Path) -> None:
+def test_what_the_cache_lacks_is_missed_but_for_images(one: Past, tmp_path: Path) -> None:
     def drop(path: str) -> None:
         name = str(md5(Path(path)))
         (CACHE / "files/md5" / name[:2] / name[2:]).unlink()

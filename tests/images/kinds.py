@@ -15,11 +15,11 @@ from stages.engine.errors import InputError
 from stages.images.decode import decode
 from stages.sources.dicom import transfer_syntax
 from tests.dicoms import dicom_file
-from tests.films import encoded, picture
+from tests.sample_images import encoded, picture
 
-GREY = picture("film", 40, 24)
+GREY = picture("image", 40, 24)
 BIG = picture("big", 300, 300)
-LIKE_A_FILM = Image.fromarray(GREY)
+LIKE_AN_IMAGE = Image.fromarray(GREY)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def turned(kind: str, orientation: int) -> bytes:
     """GREY with an EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded(LIKE_A_FILM, kind, exif=exif)
+    return encoded(LIKE_AN_IMAGE, kind, exif=exif)
 
 
 def resized(png: bytes, width: int, height: int) -> bytes:
@@ -58,15 +58,15 @@ def _zeroed(data: bytes, at: int, count: int) -> bytes:
 
 def _animation() -> bytes:
     buffer = io.BytesIO()
-    LIKE_A_FILM.save(buffer, "PNG", save_all=True, append_images=[Image.fromarray(255 - GREY)])
+    LIKE_AN_IMAGE.save(buffer, "PNG", save_all=True, append_images=[Image.fromarray(255 - GREY)])
     return buffer.getvalue()
 
 
 JPEG, PNG = encoded(BIG), encoded(BIG, "PNG")
 FINE: dict[str, Any] = {"quality": 100}
 BOMB = _chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(20_000_000)))
-CMYK = encoded(LIKE_A_FILM.convert("CMYK"), **FINE)
-RGB = LIKE_A_FILM.convert("RGB")
+CMYK = encoded(LIKE_AN_IMAGE.convert("CMYK"), **FINE)
+RGB = LIKE_AN_IMAGE.convert("RGB")
 TALL_JPEG = JPEG.replace(struct.pack(">HH", 300, 300), struct.pack(">HH", 20_000, 20_000), 1)
 
 KINDS: dict[str, Kind] = {
@@ -90,9 +90,9 @@ KINDS: dict[str, Kind] = {
     "PNG, black and white": Kind(
         encoded(Image.fromarray(GREY > 127), "PNG"), np.where(GREY > 127, 255, 0).astype(np.uint8)
     ),
-    "PNG, palette": Kind(encoded(LIKE_A_FILM.convert("P"), "PNG"), GREY),
-    "PNG, grey with alpha": Kind(encoded(LIKE_A_FILM.convert("LA"), "PNG"), GREY),
-    "PNG, colour with alpha": Kind(encoded(LIKE_A_FILM.convert("RGBA"), "PNG"), GREY, 1),
+    "PNG, palette": Kind(encoded(LIKE_AN_IMAGE.convert("P"), "PNG"), GREY),
+    "PNG, grey with alpha": Kind(encoded(LIKE_AN_IMAGE.convert("LA"), "PNG"), GREY),
+    "PNG, colour with alpha": Kind(encoded(LIKE_AN_IMAGE.convert("RGBA"), "PNG"), GREY, 1),
     "PNG, interlaced": Kind(encoded(GREY, "PNG", interlace=1), GREY),
     "PNG, EXIF: turned by a quarter": Kind(turned("PNG", 6), np.rot90(GREY, -1)),
     "PNG, 16 bits": Kind(_sixteen(GREY.astype(np.uint16) * 257), GREY),

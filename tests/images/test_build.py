@@ -1,4 +1,4 @@
-"""Preprocess as a whole: roles, shards, and films that can't be read."""
+"""Preprocess as a whole: roles, shards, and images that can't be read."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from stages.images.options import PreprocessOptions
 from stages.images.resize import prepare
 from stages.images.shards import open_shards
 from stages.sources.index import open_raw
-from tests.films import encoded, options, paths, picture, raw
+from tests.sample_images import encoded, options, paths, picture, raw
 
 CUT = encoded(picture("cut"))[:-40]
 
@@ -27,15 +27,15 @@ def built(
     workers: int = 1,
     how: PreprocessOptions | None = None,
 ) -> dict[str, Any]:
-    films, source = open_raw(raw(folder / "raw", names, broken))
-    return build(films, source, how or options(), folder / "shards", workers=workers).manifest
+    images, source = open_raw(raw(folder / "raw", names, broken))
+    return build(images, source, how or options(), folder / "shards", workers=workers).manifest
 
 
 def digests(folder: Path) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
 
 
-def test_shards_hold_every_film_once_in_its_role(tmp_path: Path) -> None:
+def test_shards_hold_every_image_once_in_its_role(tmp_path: Path) -> None:
     names = paths()
     manifest = built(tmp_path, names)
     shards = open_shards(tmp_path / "shards")
@@ -43,7 +43,7 @@ def test_shards_hold_every_film_once_in_its_role(tmp_path: Path) -> None:
     assert sorted(shards.records["id"]) == names
     assert manifest["test"] == "cut by patient"
     assert manifest["source"]["synthetic"] is True
-    stored = {film.row.path: film for film in open_raw(tmp_path / "raw")[0]}
+    stored = {image.row.path: image for image in open_raw(tmp_path / "raw")[0]}
     for name in shards.roles:
         role = shards.role(name)
         assert role.pixels.dtype == np.uint8
@@ -51,8 +51,8 @@ def test_shards_hold_every_film_once_in_its_role(tmp_path: Path) -> None:
         assert list(role.records["row"]) == list(range(len(role.records)))
         counts = manifest["counts"][name]
         assert counts["pneumonia"] == role.records["label"].sum()
-        for film, pixels in zip(role.records["id"], role.pixels, strict=True):
-            assert np.array_equal(pixels, prepare(stored[film].read(), options().pixels))
+        for image, pixels in zip(role.records["id"], role.pixels, strict=True):
+            assert np.array_equal(pixels, prepare(stored[image].read(), options().pixels))
     assert (tmp_path / "shards" / "unreadable.csv").read_text() == "path,reason\n"
 
 
@@ -77,7 +77,7 @@ def test_golden_role_assignment(tmp_path: Path) -> None:
     ]
 
 
-def test_broken_films_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
+def test_broken_images_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     names = paths()
     broken = {names[3]: CUT, names[-1]: b"page"}
     manifest = built(tmp_path, names, broken)
@@ -88,7 +88,7 @@ def test_broken_films_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     assert len(open_shards(tmp_path / "shards").records) == len(names) - 2
 
 
-def test_too_many_broken_films_stop_and_leave_the_earlier_shards(tmp_path: Path) -> None:
+def test_too_many_broken_images_stop_and_leave_the_earlier_shards(tmp_path: Path) -> None:
     names = paths()
     built(tmp_path, names)
     before = digests(tmp_path / "shards")
@@ -97,7 +97,7 @@ def test_too_many_broken_films_stop_and_leave_the_earlier_shards(tmp_path: Path)
     assert digests(tmp_path / "shards") == before
 
 
-def test_a_lost_film_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_image_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def losing(function: Any, items: Any, **_: Any) -> Any:
         yield from list(map(function, items))[:-1]
 
@@ -127,8 +127,8 @@ def test_a_defect_in_a_worker_stops_the_stage(
         (lambda folder: (folder / "val.npy").write_bytes(b"x"), r"val\.npy: its bytes are not"),
         (lambda folder: (folder / "records.csv").write_text("id\n"), r"records\.csv: its bytes"),
         (
-            lambda folder: (folder / "manifest.json").write_text('{"format": 2}'),
-            "expected format 1, received 2",
+            lambda folder: (folder / "manifest.json").write_text('{"format": 3}'),
+            "expected format 2, received 3",
         ),
         (
             lambda folder: (folder / "manifest.json").write_text(

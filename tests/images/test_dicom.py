@@ -1,4 +1,4 @@
-"""DICOM films through the same door as JPEG films: what comes out is the same picture."""
+"""DICOM images through the same door as JPEG images: what comes out is the same picture."""
 
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from stages.sources.archives import archive
 from stages.sources.dicom import tags as dicom
 from stages.sources.dicom import transfer_syntax
 from stages.sources.header import read_header
-from stages.sources.index import Film, open_raw, write_raw
+from stages.sources.index import ReceivedImage, open_raw, write_raw
 from tests.dicoms import SECRET, SYNTAXES, as_dicom, compress, dicom_file, table
-from tests.films import SOURCE, encoded, options, paths, picture
+from tests.sample_images import SOURCE, encoded, options, paths, picture
 
-GREY = picture("film", 40, 24)
+GREY = picture("image", 40, 24)
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
@@ -48,13 +48,13 @@ def test_lossless_syntaxes_give_the_picture_itself(
     samples = scaled(bits, signed=signed)
     if photometric == "MONOCHROME1":
         samples = ~samples if signed else (2**bits - 1 - samples).astype(samples.dtype)
-    film = dicom_file(
+    image = dicom_file(
         samples, SYNTAXES[syntax], BitsStored=bits, PhotometricInterpretation=photometric
     )
-    pixels = decode(film)
+    pixels = decode(image)
     assert pixels.dtype == np.uint8
     assert np.array_equal(pixels, GREY)
-    assert np.array_equal(decode(without_person(film)), GREY)
+    assert np.array_equal(decode(without_person(image)), GREY)
 
 
 def test_a_jpeg_in_a_dicom_is_that_jpeg() -> None:
@@ -85,13 +85,13 @@ def test_windows_are_those_of_the_standard(function: str, centre: float, width: 
 
 
 def test_rescale_comes_before_the_window_and_the_first_window_counts() -> None:
-    film = dicom_file(
+    image = dicom_file(
         scaled(12), BitsStored=12, RescaleSlope=2, RescaleIntercept=-1000,
         WindowCenter=[3096, 40], WindowWidth=[8192, 80],
     )  # fmt: skip
     stored = np.arange(4096.0)
     wanted = np.clip((stored * 2 - 1000 - 3095.5) / 8191 + 0.5, 0, 1) * 255
-    assert np.array_equal(decode(film), np.floor(wanted + 0.5).astype(np.uint8)[scaled(12)])
+    assert np.array_equal(decode(image), np.floor(wanted + 0.5).astype(np.uint8)[scaled(12)])
 
 
 def test_tables_stand_for_rescale_and_window() -> None:
@@ -99,18 +99,18 @@ def test_tables_stand_for_rescale_and_window() -> None:
     wanted = np.floor(np.array(entries) / 65535 * 255 + 0.5).astype(np.uint8)[GREY]
     for name in dicom.TABLES:
         tags: dict[str, Any] = {name: table(0, 16, entries)}
-        film = dicom_file(GREY, **tags)
-        assert np.array_equal(decode(film), wanted)
-        assert np.array_equal(decode(without_person(film)), wanted)
-    film = dicom_file(GREY, VOILUTSequence=table(0, 16, entries), WindowCenter=10, WindowWidth=5)
-    assert np.array_equal(decode(film), wanted)
+        image = dicom_file(GREY, **tags)
+        assert np.array_equal(decode(image), wanted)
+        assert np.array_equal(decode(without_person(image)), wanted)
+    image = dicom_file(GREY, VOILUTSequence=table(0, 16, entries), WindowCenter=10, WindowWidth=5)
+    assert np.array_equal(decode(image), wanted)
 
 
 def test_a_table_has_the_files_order_of_bytes() -> None:
     whole = list(range(256))
-    film = dicom_file(GREY, transfer_syntax.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
-    assert np.array_equal(decode(film), GREY)
-    assert np.array_equal(decode(without_person(film)), GREY)
+    image = dicom_file(GREY, transfer_syntax.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
+    assert np.array_equal(decode(image), GREY)
+    assert np.array_equal(decode(without_person(image)), GREY)
 
 
 def test_a_table_maps_what_lies_beyond_it_to_its_ends() -> None:
@@ -119,7 +119,7 @@ def test_a_table_maps_what_lies_beyond_it_to_its_ends() -> None:
     assert list(told[[0, 100, 101, 255]]) == [10, 10, 20, 20]
 
 
-def test_a_negative_slope_turns_the_film_over() -> None:
+def test_a_negative_slope_turns_the_image_over() -> None:
     assert np.array_equal(decode(dicom_file(255 - GREY, RescaleSlope=-1)), GREY)
 
 
@@ -134,14 +134,14 @@ def test_a_negative_slope_turns_the_film_over() -> None:
     ],
 )
 def test_pixels_become_square(tags: dict[str, Any], shape: tuple[int, int]) -> None:
-    film = dicom_file(GREY, **tags)
-    assert decode(film).shape == shape
-    header = read_header(film)
+    image = dicom_file(GREY, **tags)
+    assert decode(image).shape == shape
+    header = read_header(image)
     assert (header.height, header.width) == shape
 
 
-def cut(film: bytes) -> bytes:
-    return film[: len(film) * 2 // 3]
+def cut(image: bytes) -> bytes:
+    return image[: len(image) * 2 // 3]
 
 
 BIG = picture("big", 300, 300)
@@ -207,12 +207,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_refused_with_a_reason_that_names_nobody(kind: str) -> None:
-    film, reason = REFUSED[kind]
+    image, reason = REFUSED[kind]
     with pytest.raises(InputError, match=reason) as caught:
-        decode(film)
+        decode(image)
     assert "DOE" not in str(caught.value)
     with pytest.raises(InputError):  # as it is kept
-        decode(without_person(film))
+        decode(without_person(image))
 
 
 def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,20 +221,20 @@ def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         decode(dicom_file(BIG, transfer_syntax.DEFLATED))
 
 
-def test_the_most_pixels_are_those_of_any_film(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_most_pixels_are_those_of_any_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PIXELS", 900)
     with pytest.raises(InputError, match="at most 900 pixels, received 40 x 24"):
         decode(dicom_file(GREY))
 
 
-def both_roads(folder: Path, films: list[Film], image_px: int) -> tuple[bytes, bytes]:
-    """The shards' bytes of films as they are, and as DICOM files that were made of them."""
-    other = [as_dicom(film, number, decode(film.data)) for number, film in enumerate(films)]
+def both_roads(folder: Path, images: list[ReceivedImage], image_px: int) -> tuple[bytes, bytes]:
+    """The shards' bytes of images as they are, and as DICOM files that were made of them."""
+    other = [as_dicom(image, number, decode(image.data)) for number, image in enumerate(images)]
     found = []
-    for name, each in (("jpeg", films), ("dicom", other)):
+    for name, each in (("jpeg", images), ("dicom", other)):
         (folder / name).mkdir()
         write_raw(folder / name, anonymous(each, hash_names=False), SOURCE)
-        assert SECRET.encode() not in (folder / name / "films.zip").read_bytes()
+        assert SECRET.encode() not in (folder / name / "images.zip").read_bytes()
         how = options(image_px=image_px)
         manifest = build(*open_raw(folder / name), how, folder / name / "shards").manifest
         assert manifest["unreadable"] == 0
@@ -243,23 +243,23 @@ def both_roads(folder: Path, films: list[Film], image_px: int) -> tuple[bytes, b
     return found[0], found[1]
 
 
-def test_shards_of_dicom_films_are_those_of_the_jpeg_films(tmp_path: Path) -> None:
-    films = [Film.named(path, encoded(picture(path))) for path in paths()]
-    jpeg, other = both_roads(tmp_path, films, 32)
+def test_shards_of_dicom_images_are_those_of_the_jpeg_images(tmp_path: Path) -> None:
+    images = [ReceivedImage.named(path, encoded(picture(path))) for path in paths()]
+    jpeg, other = both_roads(tmp_path, images, 32)
     assert jpeg == other
 
 
 @pytest.mark.real
-def test_shards_of_real_films_are_the_same_as_dicom(tmp_path: Path) -> None:
+def test_shards_of_real_images_are_the_same_as_dicom(tmp_path: Path) -> None:
     name = "chest_xray_originals_150.zip"
     if not (DATA / name).exists():
         pytest.skip(f"no {DATA / name}")
-    films, _ = archive.receive(DATA / name, None)
-    jpeg, other = both_roads(tmp_path, list(films), 160)
+    images, _ = archive.receive(DATA / name, None)
+    jpeg, other = both_roads(tmp_path, list(images), 160)
     assert jpeg == other
 
 
-def test_a_film_without_a_preamble_is_read() -> None:
+def test_an_image_without_a_preamble_is_read() -> None:
     whole, how = dicom_file(GREY), PixelOptions(32, "keep")
     assert np.array_equal(decode(whole[132:]), GREY)
     assert np.array_equal(prepare(whole, how), prepare(encoded(GREY, "PNG"), how))

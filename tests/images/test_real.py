@@ -1,4 +1,4 @@
-"""The real training films, where they are at hand: `pytest -m real`."""
+"""The real training images, where they are at hand: `pytest -m real`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from stages.images.shards import open_shards
 from stages.images.shift import matched
 from stages.sources.archives import archive
 from stages.sources.index import open_raw, write_raw
-from tests.films import options
+from tests.sample_images import options
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 HOW = options(image_px=96, val_fraction=0.15, test_fraction=0.15, tail_fraction=0.15)
@@ -17,23 +17,23 @@ HOW = options(image_px=96, val_fraction=0.15, test_fraction=0.15, tail_fraction=
 
 @pytest.mark.real
 @pytest.mark.parametrize(
-    ("name", "films", "road"),
+    ("name", "images", "road"),
     [("chest_xray_train_224.zip", 5216, "pixels"), ("chest_xray_originals_150.zip", 150, "native")],
 )
 @pytest.mark.parametrize("seed", [0, 1])
-def test_every_film_is_read_and_the_shift_is_matched(
-    tmp_path: Path, name: str, films: int, road: str, seed: int, monkeypatch: pytest.MonkeyPatch
+def test_every_image_is_read_and_the_shift_is_matched(
+    tmp_path: Path, name: str, images: int, road: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if films < 1000:  # a dozen pneumonia films in val are off the donors' middle by chance
+    if images < 1000:  # a dozen pneumonia images in val are off the donors' middle by chance
         monkeypatch.setattr(matched, "LOW", 0.25)
         monkeypatch.setattr(matched, "HIGH", 0.75)
     if not (DATA / name).exists():
         pytest.skip(f"no {DATA / name}")
     received, source = archive.receive(DATA / name, None)
-    assert write_raw(tmp_path, received, source) == films
+    assert write_raw(tmp_path, received, source) == images
     how = options(**{**vars(HOW), "seed": seed, "matched_donors": 5})
     manifest = build(*open_raw(tmp_path), how, tmp_path / "shards").manifest
     assert manifest["unreadable"] == 0
     assert manifest["val_matched"]["road"] == road
     shards = open_shards(tmp_path / "shards")
-    assert shards.records["id"].str.partition("#")[0].nunique() == films
+    assert shards.records["id"].str.partition("#")[0].nunique() == images

@@ -3,11 +3,11 @@ import pytest
 
 from stages.images.options import PixelOptions
 from stages.images.resize import fit, prepare, resize
-from tests.films import encoded, picture
+from tests.sample_images import encoded, picture
 
 
 def test_stretch_averages_over_areas() -> None:
-    pixels = picture("film", 128, 64)
+    pixels = picture("image", 128, 64)
     fitted = fit(pixels, PixelOptions(32, "stretch"))
     naive = pixels.reshape(32, 2, 32, 4).mean((1, 3))
     assert fitted.dtype == np.uint8
@@ -31,6 +31,6 @@ def test_an_axis_that_shrinks_is_averaged_while_the_other_grows() -> None:
     assert np.abs(resized.astype(int) - 32).max() <= 1
 
 
-def test_a_film_of_the_right_size_is_left_alone() -> None:
-    pixels = picture("film", 32, 32)
+def test_an_image_of_the_right_size_is_left_alone() -> None:
+    pixels = picture("image", 32, 32)
     assert np.array_equal(prepare(encoded(pixels, "PNG"), PixelOptions(32, "keep")), pixels)

@@ -3,11 +3,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from stages.images.scalars import separation, sharpness, texture
-from tests.films import picture
+from tests.sample_images import picture
 
 
 def test_against_naive_twins() -> None:
-    pixels = picture("film", 31, 23)
+    pixels = picture("image", 31, 23)
     whole = pixels.astype(float)
     across, down = np.abs(np.diff(whole, axis=1)).mean(), np.abs(np.diff(whole, axis=0)).mean()
     assert texture(pixels) == pytest.approx(across / down)
@@ -16,7 +16,7 @@ def test_against_naive_twins() -> None:
     assert sharpness(pixels) == pytest.approx(np.abs(around - 4 * middle).mean())
 
 
-def test_a_film_without_vertical_change_has_a_texture() -> None:
+def test_an_image_without_vertical_change_has_a_texture() -> None:
     assert np.isfinite(texture(np.tile(np.arange(16, dtype=np.uint8), (16, 1))))
 
 

@@ -7,7 +7,7 @@ from stages.engine.errors import InputError
 from stages.images.splits import assign, cut
 from stages.sources.index import IndexRow
 from stages.sources.names import parse
-from tests.films import options, paths
+from tests.sample_images import options, paths
 
 
 def rows(names: list[str]) -> list[IndexRow]:
@@ -72,7 +72,7 @@ def test_a_seed_moves_the_split_and_nothing_else_does() -> None:
     assert roles_of(found) != roles_of(found, seed=1)
 
 
-def test_more_films_move_only_the_border() -> None:
+def test_more_images_move_only_the_border() -> None:
     before = roles_of(rows(paths(40)))
     after = roles_of(rows(paths(42)))
     moved = sum(before[path] != after[path] for path in before)

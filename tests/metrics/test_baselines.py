@@ -4,11 +4,11 @@ import pytest
 
 from stages.metrics import baselines
 from stages.metrics.scores import auroc
-from tests.metrics.films import make
+from tests.metrics.sample_images import make
 
 
-def films(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Records, noise films whose left edge tells the class, and labels."""
+def images(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Records, noise images whose left edge tells the class, and labels."""
     records, _ = make(seed, 30, 40)
     label = records["label"].to_numpy()
     pixels = np.random.default_rng(seed).integers(0, 200, (len(label), 48, 48), dtype=np.uint8)
@@ -17,9 +17,9 @@ def films(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
 
 
 def test_each_baseline_sees_what_it_is_named_after() -> None:
-    records, pixels, _ = films(1)
+    records, pixels, _ = images(1)
     fitted = baselines.fit(records, pixels)
-    others, unseen, label = films(2)
+    others, unseen, label = images(2)
     stated = fitted.probabilities(others, unseen)
     assert list(stated) == ["always_pneumonia", "encoding", "shape", "frame", "thumbnail"]
     once = np.ones((1, len(label)))
@@ -33,18 +33,18 @@ def test_each_baseline_sees_what_it_is_named_after() -> None:
         assert 0 <= probability.min() <= probability.max() <= 1
 
 
-def test_films_without_the_cue_leave_the_baseline_at_chance() -> None:
-    records, pixels, _ = films(1)
+def test_images_without_the_cue_leave_the_baseline_at_chance() -> None:
+    records, pixels, _ = images(1)
     fitted = baselines.fit(records, pixels)
-    others, _, label = films(2)
+    others, _, label = images(2)
     blank = np.random.default_rng(0).integers(0, 200, (len(label), 48, 48), dtype=np.uint8)
     stated = fitted.probabilities(others, blank)["thumbnail"]
     assert auroc(label, stated, np.ones((1, len(label))))[0] == pytest.approx(0.5, abs=0.15)
 
 
-def test_facts_that_a_film_does_not_tell_are_no_cue() -> None:
-    # A re-acquired film has no bytes of its own.
-    records, pixels, _ = films(1)
+def test_facts_that_an_image_does_not_tell_are_no_cue() -> None:
+    # A re-acquired image has no bytes of its own.
+    records, pixels, _ = images(1)
     fitted = baselines.fit(records, pixels)
     others = records.copy()
     others["bytes"] = np.nan
@@ -52,7 +52,7 @@ def test_facts_that_a_film_does_not_tell_are_no_cue() -> None:
 
 
 def test_two_fits_are_equal_to_the_last_bit() -> None:
-    records, pixels, _ = films(1)
+    records, pixels, _ = images(1)
     first, again = (baselines.fit(records, pixels).probabilities(records, pixels) for _ in "ab")
     for name, probability in first.items():
         np.testing.assert_array_equal(probability, again[name])

@@ -55,11 +55,11 @@ def test_re_weighting_to_a_prior_is_repeating_the_rarer_class() -> None:
     np.testing.assert_allclose(scores.brier(label, probability, weight), at_even)
 
 
-def test_reliability_bins_hold_every_film_once() -> None:
+def test_reliability_bins_hold_every_image_once() -> None:
     bins = calibration.reliability(LABEL, PROBABILITY, 10, prior=float(LABEL.mean()))
-    assert sum(part.films for part in bins) == 400
+    assert sum(part.images for part in bins) == 400
     first = PROBABILITY < 0.1
     assert bins[0].predicted == pytest.approx(PROBABILITY[first].mean())
     assert bins[0].observed == pytest.approx(LABEL[first].mean())
-    gap = sum(part.films * abs(part.predicted - part.observed) for part in bins) / 400
+    gap = sum(part.images * abs(part.predicted - part.observed) for part in bins) / 400
     assert gap == pytest.approx(scores.ece(LABEL, PROBABILITY, ONES, 10)[0])

@@ -1,4 +1,4 @@
-"""Challenger against champion on the same films."""
+"""Challenger against champion on the same images."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ RULE: Any = {"seed": 0, "draws": 400, "confidence": 0.95}
 
 
 def pair(patients: int = 60, role: str = "val_matched") -> Paired:
-    """Two films of each patient, half of them sick; both models right on all."""
+    """Two images of each patient, half of them sick; both models right on all."""
     patient = np.repeat(np.arange(patients), 2)
     label = (patient % 2).astype(np.int64)
     right = label == 1
@@ -33,7 +33,7 @@ def test_a_difference_is_challenger_minus_champion() -> None:
     assert swapped["low"] == pytest.approx(-found["sensitivity"]["high"], abs=2 / 32)
 
 
-def test_agreement_on_every_film_is_no_certainty() -> None:
+def test_agreement_on_every_image_is_no_certainty() -> None:
     lows = []
     for patients in (2, 20, 400):
         found = differences(pair(patients), **RULE)["sensitivity"]
@@ -70,8 +70,8 @@ def test_lower_bounds_hold_what_they_claim() -> None:
     assert above <= 5
 
 
-def test_films_of_a_patient_are_drawn_together() -> None:
-    """Copies of one film carry no more than the film."""
+def test_images_of_a_patient_are_drawn_together() -> None:
+    """Copies of one image carry no more than the image."""
     one = pair()
     called = one.challenger ^ (np.arange(120) % 40 < 2)
     once = replace(one, challenger=called)
@@ -94,7 +94,7 @@ def test_specificity_is_told_by_role() -> None:
     })  # fmt: skip
 
 
-def test_a_class_without_films_is_undefined() -> None:
+def test_a_class_without_images_is_undefined() -> None:
     both = pair()
     sick = Paired(*(column[both.label == 1] for column in vars(both).values()))
     assert differences(sick, **RULE)["specificity on val_matched"] is None

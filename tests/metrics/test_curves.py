@@ -2,7 +2,7 @@ import numpy as np
 from sklearn import metrics as library
 
 from stages.metrics import curves
-from tests.metrics.films import make
+from tests.metrics.sample_images import make
 
 RECORDS, PROBABILITY = make(1, 60, 80)
 RECORDS["role"] = "test"
@@ -41,7 +41,7 @@ def test_long_curves_are_thinned_and_keep_ends_and_area() -> None:
     assert abs(library.auc(fpr, tpr) - library.roc_auc_score(label, probability)) < 0.005
 
 
-def test_the_confusion_table_has_one_row_per_film() -> None:
+def test_the_confusion_table_has_one_row_per_image() -> None:
     text = curves.confusion([0, 1, 1], [False, True, False])
     assert text == "actual,predicted\nnormal,normal\npneumonia,pneumonia\npneumonia,normal\n"
 
@@ -53,7 +53,7 @@ def test_tables_have_the_same_bytes_every_time() -> None:
     assert first["roc.csv"].startswith("fpr,tpr,threshold\n0.000000,0.000000,1.000000\n")
 
 
-def test_predictions_name_every_film() -> None:
+def test_predictions_name_every_image() -> None:
     text = curves.predictions(RECORDS, np.zeros(len(LABEL), np.float32), PROBABILITY, 0.5)
     lines = text.splitlines()
     assert lines[0] == "id,patient,kind,label,logit,probability,decision,split"

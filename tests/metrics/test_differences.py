@@ -6,7 +6,7 @@ from stages.engine.errors import InputError
 from stages.metrics import scores
 from stages.metrics.differences import Judged, paired, signed
 from stages.metrics.intervals import Figure, resample
-from tests.metrics.films import OPTIONS, make
+from tests.metrics.sample_images import OPTIONS, make
 
 VAL, PROBABILITY = make(0, 40, 40)
 TAIL = VAL.iloc[::2].reset_index(drop=True)
@@ -28,7 +28,7 @@ def test_a_model_does_not_differ_from_itself() -> None:
         assert (figure.value, figure.low, figure.high) == (0, 0, 0)
 
 
-def test_the_value_is_the_difference_on_the_films_as_they_are() -> None:
+def test_the_value_is_the_difference_on_the_images_as_they_are() -> None:
     ours, theirs = judged(0), judged(0.4)
     found = paired(RECORDS, ours, theirs, OPTIONS)
     for role, records in RECORDS.items():
@@ -48,9 +48,9 @@ def test_pairing_narrows_the_interval() -> None:
     assert found.high - found.low < (alone.high - alone.low) / 2
 
 
-def test_other_films_can_not_be_paired() -> None:
+def test_other_images_can_not_be_paired() -> None:
     fewer = Judged({"val": PROBABILITY[:-1], "val_tail": PROBABILITY[::2]}, 0.3)
-    with pytest.raises(InputError, match="judged on the same validation films"):
+    with pytest.raises(InputError, match="judged on the same validation images"):
         paired(RECORDS, judged(0), fewer, OPTIONS)
 
 

@@ -4,7 +4,7 @@ import pytest
 from stages.metrics import scores
 from stages.metrics.intervals import Draws, resample
 from stages.metrics.scores import Counts, Floats
-from tests.metrics.films import make
+from tests.metrics.sample_images import make
 
 
 def draws_of(seed: int = 1, draws: int = 300) -> tuple[Draws, np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ def test_undefined_scores_have_no_interval() -> None:
 
 
 @pytest.mark.parametrize("name", ["auroc", "sensitivity"])
-def test_intervals_cover_the_truth_where_those_of_single_films_do_not(name: str) -> None:
+def test_intervals_cover_the_truth_where_those_of_single_images_do_not(name: str) -> None:
     # Many small studies of one population; the truth comes from one very large study.
     def score_of(label: np.ndarray, probability: np.ndarray, weight: Floats) -> Floats:
         if name == "auroc":
@@ -96,7 +96,7 @@ def test_intervals_cover_the_truth_where_those_of_single_films_do_not(name: str)
     population, probability = make(0, 6000, 6000)
     every = np.ones((1, len(population)))
     truth = float(score_of(population["label"].to_numpy(), probability, every)[0])
-    by_patient = by_film = 0
+    by_patient = by_image = 0
     for study in range(200):
         records, probability = make(1 + study, 40, 40)
         label = records["label"].to_numpy()
@@ -107,6 +107,6 @@ def test_intervals_cover_the_truth_where_those_of_single_films_do_not(name: str)
             )[name]
             covered = figure.low <= truth <= figure.high
             by_patient += covered if unit == "patient" else 0
-            by_film += covered if unit == "id" else 0
+            by_image += covered if unit == "id" else 0
     assert 0.90 <= by_patient / 200 <= 0.99
-    assert by_film / 200 < 0.87
+    assert by_image / 200 < 0.87

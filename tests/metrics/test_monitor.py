@@ -15,16 +15,16 @@ def role(name: str, grey: list[int], labels: list[int], ids: list[str]) -> Role:
     return Role(name, pixels, pd.DataFrame({"id": ids, "label": labels}))
 
 
-def brightness(films: Any) -> Any:
-    return films.mean(axis=(1, 2)).astype(np.float32)
+def brightness(images: Any) -> Any:
+    return images.mean(axis=(1, 2)).astype(np.float32)
 
 
-def test_a_film_of_two_roles_is_judged_once() -> None:
+def test_an_image_of_two_roles_is_judged_once() -> None:
     seen = []
 
-    def network(films: Any) -> Any:
-        seen.append(len(films))
-        return brightness(films)
+    def network(images: Any) -> Any:
+        seen.append(len(images))
+        return brightness(images)
 
     val = role("val", [1, 2, 3, 4], [0, 1, 0, 1], ["a", "b", "c", "d"])
     matched = role("val_matched", [9, 2, 4], [0, 1, 1], ["a#0", "b", "d"])

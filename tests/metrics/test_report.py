@@ -8,16 +8,16 @@ import pytest
 from stages.engine.errors import InputError
 from stages.engine.files import canonical_json
 from stages.metrics.report import report
-from tests.metrics.films import OPTIONS, POINTS, make
+from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 
-def films(seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
+def images(seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
     records, probability = make(seed, 40, 60)
     return records.assign(role="test"), probability
 
 
 def figures(**changes: Any) -> dict[str, Any]:
-    records, probability = films()
+    records, probability = images()
     given = {"prior": 0.5, **changes}
     tree: dict[str, Any] = report(records, probability, POINTS, OPTIONS, **given)
     return tree
@@ -28,7 +28,7 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def test_a_report_holds_rounded_numbers_alone() -> None:
-    records, probability = films()
+    records, probability = images()
     tree = figures(
         baselines={"frame": np.round(1 - probability, 1)},
         truth=pd.DataFrame({"path": records["id"], "site": "one"}),
@@ -46,7 +46,7 @@ def test_every_interval_holds_its_value() -> None:
 
 
 def test_counts_are_those_of_a_plain_loop() -> None:
-    records, probability = films()
+    records, probability = images()
     for name, threshold in POINTS.items():
         pairs = list(zip(records["label"], probability >= threshold, strict=True))
         assert figures()[name]["counts"] == {
@@ -59,14 +59,14 @@ def test_counts_are_those_of_a_plain_loop() -> None:
 
 
 def test_subgroups_by_kind_series_and_site() -> None:
-    records, probability = films()
+    records, probability = images()
     site = np.where(np.arange(len(records)) % 2 == 0, "a", "b")
     tree = figures(truth=pd.DataFrame({"path": records["id"], "site": site}))
     assert set(tree["kind"]) == {"bacterial", "viral"}
     assert set(tree["series"]) == {"IM", "NORMAL2"}
     assert set(tree["site"]) == {"a", "b"}
     viral = probability[records["kind"] == "viral"]
-    assert tree["kind"]["viral"]["films"] == len(viral)
+    assert tree["kind"]["viral"]["images"] == len(viral)
     assert tree["kind"]["viral"]["sensitivity"]["value"] == round(float((viral >= 0.5).mean()), 6)
     assert "specificity" not in tree["kind"]["viral"]
     normal = probability[(site == "b") & (records["label"] == 0)]
@@ -74,14 +74,14 @@ def test_subgroups_by_kind_series_and_site() -> None:
 
 
 def test_groups_that_nobody_names_are_left_out() -> None:
-    records, probability = films()
+    records, probability = images()
     plain = records.assign(kind="", patient=[f"case-{n}" for n in range(len(records))])
     tree = report(plain, probability, POINTS, OPTIONS, prior=0.5)
     assert not {"kind", "series", "site", "baselines"} & set(tree)
 
 
 def test_undefined_figures_are_left_out() -> None:
-    records, probability = films()
+    records, probability = images()
     tree: dict[str, Any] = report(records, probability, {"decision": 2.0}, OPTIONS, prior=0.5)
     assert "ppv" not in tree
     assert tree["sensitivity"]["value"] == 0.0
@@ -89,7 +89,7 @@ def test_undefined_figures_are_left_out() -> None:
 
 
 def test_the_seed_moves_intervals_and_no_value() -> None:
-    records, probability = films()
+    records, probability = images()
     ours: dict[str, Any] = figures()
     other: dict[str, Any] = report(
         records, probability, POINTS, replace(OPTIONS, seed=2), prior=0.5
@@ -107,12 +107,12 @@ def test_the_seed_moves_intervals_and_no_value() -> None:
     ],
 )
 def test_meaningless_predictions_are_refused(change: Any, message: str) -> None:
-    records, probability = change(*films())
+    records, probability = change(*images())
     with pytest.raises(InputError, match=f"'test'.*{message}"):
         report(records, probability, POINTS, OPTIONS, prior=0.5)
 
 
-@pytest.mark.parametrize("key", ["draws", "confidence", "ece_bins", "saliency_films", "seed"])
+@pytest.mark.parametrize("key", ["draws", "confidence", "ece_bins", "saliency_images", "seed"])
 def test_options_out_of_range_are_refused(key: str) -> None:
     with pytest.raises(InputError, match=f"evaluate.{key}"):
         replace(OPTIONS, **{key: -1})

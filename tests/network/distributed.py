@@ -20,7 +20,7 @@ from keras import layers
 from stages.engine import devices
 from stages.network import loop
 from stages.network.options import TrainOptions
-from tests.network.tiny import OPTIONS, Judge, films
+from tests.network.tiny import OPTIONS, Judge, images
 
 SHORT = replace(OPTIONS, epochs=2, learning_rate=0.05, monitor="val_loss")
 
@@ -44,7 +44,7 @@ def main(mode: str, network: str, folder: Path) -> None:
     if network == "plain":
         vars(loop)["build"] = plain
     trained = loop.train(
-        SHORT, loop.Films(*films(25)), Judge(), image_px=32, folder=folder / "checkpoints",
+        SHORT, loop.Images(*images(25)), Judge(), image_px=32, folder=folder / "checkpoints",
         on_epoch=lambda _: None,
     )  # fmt: skip
     history = np.array([list(row.values()) for row in trained.history])

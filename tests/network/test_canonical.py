@@ -10,7 +10,7 @@ import pytest
 
 from stages.network import canonical, predict
 from stages.network.model import build
-from tests.network.tiny import OPTIONS, films
+from tests.network.tiny import OPTIONS, images
 
 SAVE = """
 import sys
@@ -71,7 +71,7 @@ def test_the_file_loads_in_safe_mode_and_predicts_the_same(tmp_path: Path, netwo
     model = build(replace(OPTIONS, network=network, crop_px=48), 48)
     canonical.save(model, tmp_path / "model.keras")
     loaded = predict.load_model(tmp_path / "model.keras")
-    pixels, _ = films(5, 48)
+    pixels, _ = images(5, 48)
     np.testing.assert_array_equal(predict.predictor(model)(pixels),
                                   predict.predictor(loaded)(pixels))  # fmt: skip
 

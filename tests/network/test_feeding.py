@@ -8,9 +8,9 @@ import pytest
 from stages.network import feeding
 from stages.network.augment import crop
 from stages.network.feeding import Feeder
-from tests.network.tiny import AUGMENT, films
+from tests.network.tiny import AUGMENT, images
 
-PIXELS, _ = films(21)
+PIXELS, _ = images(21)
 
 
 def feeder(*, batch: int = 4, seed: int = 0) -> Feeder:
@@ -25,7 +25,7 @@ def makers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "feeder"]
 
 
-def test_an_epoch_is_full_batches_of_films_once_each() -> None:
+def test_an_epoch_is_full_batches_of_images_once_each() -> None:
     batches = list(feeder().epoch(0))
     assert [(crops.shape, str(crops.dtype)) for crops, _ in batches] == [((4, 32, 32), "uint8")] * 5
     records = np.concatenate([records for _, records in batches])
@@ -43,7 +43,7 @@ def test_golden_order() -> None:
     assert order(0, 0)[:8] == [10, 18, 16, 4, 2, 12, 6, 19]
 
 
-def test_the_films_left_over_change_with_the_epoch() -> None:
+def test_the_images_left_over_change_with_the_epoch() -> None:
     left = {(set(range(21)) - set(order(0, epoch))).pop() for epoch in range(8)}
     assert len(left) > 1
 
@@ -65,10 +65,10 @@ def test_a_reader_that_leaves_early_ends_the_maker() -> None:
 
 def test_what_the_maker_stumbles_on_reaches_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, record: int, **__: object) -> None:
-        raise ValueError(f"film {record} is odd")
+        raise ValueError(f"image {record} is odd")
 
     monkeypatch.setattr(feeding, "crop", refuse)
-    with pytest.raises(ValueError, match=r"film \d+ is odd"):
+    with pytest.raises(ValueError, match=r"image \d+ is odd"):
         list(feeder().epoch(0))
     assert makers() == []
 

@@ -17,7 +17,7 @@ from stages.network import canonical, checkpoints, loop
 from stages.network.model import build
 from stages.network.options import TrainOptions
 from stages.network.predict import predictor
-from tests.network.tiny import OPTIONS, Judge, films
+from tests.network.tiny import OPTIONS, Judge, images
 
 COMPACT = replace(OPTIONS, widths=(4,), epochs=2)
 SEED = replace(OPTIONS, network="seed", crop_px=48, epochs=2)
@@ -55,7 +55,7 @@ def train(
     px = options.crop_px
     usual = Judge(px)
     trained = loop.train(
-        options, loop.Films(*films(count, px)), judge or usual,
+        options, loop.Images(*images(count, px)), judge or usual,
         image_px=px, folder=folder, on_epoch=on_epoch,
     )  # fmt: skip
     path = folder.with_suffix(".keras")
@@ -107,7 +107,7 @@ def test_history_has_a_row_per_epoch(options: TrainOptions, whole: Outcome) -> N
     rates = [row["learning_rate"] for row in whole.history]
     assert rates == pytest.approx([options.learning_rate, 0], abs=1e-9)  # warmed up, decayed
     assert set(whole.speed) == {
-        "seconds", "films_per_s", "waiting_share", "rate_against_resident_batch",
+        "seconds", "images_per_s", "waiting_share", "rate_against_resident_batch",
     }  # fmt: skip
     assert 0 <= whole.speed["waiting_share"] <= 1
 
@@ -130,7 +130,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_pa
     assert all(np.isfinite(row["loss"]) for row in kept.facts["history"])
 
 
-def test_more_films_to_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
+def test_more_images_to_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"train\.batch: expected at most the 5 .* received 8"):
         train(OPTIONS, tmp_path / "checkpoints", count=5)
 

@@ -10,7 +10,7 @@ from stages.network import loop, saliency
 from stages.network.model import _STATISTICS, build
 from stages.network.options import BACKBONES, TrainOptions
 from stages.network.predict import predictor
-from tests.network.tiny import OPTIONS, Judge, films
+from tests.network.tiny import OPTIONS, Judge, images
 
 
 def options_of(network: str, **changes: object) -> TrainOptions:
@@ -22,8 +22,8 @@ def test_every_network_takes_pixels_as_they_are(network: str) -> None:
     model = build(options_of(network), 48)
     assert model.input_shape[-1] == 1
     assert model.output_shape == (None, 1)
-    pixels, _ = films(3, 48)
-    pixels[0], pixels[1] = 0, 255  # the ends of the range, and films without any contrast
+    pixels, _ = images(3, 48)
+    pixels[0], pixels[1] = 0, 255  # the ends of the range, and images without any contrast
     logits = predictor(model)(pixels)
     assert logits.shape == (3,)
     assert logits.dtype == np.float32
@@ -31,13 +31,13 @@ def test_every_network_takes_pixels_as_they_are(network: str) -> None:
     assert np.abs(logits).max() < 50
 
 
-def test_the_compact_network_takes_films_of_any_size() -> None:
+def test_the_compact_network_takes_images_of_any_size() -> None:
     logits = predictor(build(OPTIONS, 32))
-    assert logits(films(2, 32)[0]).shape == logits(films(2, 41)[0]).shape == (2,)
+    assert logits(images(2, 32)[0]).shape == logits(images(2, 41)[0]).shape == (2,)
 
 
 def test_exposure_does_not_reach_the_compact_network() -> None:
-    pixels, _ = films(4)
+    pixels, _ = images(4)
     dim = (pixels // 2).astype(np.uint8) * 2
     logits = predictor(build(OPTIONS, 32))
     np.testing.assert_allclose(logits(dim), logits((dim // 2 + 40).astype(np.uint8)), atol=2e-2)
@@ -109,13 +109,13 @@ def test_a_backbone_starts_from_local_weights_and_trains(tmp_path: Path) -> None
     head = len(model.get_layer("logit").get_weights())
     for given, taken in zip(donor.get_weights(), model.get_weights()[:-head], strict=True):
         np.testing.assert_array_equal(given, taken)
-    pixels, labels = films(8, 48)
+    pixels, labels = images(8, 48)
     trained = loop.train(
-        options, loop.Films(pixels, labels), Judge(48),
+        options, loop.Images(pixels, labels), Judge(48),
         image_px=48, folder=tmp_path / "checkpoints", on_epoch=lambda _: None,
     )  # fmt: skip
     assert np.isfinite(trained.history[0]["loss"])
-    maps = saliency.heatmaps(trained.model, films(2, 160)[0])
+    maps = saliency.heatmaps(trained.model, images(2, 160)[0])
     assert maps.shape == (2, 160, 160)
 
 
@@ -124,6 +124,6 @@ def test_a_backbone_starts_from_local_weights_and_trains(tmp_path: Path) -> None
                                      "ResNet50V2", "InceptionV3", "ConvNeXtTiny"])  # fmt: skip
 def test_other_families_take_pixels_too(network: str) -> None:
     model = build(replace(OPTIONS, network=network, crop_px=96), 96)
-    pixels, _ = films(2, 96)
+    pixels, _ = images(2, 96)
     assert np.isfinite(predictor(model)(pixels)).all()
     assert saliency.heatmaps(model, pixels).shape == (2, 96, 96)

@@ -15,7 +15,7 @@ from stages.network.operating_point import OperatingPoint, Pool
 def gaussian_pool(
     positives: int, negatives: int, *, at: float = 2.0, normals_at: float = 0.0, seed: int = 0
 ) -> Pool:
-    """Unit Gaussians: pneumonia about `at`, normals about `normals_at`, a film per patient."""
+    """Unit Gaussians: pneumonia about `at`, normals about `normals_at`, an image per patient."""
     rng = np.random.default_rng([seed, positives, negatives])
     logits = np.concatenate(
         [rng.normal(at, 1, positives), rng.normal(normals_at, 1, negatives)]
@@ -72,7 +72,7 @@ def test_other_roles_are_not_fitted_on() -> None:
     assert operating_point.fit(pools, seed=0) == operating_point.fit({"val": pools["val"]}, seed=0)
 
 
-def test_platt_scaling_agrees_with_a_library_on_many_films() -> None:
+def test_platt_scaling_agrees_with_a_library_on_many_images() -> None:
     from sklearn.linear_model import LogisticRegression
 
     pool = gaussian_pool(6000, 2000)
@@ -107,7 +107,7 @@ def test_named_points_reach_their_level(count: int, matched: bool) -> None:
     assert point.thresholds["screening"] < point.thresholds["rule_in"]
 
 
-def test_the_seed_decides_and_films_of_a_patient_stay_together() -> None:
+def test_the_seed_decides_and_images_of_a_patient_stay_together() -> None:
     pool = gaussian_pool(30, 30)
     assert operating_point.fit({"val": pool}, seed=1) == operating_point.fit({"val": pool}, seed=1)
     one = replace(pool, patients=np.where(pool.labels == 1, "a", "b"))

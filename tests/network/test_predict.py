@@ -9,7 +9,7 @@ import pytest
 from stages.engine.errors import InputError
 from stages.network import canonical, predict
 from stages.network.model import build
-from tests.network.tiny import OPTIONS, films
+from tests.network.tiny import OPTIONS, images
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_a_logit_does_not_depend_on_the_films_beside_it() -> None:
+def test_a_logit_does_not_depend_on_the_images_beside_it() -> None:
     logits = predict.predictor(build(OPTIONS, 32))
-    pixels, _ = films(70)
+    pixels, _ = images(70)
     every = logits(pixels)
     assert every.shape == (70,)
     assert every.dtype == np.float32
@@ -30,7 +30,7 @@ def test_a_logit_does_not_depend_on_the_films_beside_it() -> None:
     np.testing.assert_array_equal(logits(pixels[::-1]), every[::-1])
 
 
-def test_no_films_no_logits() -> None:
+def test_no_images_no_logits() -> None:
     logits = predict.predictor(build(OPTIONS, 32))(np.zeros((0, 32, 32), np.uint8))
     assert logits.shape == (0,)
     assert logits.dtype == np.float32

@@ -3,12 +3,12 @@ import pytest
 
 from stages.network import saliency
 from stages.network.model import build
-from tests.network.tiny import OPTIONS, films
+from tests.network.tiny import OPTIONS, images
 
-PIXELS, _ = films(3, 64)
+PIXELS, _ = images(3, 64)
 
 
-def test_maps_have_the_films_shape_and_span_nought_to_one() -> None:
+def test_maps_have_the_images_shape_and_span_nought_to_one() -> None:
     maps = saliency.heatmaps(build(OPTIONS, 64), PIXELS)
     assert maps.shape == (3, 64, 64)
     assert maps.dtype == np.float32
@@ -17,7 +17,7 @@ def test_maps_have_the_films_shape_and_span_nought_to_one() -> None:
 
 
 def test_maps_change_when_the_weights_are_randomised() -> None:
-    # The sanity check of Adebayo et al. 2018: a map that survives it shows the film, not the net.
+    # The sanity check of Adebayo et al. 2018: a map that survives it shows the image, not the net.
     model = build(OPTIONS, 64)
     before = saliency.heatmaps(model, PIXELS)
     rng = np.random.default_rng(0)
@@ -38,9 +38,9 @@ def test_a_map_finds_what_the_network_looks_for() -> None:
     )(inputs)  # fmt: skip
     pooled = keras.layers.GlobalAveragePooling2D()(bright)
     model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(pooled))
-    film = np.full((1, 64, 64), 40, np.uint8)
-    film[0, 40:52, 8:20] = 250
-    found = saliency.heatmaps(model, film)[0]
+    image = np.full((1, 64, 64), 40, np.uint8)
+    image[0, 40:52, 8:20] = 250
+    found = saliency.heatmaps(model, image)[0]
     y, x = np.unravel_index(found.argmax(), found.shape)
     assert 40 <= y < 52
     assert 8 <= x < 20
@@ -54,7 +54,7 @@ def test_the_seed_network_has_maps_too() -> None:
     assert saliency.heatmaps(model, PIXELS).shape == (3, 64, 64)
 
 
-def test_a_sheet_is_a_colour_picture_with_a_place_for_each_film() -> None:
+def test_a_sheet_is_a_colour_picture_with_a_place_for_each_image() -> None:
     model = build(OPTIONS, 64)
     one = saliency.sheet(model, PIXELS[:1], ["a"])
     assert (one.ndim, one.shape[2]) == (3, 3)

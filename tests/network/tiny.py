@@ -1,4 +1,4 @@
-"""Films, options and a judge small enough to train on in a second."""
+"""Images, options and a judge small enough to train on in a second."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,8 +30,8 @@ OPTIONS = TrainOptions(
 )  # fmt: skip
 
 
-def films(count: int, px: int = PX, *, seed: int = 0) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """Noise, uint8 (count, px, px), with a bright patch in the films labelled 1 (a third)."""
+def images(count: int, px: int = PX, *, seed: int = 0) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    """Noise, uint8 (count, px, px), with a bright patch in the images labelled 1 (a third)."""
     rng = np.random.default_rng([seed, count, px])
     labels = (np.arange(count) % 3 == 0).astype(np.int64)
     pixels = rng.integers(40, 160, (count, px, px))
@@ -40,10 +40,10 @@ def films(count: int, px: int = PX, *, seed: int = 0) -> tuple[Pixels, npt.NDArr
 
 
 class Judge:
-    """Rank statistic and log loss on films that are not trained on; keeps the logits it saw."""
+    """Rank statistic and log loss on images that are not trained on; keeps the logits it saw."""
 
     def __init__(self, px: int = PX) -> None:
-        self.pixels, self.labels = films(18, px, seed=1)
+        self.pixels, self.labels = images(18, px, seed=1)
         self.seen: list[npt.NDArray[np.float32]] = []
 
     def __call__(self, logits: Callable[[Pixels], Any]) -> dict[str, float]:

@@ -43,7 +43,7 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
             "test": {"normal": 1, "pneumonia": 1, "patients": 2},
         },
         "source": {"name": "phantom", "version": "1", "licence": "Apache-2.0", "citation": "none",
-                   "sha256": "", "pinned": True, "synthetic": True, "films": 9},
+                   "sha256": "", "pinned": True, "synthetic": True, "images": 9},
     }  # fmt: skip
     records = "id,role\na,train\n"
     manifest["records"] = sha256_bytes(records.encode())
@@ -54,9 +54,9 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "model/history.csv": "epoch,loss,val_auroc\n1,0.7,0.8\n2,0.5,0.9\n",
         "model/operating_point.json": {"format": 1, "slope": 1.0, "intercept": 0.0, "prior": 0.5,
                                        "thresholds": {"decision": 0.5}, "fitted_on": ["val"]},
-        "validation.json": {"val": {"films": 2, "auroc": figure(0.96)}},
+        "validation.json": {"val": {"images": 2, "auroc": figure(0.96)}},
         "report/metrics.json": {
-            "test": {"films": 2, "auroc": figure(auroc), "sensitivity": figure(0.9),
+            "test": {"images": 2, "auroc": figure(auroc), "sensitivity": figure(0.9),
                      "screening": {"sensitivity": figure(0.97)}, "counts": {"tp": 1}}
         },
         "report/model_card.md": "# Model card\n",

@@ -33,7 +33,7 @@ def main(version: str, dies_at: str, wait_for: str) -> None:
         return [("HEAD names it", model, model)]
 
     try:
-        # Overridden: where there is a champion, there is no film to compare it on.
+        # Overridden: where there is a champion, there is no image to compare it on.
         outcome = promote(client, store, NAME, version, gate(lineage=lineage), override="a test")
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""Both versions are asked for the same films, and for none that either learned from."""
+"""Both versions are asked for the same images, and for none that either learned from."""
 
 import dataclasses
 import json
@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from stages.engine.errors import InputError
-from stages.images.shards import Record, Shards, ShardWriter, open_shards
+from stages.images.prepared import record_of
+from stages.images.shards import Shards, ShardWriter, open_shards
 from stages.registry import contest
 from stages.registry.contest import Entrant, hold
-from stages.sources.index import Film, Source, open_raw, write_raw
+from stages.sources.index import ReceivedImage, Source, open_raw, write_raw
 from tests.registry import fake, tiny
 
 SOURCE = Source("phantom", "1", "none", "none", "", pinned=True, synthetic=True)
@@ -26,25 +27,27 @@ LIGHT, DARK = 200, 60
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """data/raw and data/shards of four natural films, val_matched with copies of the normals."""
-    films = [
-        Film(f"train/{who}.png", tiny.film(LIGHT if label else DARK), label, "", who, who, "train")
+    """data/raw and data/shards of four natural images, val_matched with copies of the normals."""
+    images = [
+        ReceivedImage(
+            f"train/{who}.png", tiny.image(LIGHT if label else DARK), label, "", who, who, "train"
+        )
         for who, label in (("n1", 0), ("n2", 0), ("s1", 1), ("s2", 1))
     ]
     raw, shards = tmp_path / "raw", tmp_path / "shards"
     raw.mkdir()
     shards.mkdir()
-    write_raw(raw, films, SOURCE)
+    write_raw(raw, images, SOURCE)
     stored, _ = open_raw(raw)
     with ShardWriter(shards, 32) as writer:
-        for film in stored:
-            record, grey = Record.of(film.row), LIGHT if film.row.label else DARK
+        for image in stored:
+            record, grey = record_of(image.row), LIGHT if image.row.label else DARK
             pixels = np.full((32, 32), grey, np.uint8)
             for role in ("train", "val", "val_tail"):
                 writer.add(role, record, pixels)
-            for copy in range(1 if film.row.label else 3):
+            for copy in range(1 if image.row.label else 3):
                 copied = dataclasses.replace(record, id=f"{record.id}#{copy}")
-                writer.add("val_matched", record if film.row.label else copied, pixels)
+                writer.add("val_matched", record if image.row.label else copied, pixels)
         writer.finish({"options": {}, "source": {}, "test": "cut by patient", "unreadable": 0})
     return tmp_path
 
@@ -59,12 +62,12 @@ def entrant(version: str, of: str, known: frozenset[str] = frozenset()) -> Entra
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """Who was asked on which road for how many films; all are called pneumonia."""
+    """Who was asked on which road for how many images; all are called pneumonia."""
     heard: list[tuple[str, str, int]] = []
 
     def road(name: str) -> Any:
-        def answer(_: Shards, films: Mapping[str, Any], who: Entrant, *__: Any) -> Any:
-            count = sum(map(len, films.values()))
+        def answer(_: Shards, images: Mapping[str, Any], who: Entrant, *__: Any) -> Any:
+            count = sum(map(len, images.values()))
             heard.append((who.version, name, count))
             return np.ones(count, bool)
 
@@ -86,7 +89,7 @@ def test_on_one_data_set_they_meet_on_the_shift_validations(data: Path, asked: l
     assert asked == [("2", "shards", 12), ("1", "shards", 12)]
     assert sorted(set(told.paired.role)) == ["val_matched", "val_tail"]
     assert told.paired.patient[:3].tolist() == ["n1"] * 3
-    assert told.films == "12 films of val_matched and val_tail, as they lie in the shards"
+    assert told.images == "12 images of val_matched and val_tail, as they lie in the shards"
 
 
 def test_a_champion_of_other_data_is_asked_for_bytes_less_its_patients(
@@ -97,17 +100,17 @@ def test_a_champion_of_other_data_is_asked_for_bytes_less_its_patients(
     assert asked == [("2", "shards", 4), ("1", "bytes", 4)]
     assert set(told.paired.patient) == {"n2", "s2"}
     assert sorted(set(told.paired.role)) == ["val", "val_tail"]
-    assert "less the patients that either was trained on" in told.films
+    assert "less the patients that either was trained on" in told.images
 
 
-def test_where_no_film_is_left_it_says_so(data: Path, asked: list[Any]) -> None:
+def test_where_no_image_is_left_it_says_so(data: Path, asked: list[Any]) -> None:
     champion = entrant("1", "elsewhere", frozenset({"n1", "n2", "s1", "s2"}))
-    with pytest.raises(InputError, match="films that versions 2 and 1 were not trained on"):
+    with pytest.raises(InputError, match="images that versions 2 and 1 were not trained on"):
         both(data, entrant("2", digest(data)), champion)
     assert asked == []
 
 
-def test_patients_are_those_of_the_training_films(data: Path, tmp_path: Path) -> None:
+def test_patients_are_those_of_the_training_images(data: Path, tmp_path: Path) -> None:
     assert contest.patients_of(data / "shards/records.csv") == {"n1", "n2", "s1", "s2"}
     (tmp_path / "records.csv").write_text("id,role,patient\na,train,p\nb,val,q\n")
     assert contest.patients_of(tmp_path / "records.csv") == {"p"}
@@ -156,6 +159,6 @@ def test_both_roads_answer_by_the_package(data: Path, tmp_path: Path) -> None:
 def test_a_package_that_fails_is_named(data: Path) -> None:
     champion = entrant("1", "elsewhere")
     here = open_shards(data / "shards")
-    films = {"val": np.arange(2)}
-    with pytest.raises(InputError, match="version 1: expected its decisions on 2 films"):
-        contest._by_bytes(here, films, champion, data / "raw")
+    images = {"val": np.arange(2)}
+    with pytest.raises(InputError, match="version 1: expected its decisions on 2 images"):
+        contest._by_bytes(here, images, champion, data / "raw")

@@ -75,7 +75,7 @@ def versions(client: Any, store: Store, tmp_path: Path) -> Any:
 
 @pytest.fixture
 def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many of 400 pneumonia films each later challenger misses that the champion finds."""
+    """How many of 400 pneumonia images each later challenger misses that the champion finds."""
     share = [0]
 
     def hold(*_: Any, **__: Any) -> contest.Contest:
@@ -85,7 +85,7 @@ def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         fewer[400 : 400 + share[0]] = False
         patient = np.arange(800).astype(str)
         roles = np.full(800, "val_matched")
-        return contest.Contest(Paired(roles, patient, label, fewer, called), "800 films")
+        return contest.Contest(Paired(roles, patient, label, fewer, called), "800 images")
 
     monkeypatch.setattr(contest, "hold", hold)
     return share
@@ -108,7 +108,7 @@ def test_the_first_champion_is_the_candidate(three: Any, store: Store) -> None:
     assert (outcome.version, outcome.before, outcome.moved) == ("3", None, True)
     assert history.aliases_of(three, NAME) == {"candidate": "3", "champion": "3"}
     assert tags(three, "3")["gate"] == "passed"
-    assert "| champion on the same films | no champion yet | pass |" in told(three, "3")
+    assert "| champion on the same images | no champion yet | pass |" in told(three, "3")
     assert outcome.reported["test auroc"] == "0.950 (0.930 to 0.970)"
     with pytest.raises(InputError, match="version 3 is the champion already"):
         promote(three, store, NAME, "3", gate())
@@ -147,13 +147,13 @@ def test_what_cannot_be_compared_is_refused_unless_overridden(
     three: Any, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hold(*_: Any, **__: Any) -> contest.Contest:
-        raise InputError("no film is left")
+        raise InputError("no image is left")
 
     monkeypatch.setattr(contest, "hold", hold)
     promote(three, store, NAME, "1", gate())
     outcome = promote(three, store, NAME, "2", gate())
-    assert (outcome.moved, failed(outcome)) == (False, ["champion on the same films"])
-    assert outcome.reported["not compared"] == "no film is left"
+    assert (outcome.moved, failed(outcome)) == (False, ["champion on the same images"])
+    assert outcome.reported["not compared"] == "no image is left"
     assert promote(three, store, NAME, "2", gate(), override="no choice").moved
 
 

@@ -45,7 +45,7 @@ def test_requirements_are_the_locks_pins_of_what_is_imported() -> None:
     pinned = packaging.requirements(fake.ROOT, fake.LOCK)
     names = {pin.split("==")[0] for pin in pinned}
     assert names >= {"keras", "mlflow", "numpy", "opencv-python-headless", "tensorflow-cpu"}
-    assert names >= {"imagecodecs", "pydicom"}  # imported only where a DICOM film comes
+    assert names >= {"imagecodecs", "pydicom"}  # imported only where a DICOM image comes
     assert "dvc" not in names
     assert all("\\" not in pin and "--hash" not in pin for pin in pinned)
 
@@ -74,20 +74,20 @@ def offline(*_):
 socket.socket.connect = socket.create_connection = offline
 import mlflow, pandas as pd
 model = mlflow.pyfunc.load_model("models:/pneumonia-phantom@candidate")
-films = [base64.b64decode(film) for film in json.load(sys.stdin)]
+images = [base64.b64decode(image) for image in json.load(sys.stdin)]
 try:
-    answer = model.predict(pd.DataFrame({"image": films}))
+    answer = model.predict(pd.DataFrame({"image": images}))
     print(answer.to_json(orient="records"))
 except mlflow.exceptions.MlflowException as error:
     print(json.dumps(error.message))
 """
 
 
-def alone(store: Store, folder: Path, films: list[bytes], python: str = sys.executable) -> Any:
+def alone(store: Store, folder: Path, images: list[bytes], python: str = sys.executable) -> Any:
     """What the registered candidate answers in a process without this repository or a network."""
     told = subprocess.run(
         [python, "-c", ALONE],
-        input=json.dumps([base64.b64encode(film).decode() for film in films]),
+        input=json.dumps([base64.b64encode(image).decode() for image in images]),
         capture_output=True, text=True, check=True, cwd=folder,
         env={**os.environ, "MLFLOW_TRACKING_URI": store.uri, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
@@ -98,15 +98,15 @@ def alone(store: Store, folder: Path, films: list[bytes], python: str = sys.exec
 def test_it_loads_by_alias_where_this_repository_is_not(
     registered: Store, files: Path, tmp_path: Path
 ) -> None:
-    as_dicom = dicom_file(decode(tiny.film(200)), transfer_syntax.JPEG[3])
-    answer = alone(registered, tmp_path, [tiny.film(125), tiny.film(200), as_dicom])
+    as_dicom = dicom_file(decode(tiny.image(200)), transfer_syntax.JPEG[3])
+    answer = alone(registered, tmp_path, [tiny.image(125), tiny.image(200), as_dicom])
     assert [row["decision"] for row in answer] == ["normal", "pneumonia", "pneumonia"]
     assert answer[1]["probability"] == answer[2]["probability"]
     assert 0 < answer[0]["probability"] < 0.5 < answer[1]["probability"] <= 1
     assert answer[0]["model_digest"] == fake.record(files).model
-    refused = alone(registered, tmp_path, [tiny.film(125), b"no film", b""])
-    assert refused.startswith("film 2 of 3: ")
-    assert "film 3 of 3: " in refused
+    refused = alone(registered, tmp_path, [tiny.image(125), b"no image", b""])
+    assert refused.startswith("image 2 of 3: ")
+    assert "image 3 of 3: " in refused
     assert len(refused) < 500
 
 
@@ -134,12 +134,12 @@ def test_its_own_requirements_are_all_it_needs(
     ).stdout.split()  # fmt: skip
     locked = fake.LOCK.read_text(encoding="utf-8").split()
     assert [pin for pin in held if pin not in locked] == []
-    answer = alone(registered, tmp_path, [tiny.film(200)], str(python))
+    answer = alone(registered, tmp_path, [tiny.image(200)], str(python))
     assert answer[0]["decision"] == "pneumonia"
 
 
 @pytest.mark.slow
-def test_mlflow_serves_it_and_refuses_bad_films_shortly(registered: Store, tmp_path: Path) -> None:
+def test_mlflow_serves_it_and_refuses_bad_images_shortly(registered: Store, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -153,8 +153,8 @@ def test_mlflow_serves_it_and_refuses_bad_films_shortly(registered: Store, tmp_p
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
 
-    def ask(film: bytes) -> tuple[int, str]:
-        frame = {"columns": ["image"], "data": [[base64.b64encode(film).decode()]]}
+    def ask(image: bytes) -> tuple[int, str]:
+        frame = {"columns": ["image"], "data": [[base64.b64encode(image).decode()]]}
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/invocations",
             json.dumps({"dataframe_split": frame}).encode(),
@@ -174,13 +174,13 @@ def test_mlflow_serves_it_and_refuses_bad_films_shortly(registered: Store, tmp_p
                     break
             except OSError:
                 time.sleep(1)
-        status, answer = ask(tiny.film(200))
+        status, answer = ask(tiny.image(200))
         assert status == 200
         assert json.loads(answer)["predictions"][0]["decision"] == "pneumonia"
-        secret = b"a patient's film that is no picture"
+        secret = b"a patient's image that is no picture"
         status, answer = ask(secret)
         assert status == 400
-        assert "film 1 of 1: " in json.loads(answer)["message"]
+        assert "image 1 of 1: " in json.loads(answer)["message"]
         assert "patient" not in answer
         assert "Traceback" not in answer
         assert len(answer) < 500

@@ -14,14 +14,14 @@ from tests.registry import fake
 
 def test_of_the_figures_a_few_become_metrics() -> None:
     auroc = {"value": 0.9, "low": 0.8, "high": 1}
-    tree = {"test": {"auroc": auroc, "films": 3, "kind": {"viral": {"sensitivity": auroc}}}}
+    tree = {"test": {"auroc": auroc, "images": 3, "kind": {"viral": {"sensitivity": auroc}}}}
     assert compared(tree) == {"test/auroc": 0.9}
 
 
 def test_a_figure_is_found_with_its_interval_or_not_at_all() -> None:
-    tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "films": 3}}
+    tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "images": 3}}
     assert lookup(tree, "test/auroc") == {"value": 0.9, "low": 0.8, "high": 1.0}
-    assert [lookup(tree, key) for key in ("val/auroc", "test/films", "test", "test/films/n")] == [
+    assert [lookup(tree, key) for key in ("val/auroc", "test/images", "test", "test/images/n")] == [
         None, None, None, None,
     ]  # fmt: skip
 

@@ -5,7 +5,7 @@ import pytest
 from stages.registry.rule import Verdict, ceiling, floors, not_worse, same
 
 FIGURES: dict[str, Any] = {
-    "films": 100,
+    "images": 100,
     "auroc": {"value": 0.97, "low": 0.95, "high": 0.98},
     "sensitivity": {"value": 0.93, "low": 0.90, "high": 0.95},
 }
@@ -20,7 +20,7 @@ FIGURES: dict[str, Any] = {
         ({"auroc": 0.9, "sensitivity": 0.9}, True),
         ({"auroc": 0.9, "sensitivity": 0.91}, False),
         ({"ppv": 0.0}, False),  # a figure that nobody has shown
-        ({"films": 10}, False),  # a number without an interval
+        ({"images": 10}, False),  # a number without an interval
         ({}, False),  # no rule: nothing was judged
     ],
 )
@@ -62,7 +62,7 @@ MARGINS = {"sensitivity": 0.03, "specificity on val": 0.05}
         (-0.031, 0.1, False),  # no specificity pays for sensitivity
         (0.1, -0.051, False),
         (-0.03, 0.0, False),  # a margin that is just used up
-        (None, 0.0, False),  # undefined on these films
+        (None, 0.0, False),  # undefined on these images
     ],
 )
 def test_a_challenger_may_not_be_worse_than_the_margin(
@@ -76,7 +76,7 @@ def test_a_challenger_may_not_be_worse_than_the_margin(
     assert Verdict(not_worse(found, MARGINS)).passed is passed
 
 
-def test_a_comparison_without_films_fails() -> None:
+def test_a_comparison_without_images_fails() -> None:
     assert str(Verdict(not_worse({}, MARGINS))).splitlines() == [
         "FAIL  sensitivity less champion's, lower bound above -0.03: no such figure",
         "FAIL  specificity on val less champion's, lower bound above -0.05: no such figure",

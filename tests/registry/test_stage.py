@@ -31,7 +31,7 @@ def workplace(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_registers_once_and_then_confirms(workplace: Path, capsys: Any) -> None:
     register.main()
     first, said = (workplace / "data/release.json").read_bytes(), capsys.readouterr().out
-    assert "pneumonia-phantom version 1 (synthetic films) is now registered" in said
+    assert "pneumonia-phantom version 1 (synthetic images) is now registered" in said
     register.main()
     assert (workplace / "data/release.json").read_bytes() == first
     assert "is already registered" in capsys.readouterr().out

@@ -23,15 +23,15 @@ def versions(client: Any) -> list[Any]:
 
 def test_the_same_model_is_one_version(client: Any, store: Store, files: Path) -> None:
     said = [offer.offer(fake.offered(files), store) for _ in range(2)]
-    assert said[0].endswith("version 1 (synthetic films) is now registered, the candidate")
-    assert said[1].endswith("version 1 (synthetic films) is already registered, the candidate")
+    assert said[0].endswith("version 1 (synthetic images) is now registered, the candidate")
+    assert said[1].endswith("version 1 (synthetic images) is already registered, the candidate")
     # Another run that ends in the same model files: one version, two runs.
     offer.offer(fake.offered(files, train={"threads": 1}), store)
     [version] = versions(client)
     assert version.tags["model_digest"] == fake.record(files).model
     assert version.tags["test_auroc"] == "0.950 (0.930 to 0.970)"
     assert version.description.splitlines()[0] == (
-        "Test AUROC 0.950 (0.930 to 0.970). Synthetic films: says nothing about patients."
+        "Test AUROC 0.950 (0.930 to 0.970). Synthetic images: says nothing about patients."
     )
     assert version.tags["git_commit"] == "c0ffee"
     assert client.get_model_version_by_alias(NAME, "candidate").version == version.version

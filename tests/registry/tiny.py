@@ -1,4 +1,4 @@
-"""A network of a few numbers, saved as training saves its own; and a film to ask about."""
+"""A network of a few numbers, saved as training saves its own; and an image to ask about."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from stages.network import canonical
 
 
 def make(path: Path) -> None:
-    """Save a network whose logit is the film's mean grey, 0 to 255, less 128.
+    """Save a network whose logit is the image's mean grey, 0 to 255, less 128.
 
     In a process of its own: Keras warns where NumPy is new, and tests take warnings for errors.
     """
@@ -23,15 +23,15 @@ def make(path: Path) -> None:
 def _save(path: Path, image_px: int = 32) -> None:
     import keras
 
-    films = keras.Input((image_px, image_px, 1))
-    mean = keras.layers.GlobalAveragePooling2D()(films)
+    images = keras.Input((image_px, image_px, 1))
+    mean = keras.layers.GlobalAveragePooling2D()(images)
     logit = keras.layers.Dense(1, kernel_initializer="ones")
-    model = keras.Model(films, logit(mean))
+    model = keras.Model(images, logit(mean))
     logit.bias.assign([-128.0])
     canonical.save(model, path)
 
 
-def film(grey: int) -> bytes:
+def image(grey: int) -> bytes:
     """A PNG of 64 x 48 pixels whose mean grey is near `grey`."""
     noise = np.random.default_rng(grey).integers(-5, 6, (48, 64))
     done, png = cv2.imencode(".png", (grey + noise).clip(0, 255).astype(np.uint8))

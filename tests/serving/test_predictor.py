@@ -1,4 +1,4 @@
-"""Answers for films, by a model file and by the champion."""
+"""Answers for images, by a model file and by the champion."""
 
 import json
 import os
@@ -12,25 +12,25 @@ from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
 from stages.serving.predictor import Predictor
 from tests.dicoms import dicom_file
-from tests.films import encoded, picture
 from tests.registry import fake
+from tests.sample_images import encoded, picture
 
 GOOD = encoded(picture("good"))
 
 
-def ask(film: bytes) -> tuple[float, str]:
-    if film == b"bad":
-        raise InputError("film 1 of 1: no picture")
+def ask(image: bytes) -> tuple[float, str]:
+    if image == b"bad":
+        raise InputError("image 1 of 1: no picture")
     return 0.7, "pneumonia"
 
 
-def test_a_bad_film_gets_its_reason_and_stops_no_other(tmp_path: Path) -> None:
+def test_a_bad_image_gets_its_reason_and_stops_no_other(tmp_path: Path) -> None:
     there = tmp_path / "a.jpeg"
     there.write_bytes(GOOD)
     missing = tmp_path / "b.jpeg"
     predictor = Predictor(ask, origin="a test", model="m", synthetic=True)
     answers = predictor.predict([there, b"bad", missing, GOOD])
-    assert [answer.name for answer in answers] == [str(there), "film 2", str(missing), "film 4"]
+    assert [answer.name for answer in answers] == [str(there), "image 2", str(missing), "image 4"]
     assert [answer.probability for answer in answers] == [0.7, None, None, 0.7]
     assert [answer.reason for answer in answers] == [
         None, "no picture", "No such file or directory", None,
@@ -38,7 +38,7 @@ def test_a_bad_film_gets_its_reason_and_stops_no_other(tmp_path: Path) -> None:
     assert {answer.model for answer in answers} == {"m"}
 
 
-def test_a_doubtful_film_is_answered_with_its_cautions() -> None:
+def test_a_doubtful_image_is_answered_with_its_cautions() -> None:
     predictor = Predictor(ask, origin="a test", model="m", synthetic=True)
     lateral, frontal = predictor.predict([dicom_file(picture("l"), ViewPosition="LL"), GOOD])
     assert lateral.decision == frontal.decision == "pneumonia"
@@ -76,8 +76,8 @@ roads = [
     ),
     Predictor.from_champion(root, "pneumonia"),
 ]
-films = [tiny.film(120), tiny.film(200), b"no film"]
-answers = [[dataclasses.asdict(a) for a in road.predict(films)] for road in roads]
+images = [tiny.image(120), tiny.image(200), b"no image"]
+answers = [[dataclasses.asdict(a) for a in road.predict(images)] for road in roads]
 print(json.dumps([*answers, roads[1].origin, roads[1].synthetic]))
 """
 

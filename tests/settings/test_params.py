@@ -24,7 +24,7 @@ TREE: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 OUT_OF_RANGE: dict[str, list[Any]] = {
     "fetch.source": ["kaggle", "archive"],  # an archive wants a path
     "fetch.labels": [""],
-    "fetch.url": ["films.zip", "file:///etc/hostname", "ftp://host/films.zip", "https:///x"],
+    "fetch.url": ["images.zip", "file:///etc/hostname", "ftp://host/images.zip", "https:///x"],
     "fetch.sha256": ["abc", "G" * 64],
     "fetch.hash_names": [True],  # phantoms are nobody
     "fetch.phantom.seed": [-1, 2**32],
@@ -36,7 +36,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "preprocess.aspect": ["pad"],
     "preprocess.val_fraction": [0.0, 0.6, float("nan")],
     "preprocess.test_fraction": [0.0, 0.6],
-    "preprocess.max_unreadable_films": [-1],
+    "preprocess.max_unreadable_images": [-1],
     "preprocess.max_unreadable_share": [-0.1, 1.1],
     "preprocess.matched_donors": [-1, 101],
     "preprocess.tail_fraction": [-0.1, 0.6],
@@ -74,7 +74,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "evaluate.draws": [99, 10**6],
     "evaluate.confidence": [0.4, 1.0],
     "evaluate.ece_bins": [1, 101],
-    "evaluate.saliency_films": [0, 17],
+    "evaluate.saliency_images": [0, 17],
     "register.name": ["", "Upper", "a/b", "a b"],
     "register.floors.auroc": [-0.1, 1.1],
     "register.floors.sensitivity": [-0.1, 1.1],
@@ -118,9 +118,14 @@ def wrong_types(hint: Any) -> list[Any]:
     """Values that are of none of the types a field takes."""
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     tries: list[tuple[Any, tuple[Any, ...]]] = [
-        (None, (types.NoneType,)), ("many", (str,)), (True, (bool,)), (7, (int, float)),
-        (7.5, (float,)), ([1], ()), ({"a": 1}, ()),
-    ]  # fmt: skip
+        (None, (types.NoneType,)),
+        ("many", (str,)),
+        (True, (bool,)),
+        (7, (int, float)),
+        (7.5, (float,)),
+        ([1], ()),
+        ({"a": 1}, ()),
+    ]
     lists = any(typing.get_origin(kind) is tuple for kind in allowed)
     if lists:
         tries = [one for one in tries if one[0] != [1]] + [(["many"], ()), ([None], ())]
@@ -224,7 +229,7 @@ def test_a_value_out_of_range_is_named(key: str, value: Any, tmp_path: Path) -> 
     assert ", received " in said
 
 
-@pytest.mark.parametrize("url", ["https://me:s3cr3t@host/films.zip", "https://host/f?sig=s3cr3t"])
+@pytest.mark.parametrize("url", ["https://me:s3cr3t@host/images.zip", "https://host/f?sig=s3cr3t"])
 def test_a_secret_in_an_address_is_refused_and_not_shown(url: str, tmp_path: Path) -> None:
     said = refused(changed("fetch.url", url), tmp_path)
     assert said.startswith("params.yaml: fetch.url: expected an address without")
@@ -290,10 +295,22 @@ def test_every_stage_checks_the_whole_file_before_any_work(stage: str, spoiled: 
 
 
 @pytest.mark.parametrize(
-    "words", [["predict", "film.png"], ["pin", "films.zip"], ["promote"], ["rollback"], ["history"],
-              ["runs"], ["models"], ["sync"], ["ui"], ["results"], ["export", "model.h5"]],
+    "words",
+    [
+        ["predict", "image.png"],
+        ["pin", "images.zip"],
+        ["promote"],
+        ["rollback"],
+        ["history"],
+        ["runs"],
+        ["models"],
+        ["sync"],
+        ["ui"],
+        ["results"],
+        ["export", "model.h5"],
+    ],
     ids=lambda words: str(words[0]),
-)  # fmt: skip
+)
 def test_every_command_checks_it_too(
     words: list[str], spoiled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,8 +153,8 @@ def test_another_zip_under_the_same_door(tmp_path: Path) -> None:
     target = tmp_path / "cache/pneumonia-pipeline" / f"{sha256}.zip"
     target.parent.mkdir(parents=True)
     data.rename(target)
-    films, source = kermany.receive("http://127.0.0.1/mine.zip", sha256, scratch=tmp_path)
-    assert len(list(films)) == len(SOUND)
+    images, source = kermany.receive("http://127.0.0.1/mine.zip", sha256, scratch=tmp_path)
+    assert len(list(images)) == len(SOUND)
     assert (source.name, source.version, source.pinned) == ("mine.zip", "", True)
     assert source.sha256 == sha256
 

@@ -4,18 +4,17 @@ from pathlib import Path
 import pytest
 
 from stages.engine.errors import InputError
-from stages.engine.files import sha256_bytes
+from stages.engine.files import replacing_folder, sha256_bytes
 from stages.sources.index import open_raw, read_index, write_raw
-from stages.sources.stored_zip import replacing_folder
-from tests.films import SOURCE, encoded, films, paths, picture, raw
+from tests.sample_images import SOURCE, encoded, images, paths, picture, raw
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     names = paths(3)
     broken = {names[0]: b"no image"}
     stored, source = open_raw(raw(tmp_path, names, broken))
-    assert [film.row.path for film in stored] == names
-    assert source["films"] == len(names)
+    assert [image.row.path for image in stored] == names
+    assert source["images"] == len(names)
     assert source["synthetic"] is True
     assert stored[0].read() == b"no image"
     assert (stored[0].row.width, stored[0].row.mode, stored[0].row.icc) == (None, "", None)
@@ -25,55 +24,55 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert whole.row.sha256 == sha256_bytes(data)
     assert (whole.row.width, whole.row.height, whole.row.mode) == (64, 48, "L")
     assert whole.row.jpeg_table_mean == 29.031  # the JPEG standard's example table at quality 75
-    assert [film.row for film in stored] == read_index(tmp_path)
+    assert [image.row for image in stored] == read_index(tmp_path)
 
 
-def test_same_films_same_bytes(tmp_path: Path) -> None:
+def test_same_images_same_bytes(tmp_path: Path) -> None:
     one, two = raw(tmp_path / "1", paths(3)), raw(tmp_path / "2", paths(3))
-    for name in ("films.zip", "index.csv", "source.json"):
+    for name in ("images.zip", "index.csv", "source.json"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
-    with zipfile.ZipFile(one / "films.zip") as archive:
+    with zipfile.ZipFile(one / "images.zip") as archive:
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
 def test_the_index_is_sorted_and_a_path_comes_once(tmp_path: Path) -> None:
     names = paths(2)
-    write_raw(tmp_path, films(names[::-1]), SOURCE)
-    assert [film.row.path for film in open_raw(tmp_path)[0]] == names
-    with pytest.raises(ValueError, match="two films of one path"):
-        write_raw(tmp_path, films([names[0], names[0]]), SOURCE)
+    write_raw(tmp_path, images(names[::-1]), SOURCE)
+    assert [image.row.path for image in open_raw(tmp_path)[0]] == names
+    with pytest.raises(ValueError, match="two images of one path"):
+        write_raw(tmp_path, images([names[0], names[0]]), SOURCE)
 
 
 def test_unfinished_or_changed_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is unfinished"):
         open_raw(tmp_path)
     folder = raw(tmp_path / "raw", paths(3))
-    archive = folder / "films.zip"
+    archive = folder / "images.zip"
     data = bytearray(archive.read_bytes())
     data[200] ^= 255
     archive.write_bytes(bytes(data))
     stored, _ = open_raw(folder)
-    with pytest.raises(InputError, match=r"is not the film that index\.csv lists"):
+    with pytest.raises(InputError, match=r"is not the image that index\.csv lists"):
         stored[0].read()
     raw(tmp_path / "other", paths(2))
-    (tmp_path / "other" / "films.zip").replace(archive)
-    with pytest.raises(InputError, match="expected the 12 films"):
+    (tmp_path / "other" / "images.zip").replace(archive)
+    with pytest.raises(InputError, match="expected the 12 images"):
         open_raw(folder)
 
 
 def failing_write(folder: Path) -> None:
     with replacing_folder(folder) as partial:
         assert list(partial.iterdir()) == []
-        (partial / "film").write_text("second")
+        (partial / "image").write_text("second")
         raise RuntimeError("stop")
 
 
 def test_a_failed_write_leaves_the_earlier_folder(tmp_path: Path) -> None:
     with replacing_folder(tmp_path / "raw") as partial:
-        (partial / "film").write_text("first")
+        (partial / "image").write_text("first")
     with pytest.raises(RuntimeError, match="stop"):
         failing_write(tmp_path / "raw")
-    assert (tmp_path / "raw" / "film").read_text() == "first"
+    assert (tmp_path / "raw" / "image").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
@@ -81,8 +80,8 @@ def test_leftovers_of_a_kill_are_cleaned_and_the_last_whole_folder_kept(tmp_path
     (tmp_path / ".raw.partial").mkdir()
     (tmp_path / ".raw.partial" / "half").touch()
     (tmp_path / ".raw.previous").mkdir()
-    (tmp_path / ".raw.previous" / "film").write_text("whole")
+    (tmp_path / ".raw.previous" / "image").write_text("whole")
     with pytest.raises(RuntimeError, match="stop"):
         failing_write(tmp_path / "raw")
-    assert (tmp_path / "raw" / "film").read_text() == "whole"
+    assert (tmp_path / "raw" / "image").read_text() == "whole"
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]

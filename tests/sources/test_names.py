@@ -1,25 +1,25 @@
 import pytest
 
 from stages.engine.errors import InputError
-from stages.sources.names import FilmName, parse
+from stages.sources.names import ImageName, parse
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
         ("train/PNEUMONIA/person7_bacteria_24.jpeg",
-         FilmName(1, "bacterial", "person7_bacteria", "person7", "train")),
+         ImageName(1, "bacterial", "person7_bacteria", "person7", "train")),
         ("test/PNEUMONIA/person7_virus_24_2.jpeg",
-         FilmName(1, "viral", "person7_virus", "person7", "test")),
+         ImageName(1, "viral", "person7_virus", "person7", "test")),
         ("train/NORMAL/IM-0115-0001.jpeg",
-         FilmName(0, "normal", "IM-0115", "IM-0115", "train")),
+         ImageName(0, "normal", "IM-0115", "IM-0115", "train")),
         ("val/NORMAL/NORMAL2-IM-1427-0001-0002.jpeg",
-         FilmName(0, "normal", "NORMAL2-IM-1427", "NORMAL2-IM-1427", "train")),
+         ImageName(0, "normal", "NORMAL2-IM-1427", "NORMAL2-IM-1427", "train")),
         ("train/PNEUMONIA/VIRUS-3000-0002.jpeg",
-         FilmName(1, "viral", "VIRUS-3000", "patient-3000", "train")),
+         ImageName(1, "viral", "VIRUS-3000", "patient-3000", "train")),
     ],
 )  # fmt: skip
-def test_names_of_the_grammar(path: str, expected: FilmName) -> None:
+def test_names_of_the_grammar(path: str, expected: ImageName) -> None:
     assert parse(path) == expected
 
 
@@ -30,8 +30,8 @@ def test_names_of_the_grammar(path: str, expected: FilmName) -> None:
         ("train/NORMAL/IM-0115-0001.jpeg.exe", "the patient can't be told"),
         ("train/PNEUMONIA/person7_fungus_1.jpeg", "the patient can't be told"),
         ("train/PNEUMONIA/person7_bacteria_１.jpegx", "the patient can't be told"),
-        ("train/PNEUMONIA/IM-0115-0001.jpeg", "a film of its folder's class"),
-        ("train/NORMAL/person7_virus_1.jpeg", "a film of its folder's class"),
+        ("train/PNEUMONIA/IM-0115-0001.jpeg", "an image of its folder's class"),
+        ("train/NORMAL/person7_virus_1.jpeg", "an image of its folder's class"),
         ("holdout/NORMAL/IM-0115-0001.jpeg", "received another folder"),
         ("train/normal/IM-0115-0001.jpeg", "received another folder"),
     ],

@@ -25,11 +25,11 @@ def test_bad_values_are_refused(changes: dict[str, str], message: str) -> None:
 
 def test_good_values() -> None:
     options(source="phantom")
-    options(source="archive", path="../films.zip", sha256="0" * 64)
-    options(source="archive", path="../films.zip", hash_names=True)
+    options(source="archive", path="../images.zip", sha256="0" * 64)
+    options(source="archive", path="../images.zip", hash_names=True)
     options(source="kermany")
     options(source="kermany", sha256=MENDELEY_V2)
-    options(source="kermany", url="http://localhost:80/films.zip", sha256="0" * 64)
+    options(source="kermany", url="http://localhost:80/images.zip", sha256="0" * 64)
 
 
 def options(**changes: Any) -> FetchOptions:

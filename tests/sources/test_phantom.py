@@ -18,7 +18,7 @@ from stages.engine.files import sha256_bytes
 from stages.sources import names
 from stages.sources.index import read_index, write_raw
 from stages.sources.phantom.cohort import View
-from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, PhantomFilm, films, keep_truth
+from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, PhantomImage, images, keep_truth
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
 
@@ -29,13 +29,13 @@ GOLDEN = "e6e5bd9b5c29f5ceb3580718517a8b1417a8ecdde93edd4072c2032ce621fea3"
 
 
 @pytest.fixture(scope="module")
-def tiny() -> list[PhantomFilm]:
-    return list(films(TINY, workers=1))
+def tiny() -> list[PhantomImage]:
+    return list(images(TINY, workers=1))
 
 
-def test_bytes_do_not_depend_on_machine_or_workers(tiny: list[PhantomFilm]) -> None:
-    assert tiny == list(films(TINY, workers=4))
-    everything = b"".join(film.data + (film.mask or b"") for film in tiny)
+def test_bytes_do_not_depend_on_machine_or_workers(tiny: list[PhantomImage]) -> None:
+    assert tiny == list(images(TINY, workers=4))
+    everything = b"".join(image.data + (image.mask or b"") for image in tiny)
     assert sha256_bytes(everything) == GOLDEN
 
 
@@ -44,10 +44,10 @@ def test_bytes_do_not_depend_on_the_instruction_set() -> None:
     # NumPy without the vector units it would choose here, libjpeg-turbo without any.
     program = (
         "from stages.engine.files import sha256_bytes as digest\n"
-        "from stages.sources.phantom.generate import films\n"
+        "from stages.sources.phantom.generate import images\n"
         "from stages.sources.phantom.options import PhantomOptions\n"
-        f"made = films({TINY!r}, workers=1)\n"
-        "print(digest(b''.join(film.data + (film.mask or b'') for film in made)))"
+        f"made = images({TINY!r}, workers=1)\n"
+        "print(digest(b''.join(image.data + (image.mask or b'') for image in made)))"
     )
     plain = {"NPY_DISABLE_CPU_FEATURES": _vector_units(), "JSIMD_FORCENONE": "1"}
     done = subprocess.run(
@@ -66,14 +66,14 @@ def _vector_units() -> str:
     return " ".join(found)
 
 
-def test_films_come_in_order_and_agree_with_their_names(tiny: list[PhantomFilm]) -> None:
-    assert [film.path for film in tiny] == sorted({film.path for film in tiny})
-    for film in tiny:
-        said = names.parse(film.path)
-        assert dataclasses.asdict(said).items() <= dataclasses.asdict(film).items()
-        assert film.truth.kind == film.kind
-        assert (film.truth.grade > 0) == (film.mask is not None) == (film.label == 1)
-    assert {(film.source_split, film.label) for film in tiny} == {
+def test_images_come_in_order_and_agree_with_their_names(tiny: list[PhantomImage]) -> None:
+    assert [image.path for image in tiny] == sorted({image.path for image in tiny})
+    for image in tiny:
+        said = names.parse(image.path)
+        assert dataclasses.asdict(said).items() <= dataclasses.asdict(image).items()
+        assert image.truth.kind == image.kind
+        assert (image.truth.grade > 0) == (image.mask is not None) == (image.label == 1)
+    assert {(image.source_split, image.label) for image in tiny} == {
         ("train", 0),
         ("train", 1),
         ("test", 0),
@@ -81,40 +81,40 @@ def test_films_come_in_order_and_agree_with_their_names(tiny: list[PhantomFilm])
     }
 
 
-def test_a_film_is_encoded_as_its_site_encodes(tiny: list[PhantomFilm]) -> None:
-    for film in tiny:
-        with Image.open(io.BytesIO(film.data)) as image:
-            assert image.format == "JPEG"
-            tables = image.quantization  # type: ignore[attr-defined]
-            icc = "icc_profile" in image.info
-            shape = (image.height, image.width)
-        site = film.truth.site
+def test_an_image_is_encoded_as_its_site_encodes(tiny: list[PhantomImage]) -> None:
+    for image in tiny:
+        with Image.open(io.BytesIO(image.data)) as opened:
+            assert opened.format == "JPEG"
+            tables = opened.quantization  # type: ignore[attr-defined]
+            icc = "icc_profile" in opened.info
+            shape = (opened.height, opened.width)
+        site = image.truth.site
         assert icc == (site == "A")
         assert tables[0][0] == (1 if site == "A" else 8)
-        if film.mask is not None:
-            with Image.open(io.BytesIO(film.mask)) as mask:
+        if image.mask is not None:
+            with Image.open(io.BytesIO(image.mask)) as mask:
                 assert mask.mode == "1"
                 assert (mask.height, mask.width) == shape
                 covered = 100 * np.asarray(mask).mean()
-            assert covered == pytest.approx(film.truth.lesion_percent, abs=0.01)
+            assert covered == pytest.approx(image.truth.lesion_percent, abs=0.01)
 
 
-def test_a_colour_library_reads_the_profile(tiny: list[PhantomFilm]) -> None:
-    film = next(film for film in tiny if film.truth.site == "A")
-    with Image.open(io.BytesIO(film.data)) as image:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+def test_a_colour_library_reads_the_profile(tiny: list[PhantomImage]) -> None:
+    image = next(image for image in tiny if image.truth.site == "A")
+    with Image.open(io.BytesIO(image.data)) as opened:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(opened.info["icc_profile"]))
     assert "grey" in ImageCms.getProfileDescription(profile)
 
 
 @pytest.mark.parametrize("kind", ["bacterial", "viral"])
 def test_one_child_at_two_sites_has_one_lesion(kind: str) -> None:
-    view = View(seed=3, patient=5, film=1, kind=kind, grade=3)
+    view = View(seed=3, patient=5, image=1, kind=kind, grade=3)
     near, far = render(view, "A"), render(view, "B")
     assert near.pixels.dtype == far.mask.dtype == np.uint8
     assert near.pixels.shape == near.mask.shape
     assert set(np.unique(near.mask)) == {0, 255}
     # Aligned by the mask's own box, the two masks are one shape.
-    boxes = [_in_its_box(film.mask) for film in (near, far)]
+    boxes = [_in_its_box(image.mask) for image in (near, far)]
     overlap = (boxes[0] & boxes[1]).sum() / (boxes[0] | boxes[1]).sum()
     assert overlap > 0.9
     assert np.array_equal(render(view, "A").pixels, near.pixels)
@@ -129,7 +129,7 @@ def _in_its_box(
 
 
 def test_only_the_lesion_tells_a_sick_child_from_a_well_one() -> None:
-    well = View(seed=3, patient=5, film=0, kind="normal", grade=0)
+    well = View(seed=3, patient=5, image=0, kind="normal", grade=0)
     ill = dataclasses.replace(well, kind="bacterial", grade=3)
     before, after = render(well, "B"), render(ill, "B")
     assert not before.mask.any()
@@ -151,7 +151,7 @@ def test_grades_are_told_apart_by_density() -> None:
     assert 0 < subtle < moderate < plain
 
 
-def test_the_truth_is_kept_beside_the_films(tiny: list[PhantomFilm], tmp_path: Path) -> None:
+def test_the_truth_is_kept_beside_the_images(tiny: list[PhantomImage], tmp_path: Path) -> None:
     count = write_raw(tmp_path, keep_truth(tmp_path, tiny), SOURCE)
     rows = read_index(tmp_path)
     assert len(rows) == count

@@ -16,22 +16,22 @@ def _plan(confound: float, seed: int = 1) -> list[Planned]:
     return plan(PhantomOptions(seed, patients_train=490, patients_test=240, confound=confound))
 
 
-def _share(films: list[Planned], split: str, label: int, site: str) -> float:
-    """Share of the patients of a class in a split that a site films."""
+def _share(images: list[Planned], split: str, label: int, site: str) -> float:
+    """Share of the patients of a class in a split that a site images."""
     sites = {
-        film.view.patient: film.site
-        for film in films
-        if film.path.startswith(split) and (film.view.grade > 0) == bool(label)
+        image.view.patient: image.site
+        for image in images
+        if image.path.startswith(split) and (image.view.grade > 0) == bool(label)
     }
     return Counter(sites.values())[site] / len(sites)
 
 
 @pytest.mark.parametrize("confound", [0.0, 0.5, 0.9, 1.0])
 def test_site_and_class_are_tied_to_the_degree_asked(confound: float) -> None:
-    films = _plan(confound)
-    tie = _share(films, "train", 1, "B") - _share(films, "train", 0, "B")
+    images = _plan(confound)
+    tie = _share(images, "train", 1, "B") - _share(images, "train", 0, "B")
     assert tie == pytest.approx(confound, abs=0.01)
-    tie = _share(films, "train", 0, "A") - _share(films, "train", 1, "A")
+    tie = _share(images, "train", 0, "A") - _share(images, "train", 1, "A")
     assert tie == pytest.approx(confound, abs=0.01)
     for label in (0, 1):
         assert sum(site_shares("train", label, confound).values()) == pytest.approx(1)
@@ -40,51 +40,51 @@ def test_site_and_class_are_tied_to_the_degree_asked(confound: float) -> None:
 def test_the_test_split_does_not_move_with_the_tie() -> None:
     tied, free = ({f for f in _plan(c) if f.path.startswith("test")} for c in (0.9, 0.0))
     assert tied == free
-    films = list(tied)
-    assert _share(films, "test", 1, "B") == 1
-    assert _share(films, "test", 0, "B") == pytest.approx(0.5, abs=0.01)
-    assert _share(films, "test", 0, "C") == pytest.approx(0.5, abs=0.01)
+    images = list(tied)
+    assert _share(images, "test", 1, "B") == 1
+    assert _share(images, "test", 0, "B") == pytest.approx(0.5, abs=0.01)
+    assert _share(images, "test", 0, "C") == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_cohort_has_the_size_and_the_mix_that_are_stated() -> None:
-    films = _plan(0.9)
-    assert 1400 < len(films) < 1700
-    per_patient = Counter(film.view.patient for film in films)
+    images = _plan(0.9)
+    assert 1400 < len(images) < 1700
+    per_patient = Counter(image.view.patient for image in images)
     assert len(per_patient) == 730
     assert set(per_patient.values()) == set(range(1, 7))
-    grades = Counter(film.view.grade for film in films if film.view.grade)
+    grades = Counter(image.view.grade for image in images if image.view.grade)
     assert set(grades) == {1, 2, 3}
 
 
 def test_a_patient_has_one_name_one_split_and_one_site() -> None:
     seen = defaultdict(set)
-    for film in _plan(0.5):
-        said = names.parse(film.path)
-        seen[film.view.patient].add((said.patient, said.source_split, said.kind, film.site))
+    for image in _plan(0.5):
+        said = names.parse(image.path)
+        seen[image.view.patient].add((said.patient, said.source_split, said.kind, image.site))
     assert all(len(says) == 1 for says in seen.values())
     assert len({next(iter(says))[0] for says in seen.values()}) == len(seen)
 
 
-def _number(film: Planned) -> int:
-    group = names.parse(film.path).split_group
+def _number(image: Planned) -> int:
+    group = names.parse(image.path).split_group
     return int(re.sub(r"^NORMAL2-IM-|^IM-|^person", "", group))
 
 
 def test_file_numbers_and_series_carry_neither_site_nor_split() -> None:
     scores = defaultdict(list)
     for seed in range(6):
-        films = _plan(0.5, seed)
+        images = _plan(0.5, seed)
         for kind in ("normal", "bacterial", "viral"):
-            of_kind = [film for film in films if film.view.kind == kind]
+            of_kind = [image for image in images if image.view.kind == kind]
             number = [
                 int("".join(filter(str.isdigit, names.parse(f.path).split_group)) or 0)
                 for f in of_kind
             ]
-            at_b = [film.site == "B" for film in of_kind]
-            in_test = [film.path.startswith("test") for film in of_kind]
+            at_b = [image.site == "B" for image in of_kind]
+            in_test = [image.path.startswith("test") for image in of_kind]
             scores["site by number"].append(roc_auc_score(at_b, number))
             if kind == "normal":
-                second = ["NORMAL2" in film.path for film in of_kind]
+                second = ["NORMAL2" in image.path for image in of_kind]
                 scores["site by series"].append(roc_auc_score(at_b, second))
             scores["split by number"].append(roc_auc_score(in_test, number))
     for what, values in scores.items():

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from stages.engine.files import sha256_file
-from tests.films import zipped
+from tests.sample_images import zipped
 from tests.sources.archives.broken import SOUND
 from tests.workspace import Workspace, copy_tree
 
 FEW = {"fetch.phantom.patients_train": 6, "fetch.phantom.patients_test": 4}
 PHANTOM = {"fetch.source": "phantom", "fetch.path": None}
-ARCHIVE = {"fetch.source": "archive", "fetch.path": "films.zip"}
+ARCHIVE = {"fetch.source": "archive", "fetch.path": "images.zip"}
 
 
 def raw(workspace: Workspace) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
     assert "truth.csv" in phantoms
 
     workspace.params(ARCHIVE)
-    zipped(workspace.folder / "films.zip", {**SOUND, "../film.jpeg": b""})
+    zipped(workspace.folder / "images.zip", {**SOUND, "../image.jpeg": b""})
     assert fetched(workspace, expect=255)
     assert raw(workspace) == phantoms
     assert [path.name for path in (workspace.folder / "data").glob(".raw*")] == []
@@ -42,10 +42,10 @@ def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
     assert not fetched(workspace)  # what lies there is still what DVC knows
     assert raw(workspace) == phantoms
 
-    zipped(workspace.folder / "films.zip", SOUND)
+    zipped(workspace.folder / "images.zip", SOUND)
     workspace.params(ARCHIVE)
     assert fetched(workspace)
-    assert set(raw(workspace)) == {"films.zip", "index.csv", "source.json"}  # nothing left over
+    assert set(raw(workspace)) == {"images.zip", "index.csv", "source.json"}  # nothing left over
     workspace.params(PHANTOM)
     fetched(workspace)  # from DVC's run cache, or anew
     assert raw(workspace) == phantoms

@@ -6,7 +6,7 @@ WITH_TAIL = {"val": role(0.99), "val_tail": role(0.8)}
 
 
 def test_a_row_tells_every_role_and_the_cost() -> None:
-    row = Row("2026-01-02", "wide", "train.blocks 2 → 3", WITH_TAIL, "", "3.1 min at 200 films/s")
+    row = Row("2026-01-02", "wide", "train.blocks 2 → 3", WITH_TAIL, "", "3.1 min at 200 images/s")
     table = ablation_table([row])
     assert cells(table, "Date")[3:] == [
         "shift_auroc", "AUROC, val", "AUROC, val_tail", "Specificity at screening, val",
@@ -14,7 +14,7 @@ def test_a_row_tells_every_role_and_the_cost() -> None:
     ]  # fmt: skip
     found = cells(table, "2026-01-02", "wide")
     assert found[2:5] == ["train.blocks 2 → 3", "0.800", "0.990 (0.890 to 1.090)"]
-    assert found[-1] == "3.1 min at 200 films/s"
+    assert found[-1] == "3.1 min at 200 images/s"
 
 
 def test_failures_and_missing_roles_stay_in_the_table() -> None:

@@ -1,4 +1,4 @@
-"""The hallway's side of the pointing game: whose films it is played with."""
+"""The hallway's side of the pointing game: whose images it is played with."""
 
 from types import SimpleNamespace
 
@@ -10,9 +10,9 @@ from stages.studies import pointing
 from tests.workspace import ROOT
 
 
-def test_real_films_have_no_masks_and_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_images_have_no_masks_and_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     source = {"name": "archive", "synthetic": False}
     shards = SimpleNamespace(manifest={"source": source})
     monkeypatch.setattr(pointing, "open_shards", lambda _: shards)
-    with pytest.raises(InputError, match=r"expected phantoms, .* received films of archive"):
+    with pytest.raises(InputError, match=r"expected phantoms, .* received images of archive"):
         pointing.table(params.load(ROOT / "params.yaml"))

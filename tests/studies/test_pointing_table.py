@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from stages.studies import pointing_table
-from tests.metrics.films import OPTIONS
+from tests.metrics.sample_images import OPTIONS
 
 SIDE = 100
 

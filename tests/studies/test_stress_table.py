@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stages.studies import stress_table
-from tests.metrics.films import OPTIONS, make
+from tests.metrics.sample_images import OPTIONS, make
 
 RECORDS, PROBABILITY = make(0, 30, 30)
 LABEL = RECORDS["label"].to_numpy()
@@ -21,7 +21,7 @@ def test_a_change_of_one_class_leaves_the_other_classs_figure() -> None:
     assert normals.figures["specificity"].value == 0
     assert sick.figures["specificity"] == as_is["specificity"]
     assert sick.figures["sensitivity"].value == 1
-    assert found["grey", "all films"].figures["auroc"].value == 0.5
+    assert found["grey", "all images"].figures["auroc"].value == 0.5
 
 
 def test_the_shift_is_paired_and_nought_where_nothing_changes() -> None:
@@ -36,7 +36,7 @@ def test_the_shift_is_the_difference_of_the_figures() -> None:
     found = by_name(
         stress_table.rows(RECORDS, PROBABILITY, {"noise": PROBABILITY + noise}, 0.5, OPTIONS)
     )
-    row, as_is = found["noise", "all films"], found[stress_table.UNCHANGED, ""]
+    row, as_is = found["noise", "all images"], found[stress_table.UNCHANGED, ""]
     for name, shift in row.shift.items():
         difference = row.figures[name].value - as_is.figures[name].value
         assert shift.value == pytest.approx(difference)

@@ -1,4 +1,4 @@
-"""Rules for the decision threshold, compared on films that they were not fitted on."""
+"""Rules for the decision threshold, compared on images that they were not fitted on."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from stages.studies import thresholds_table
 
 
 def _pool(seed: int, normal: float, patients: int = 300) -> Pool:
-    """Logits of as many normals about `normal` as pneumonia films about 2, one film a patient."""
+    """Logits of as many normals about `normal` as pneumonia images about 2, one image a patient."""
     rng = np.random.default_rng([seed])
     logits = np.concatenate([rng.normal(normal, 1, patients), rng.normal(2, 1, patients)])
     labels = np.repeat([0, 1], patients)
@@ -28,7 +28,7 @@ def test_where_the_normals_shift_the_pooled_rule_beats_the_random_one() -> None:
     assert strict.least == (strict.sensitivity + min(strict.specificity.values())) / 2
 
 
-def test_no_film_is_judged_by_a_cut_that_it_helped_to_set() -> None:
+def test_no_image_is_judged_by_a_cut_that_it_helped_to_set() -> None:
     pool = _pool(1, -2, patients=50)
     pools = {"val": pool, "val_matched": pool}
 
@@ -37,7 +37,7 @@ def test_no_film_is_judged_by_a_cut_that_it_helped_to_set() -> None:
         return float(val.logits[val.labels == 0].max())
 
     found = thresholds_table.crossed(pools, highest)
-    assert found.specificity["val"] < 1  # of the half it is fitted on, it calls every film normal
+    assert found.specificity["val"] < 1  # of the half it is fitted on, it calls every image normal
 
 
 def test_the_table_has_a_row_a_rule_and_test_where_it_may_be_seen() -> None:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Validation roles under a shift: matched and tail normals, re-acquisition, stress."""

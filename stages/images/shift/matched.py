@@ -1,9 +1,9 @@
-"""`val_matched`: validation normals re-acquired as if they were pneumonia films.
+"""`val_matched`: validation normals re-acquired as if they were pneumonia images.
 
-In the training films of Kermany et al. the acquisition tells the class, in their test films
+In the training images of Kermany et al. the acquisition tells the class, in their test images
 much less so; a random validation split can't see that. Here each validation normal is
-re-acquired several times, each time like another TRAINING pneumonia film (its donor), beside the
-unchanged pneumonia films of the random validation. What is left to tell the classes apart is
+re-acquired several times, each time like another TRAINING pneumonia image (its donor), beside the
+unchanged pneumonia images of the random validation. What is left to tell the classes apart is
 the chest. That normals are the side to change is itself knowledge from the official test
 split, and results must say so.
 """
@@ -20,13 +20,13 @@ from stages.engine.errors import InputError
 from stages.engine.parallel import map_in_order
 from stages.images.decode import decode
 from stages.images.options import PixelOptions, PreprocessOptions
-from stages.images.prepared import threads
+from stages.images.prepared import record_of, threads
 from stages.images.resize import fit
 from stages.images.scalars import separation, sharpness, texture
 from stages.images.shards import Record
-from stages.images.shift.reacquire import Copy, NativeFilm, PixelFilm
+from stages.images.shift.reacquire import Copy, NativeImage, PixelImage
 from stages.sources.header import read_header
-from stages.sources.index import StoredFilm
+from stages.sources.index import StoredImage
 
 ROLE = "val_matched"
 # A nuisance scalar whose AUROC for the class lies outside has not been matched.
@@ -35,7 +35,7 @@ LOW, HIGH = 0.40, 0.60
 
 @dataclass(frozen=True)
 class Matched:
-    """One film of val_matched: its record, its pixels for the network (uint8), and the nuisance
+    """One image of val_matched: its record, its pixels for the network (uint8), and the nuisance
     scalars of its acquisition."""
 
     record: Record
@@ -43,32 +43,32 @@ class Matched:
     scalars: dict[str, float]
 
 
-def films(
-    normals: Sequence[StoredFilm],
-    pneumonia: Sequence[StoredFilm],
-    donors: Sequence[StoredFilm],
+def images(
+    normals: Sequence[StoredImage],
+    pneumonia: Sequence[StoredImage],
+    donors: Sequence[StoredImage],
     options: PreprocessOptions,
     *,
     workers: int | None = None,
 ) -> Iterator[Matched]:
-    """The films of val_matched: `matched_donors` copies of each normal, then the pneumonia films.
+    """The images of val_matched: `matched_donors` copies of each normal, then the pneumonia images.
 
     Donors are drawn by `[seed, record, k]`, where a record's number is a hash of its path, so
-    that another film in the set moves no other film's draw of a given number of donors.
+    that another image in the set moves no other image's draw of a given number of donors.
     """
     native = is_native([*normals, *pneumonia, *donors])
     tasks = [
-        _Task(film, _drawn(film, donors, options), options.pixels, native) for film in normals
-    ] + [_Task(film, (), options.pixels, native) for film in pneumonia]
+        _Task(image, _drawn(image, donors, options), options.pixels, native) for image in normals
+    ] + [_Task(image, (), options.pixels, native) for image in pneumonia]
     with threads():
         for found in map_in_order(_run, tasks, workers=workers, label=ROLE, total=len(tasks)):
             yield from found
 
 
-def is_native(films: Sequence[StoredFilm]) -> bool:
-    """False where all films have one size: then someone resized them, and re-encoded them too,
+def is_native(images: Sequence[StoredImage]) -> bool:
+    """False where all images have one size: then someone resized them, and re-encoded them too,
     and only pixels are left to match."""
-    return len({(film.row.width, film.row.height) for film in films}) > 1
+    return len({(image.row.width, image.row.height) for image in images}) > 1
 
 
 def check(scalars: Sequence[dict[str, float]], labels: Sequence[int]) -> dict[str, float]:
@@ -78,14 +78,15 @@ def check(scalars: Sequence[dict[str, float]], labels: Sequence[int]) -> dict[st
     network for looking at the acquisition.
     """
     found = {
-        name: round(separation([film[name] for film in scalars], labels), 4) for name in scalars[0]
+        name: round(separation([image[name] for image in scalars], labels), 4)
+        for name in scalars[0]
     }
     failed = {name: value for name, value in found.items() if not LOW <= value <= HIGH}
     if failed:
         shown = ", ".join(f"{name} {value:.3f}" for name, value in failed.items())
         raise InputError(
             f"{ROLE}: expected no nuisance scalar to tell the classes apart (AUROC {LOW:.2f} to "
-            f"{HIGH:.2f}), received {shown}, over {len(labels)} films; with few films that is "
+            f"{HIGH:.2f}), received {shown}, over {len(labels)} images; with few images that is "
             "chance: add some, or set preprocess.matched_donors to 0 to do without this role"
         )
     return found
@@ -93,16 +94,16 @@ def check(scalars: Sequence[dict[str, float]], labels: Sequence[int]) -> dict[st
 
 @dataclass(frozen=True)
 class _Task:
-    film: StoredFilm
-    donors: tuple[StoredFilm, ...]
+    image: StoredImage
+    donors: tuple[StoredImage, ...]
     pixels: PixelOptions
     native: bool
 
 
 def _drawn(
-    film: StoredFilm, donors: Sequence[StoredFilm], options: PreprocessOptions
-) -> tuple[StoredFilm, ...]:
-    number = int.from_bytes(hashlib.sha256(film.row.path.encode()).digest()[:8], "big")
+    image: StoredImage, donors: Sequence[StoredImage], options: PreprocessOptions
+) -> tuple[StoredImage, ...]:
+    number = int.from_bytes(hashlib.sha256(image.row.path.encode()).digest()[:8], "big")
     draws = (
         np.random.default_rng([options.seed, number, k]).integers(len(donors))
         for k in range(options.matched_donors)
@@ -112,20 +113,20 @@ def _drawn(
 
 def _run(task: _Task) -> list[Matched]:
     cv2.setNumThreads(1)
-    data = task.film.read()
-    record = Record.of(task.film.row)
+    data = task.image.read()
+    record = record_of(task.image.row)
     if not task.donors:
-        return [_film(record, decode(data), task)]
-    film = NativeFilm(data) if task.native else PixelFilm(data)
+        return [_image(record, decode(data), task)]
+    image = NativeImage(data) if task.native else PixelImage(data)
     found = []
     for k, donor in enumerate(task.donors):
-        copy = film.like(donor.read())
-        found.append(_film(_record(record, k, copy), copy.pixels, task))
+        copy = image.like(donor.read())
+        found.append(_image(_record(record, k, copy), copy.pixels, task))
     return found
 
 
 def _record(original: Record, k: int, copy: Copy) -> Record:
-    """The record of a film's k-th copy: the film's patient, the copy's own encoding."""
+    """The record of an image's k-th copy: the image's patient, the copy's own encoding."""
     height, width = copy.pixels.shape
     header = read_header(copy.encoded) if copy.encoded else None
     return replace(
@@ -140,7 +141,7 @@ def _record(original: Record, k: int, copy: Copy) -> Record:
     )
 
 
-def _film(record: Record, pixels: NDArray[np.uint8], task: _Task) -> Matched:
+def _image(record: Record, pixels: NDArray[np.uint8], task: _Task) -> Matched:
     scalars = {"texture": texture(pixels), "sharpness": sharpness(pixels)}
     if task.native:
         height, width = pixels.shape

@@ -1,4 +1,4 @@
-"""A film as if it had been acquired like another one, its donor.
+"""An image as if it had been acquired like another one, its donor.
 
 For validation only: what is taken from a donor here must never become an augmentation, or the
 validation would only ask whether the network has seen its own questions.
@@ -26,20 +26,20 @@ _SIGMAS = (0.0, *(tenths / 10 for tenths in range(3, 16)))
 
 @dataclass(frozen=True)
 class Copy:
-    """A re-acquired film: `pixels` uint8 (H, W), and `encoded`, its new file, if it has one."""
+    """A re-acquired image: `pixels` uint8 (H, W), and `encoded`, its new file, if it has one."""
 
     pixels: NDArray[np.uint8]
     encoded: bytes | None
 
 
-class PixelFilm:
-    """A film of which only pixels are left: all of one size, re-encoded by a later hand."""
+class PixelImage:
+    """An image of which only pixels are left: all of one size, re-encoded by a later hand."""
 
     def __init__(self, data: bytes) -> None:
         self._pixels = decode(data)
 
     def like(self, donor: bytes) -> Copy:
-        """The film with the texture and the sharpness of `donor`, a film's file.
+        """The image with the texture and the sharpness of `donor`, an image's file.
 
         The height is cropped about the centre, 3% at a time to no less than 60%, and stretched
         back: the crop is taken whose mean |dx| / mean |dy| is nearest to the donor's. Then a
@@ -65,14 +65,14 @@ class PixelFilm:
         ]
 
 
-class NativeFilm:
-    """A film at the size and in the encoding that it was acquired with."""
+class NativeImage:
+    """An image at the size and in the encoding that it was acquired with."""
 
     def __init__(self, data: bytes) -> None:
         self._pixels = decode(data)
 
     def like(self, donor: bytes) -> Copy:
-        """The film with the size and JPEG quantisation of `donor`, a film's file.
+        """The image with the size and JPEG quantisation of `donor`, an image's file.
 
         Cropped about the centre to the donor's width / height (to no less than 60% of a
         side; what is then missing is stretched), resized to the donor's size, encoded with the

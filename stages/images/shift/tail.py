@@ -1,9 +1,9 @@
-"""`val_tail`: the training normals whose outer frame looks most like a pneumonia film's.
+"""`val_tail`: the training normals whose outer frame looks most like a pneumonia image's.
 
-A linear model sees the frame of each film and nothing else; trained on other patients, it says
+A linear model sees the frame of each image and nothing else; trained on other patients, it says
 how much the frame looks like pneumonia. The normals at the far end are the nearest that the
-training films have to test normals, whose frames do not carry the training normals' look. They
-are set aside by group and stand against the pneumonia films of the random validation.
+training images have to test normals, whose frames do not carry the training normals' look. They
+are set aside by group and stand against the pneumonia images of the random validation.
 """
 
 import math
@@ -30,11 +30,11 @@ _FRAME[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX] = False
 def set_aside(prepared: Prepared, roles: Sequence[str], options: PreprocessOptions) -> list[str]:
     """`roles` with `tail_fraction` of the training normals' groups moved to val_tail.
 
-    A group's score is the mean of its films' out-of-fold scores. At least one group goes, and
+    A group's score is the mean of its images' out-of-fold scores. At least one group goes, and
     one stays.
     """
     chosen = [index for index, role in enumerate(roles) if role == TRAIN]
-    rows = [prepared.films[index].row for index in chosen]
+    rows = [prepared.images[index].row for index in chosen]
     frames = np.stack([frame(prepared.pixels(index)) for index in chosen])
     labels = np.array([row.label for row in rows])
     groups = [row.split_group for row in rows]
@@ -50,13 +50,13 @@ def set_aside(prepared: Prepared, roles: Sequence[str], options: PreprocessOptio
     count = min(max(1, round(options.tail_fraction * len(order))), len(order) - 1)
     tail = set(order[:count])
     return [
-        ROLE if role == TRAIN and film.row.split_group in tail else role
-        for film, role in zip(prepared.films, roles, strict=True)
+        ROLE if role == TRAIN and image.row.split_group in tail else role
+        for image, role in zip(prepared.images, roles, strict=True)
     ]
 
 
 def frame(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The outer eighth of a film on each side, as uint8 (448,): 4 rings of a 32 x 32 thumbnail."""
+    """Outer eighth of an image on each side, uint8 (448,): 4 rings of a 32 x 32 thumbnail."""
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     thumbnail: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return thumbnail[_FRAME]

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Figures for people: tables in Markdown, the model card, pictures."""

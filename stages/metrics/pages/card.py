@@ -17,8 +17,8 @@ from stages.metrics.pages.tables import (
 _POINTS = {"decision": "decision", "screening": "screening", "rule_in": "rule-in"}
 _ROLES = {
     "train": "what the weights were fitted on",
-    "val": "patients drawn at random from the training films; choices were made on it",
-    "val_matched": "pneumonia of val against its normals re-acquired the way pneumonia films are",
+    "val": "patients drawn at random from the training images; choices were made on it",
+    "val_matched": "pneumonia of val against its normals re-acquired the way pneumonia images are",
     "val_tail": "pneumonia of val against the normals whose frames look most like pneumonia",
     "test": "read by the evaluation alone",
 }
@@ -76,7 +76,7 @@ def _model(facts: Facts) -> str:
     side = facts.manifest["image_px"]
     return (
         f"## Model\n\nA convolutional network with {facts.parameters:,} parameters. "
-        f"It takes one grey film of {side} x {side} pixels, 0 to 255, "
+        f"It takes one grey image of {side} x {side} pixels, 0 to 255, "
         "and gives the logit of pneumonia."
     )
 
@@ -88,7 +88,7 @@ def _data(facts: Facts) -> str:
     test = (
         "The test split is the source's own, kept whole."
         if facts.official_test
-        else "The source has no test split of its own: one was cut by patient from the same films. "
+        else "The source has no test split: one was cut by patient from the same images. "
         "It is in-distribution (the same hospital, machines and habits as training), so figures "
         "on it are optimistic."
     )
@@ -101,7 +101,7 @@ def _data(facts: Facts) -> str:
             "## Data and splits",
             f"Source: {source['name']} {source['version']}".rstrip() + f" ({pinned}). Data set "
             f"digest `{facts.manifest['digest']}`.",
-            f"A patient's films are all in one split. {test}",
+            f"A patient's images are all in one split. {test}",
             table(["Split", "Normal", "Pneumonia", "Patients", "What it is"], rows),
         ]
     )
@@ -125,7 +125,7 @@ def _operating_points(metrics: Mapping[str, Any], point: Mapping[str, Any]) -> s
             "## Operating points",
             f"Frozen on {', '.join(point['fitted_on'])}; the test split had no say. Probabilities "
             f"are stated at a prior of {point['prior']:.0%} pneumonia; predictive values hold at "
-            "the prevalence of these films only.",
+            "the prevalence of these images only.",
             *tables,
         ]
     )
@@ -136,7 +136,7 @@ def _subgroups(metrics: Mapping[str, Any]) -> list[str]:
         [
             split,
             f"{title}: {group}",
-            str(figures["films"]),
+            str(figures["images"]),
             say(figures["sensitivity"]) if "sensitivity" in figures else "",
             say(figures["specificity"]) if "specificity" in figures else "",
         ]
@@ -146,7 +146,7 @@ def _subgroups(metrics: Mapping[str, Any]) -> list[str]:
     ]
     if not rows:
         return []
-    header = ["Split", "Subgroup", "Films", "Sensitivity", "Specificity"]
+    header = ["Split", "Subgroup", "Images", "Sensitivity", "Specificity"]
     return [f"## Subgroups\n\n{table(header, rows)}"]
 
 
@@ -160,12 +160,12 @@ def _calibration(splits: Mapping[str, Any], point: Mapping[str, Any]) -> str:
         for name, title in names.items()
     ]
     rows += [
-        [f"{names[name]}, at the films' prevalence", *(say(t["natural"].get(name)) for t in trees)]
+        [f"{names[name]}, at the images' prevalence", *(say(t["natural"].get(name)) for t in trees)]
         for name in ("intercept", "slope")
     ]
     return (
         f"## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence "
-        "of the films as they are, where the intercept shows how far that prevalence is from the "
+        "of the images as they are, where the intercept shows how far that prevalence is from the "
         f"prior.\n\n{table(['', *splits], rows)}"
     )
 
@@ -197,7 +197,7 @@ def _licence(facts: Facts) -> str:
             "- Code and model: Apache-2.0.",
             f"- Data of this model: {source['licence'] or 'licence not stated'}.",
             *([f"- {source['citation']}"] if source["citation"] else []),
-            "- The real films that this pipeline is made for are CC BY 4.0: Kermany D, Zhang K, "
+            "- The real images that this pipeline is made for are CC BY 4.0: Kermany D, Zhang K, "
             "Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images "
             "for Classification, Mendeley Data V2, doi 10.17632/rscbjbr9sj.2; Kermany et al., "
             "Cell 172(5):1122-1131, 2018.",
@@ -215,26 +215,26 @@ It is not a diagnosis, not a medical device, and not fit for decisions about a p
 _LIMITS = """\
 ## Limits
 
-- Made for films of children of 1 to 5 years, from one hospital (Guangzhou), taken
+- Made for images of children of 1 to 5 years, from one hospital (Guangzhou), taken
   antero-posterior in routine care. Other ages, hospitals and projections are untested.
-- It knows two answers. A film with another disease gets one of them all the same.
-- It looks at one film at a small size: no history, no earlier film, no lateral view.
-- In the real training films the file's encoding, shape and frame give the label away; read the
+- It knows two answers. An image with another disease gets one of them all the same.
+- It looks at one image at a small size: no history, no earlier image, no lateral view.
+- In the real training images the file's encoding, shape and frame give the label away; read the
   figures beside the baselines below them."""
 
 _NOT_COVERED = """\
 ## Not covered
 
-Adults; lateral films; computed tomography; pneumothorax, effusion, tuberculosis and every other
+Adults; lateral images; computed tomography; pneumothorax, effusion, tuberculosis and every other
 finding; severity; where the lesion is (saliency maps are a check on the model, no localisation);
 differences between sexes, ages and origins, which the data do not tell; drift over time."""
 
 _KNOWN_BEFORE = """\
 ## Known beforehand
 
-That the normal films are the side that shifts between the official splits, that acquisition
-jitter on every film helps, that a validation against re-acquired (matched) normals predicts the
+That the normal images are the side that shifts between the official splits, that acquisition
+jitter on every image helps, that a validation against re-acquired (matched) normals predicts the
 official test, and the rule for the operating point: these come from earlier exposure to the
 official test split in aggregate, about forty looks. Figures on that split are optimistic to that
 extent. Each weight, epoch and threshold of this model was chosen on training and validation
-films alone."""
+images alone."""

@@ -1,4 +1,4 @@
-"""One picture of a run: films with their lesions outlined, and the curves below them."""
+"""One picture of a run: images with their lesions outlined, and the curves below them."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 _PER_ROW = 4
 _COLOURS = 128
-"""Of the picture's palette: the noise of films would else make the file several times larger."""
+"""Of the picture's palette: the noise of images would else make the file several times larger."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A film to show: `pixels` uint8 (H, W), 0 to 255; `lesion` uint8 (H, W), 0 or above, or
+    """An image to show: `pixels` uint8 (H, W), 0 to 255; `lesion` uint8 (H, W), 0 or above, or
     None; `caption` below it."""
 
     pixels: Pixels

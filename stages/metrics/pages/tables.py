@@ -27,13 +27,13 @@ HEADLINES = ("auroc", "accuracy", "sensitivity", "specificity")
 BASELINES = {
     "always_pneumonia": "always pneumonia",
     "encoding": "file encoding alone",
-    "shape": "film size and shape alone",
+    "shape": "image size and shape alone",
     "frame": "outer frame alone",
     "thumbnail": "24 x 24 thumbnail, linear",
 }
 SYNTHETIC = (
     "**Synthetic data.** This model was trained and judged on computer-made phantoms. It has "
-    "never seen a patient's film, and no figure here says anything about real ones."
+    "never seen a patient's image, and no figure here says anything about real ones."
 )
 
 
@@ -90,8 +90,8 @@ def interval_note(splits: Mapping[str, Any]) -> str:
 def figures_table(splits: Mapping[str, Any], names: Sequence[str], *, shadow: bool = False) -> str:
     rows = [
         [
-            "Films (patients)",
-            *(f"{tree['films']} ({tree['patients']})" for tree in splits.values()),
+            "Images (patients)",
+            *(f"{tree['images']} ({tree['patients']})" for tree in splits.values()),
         ],
         *([NAMES[name], *(say(tree.get(name)) for tree in splits.values())] for name in names),
     ]

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Images of a zip, tar or folder on disk."""

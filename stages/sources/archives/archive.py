@@ -1,4 +1,4 @@
-"""Films of an archive or folder on disk, told apart by their paths or by a table.
+"""Images of an archive or folder on disk, told apart by their paths or by a table.
 
 Paths: `{train,val,test}/{NORMAL,PNEUMONIA}/<name>` at any depth, names as `sources.names` knows.
 """
@@ -14,12 +14,12 @@ from stages.engine.errors import InputError
 from stages.sources import labels, names
 from stages.sources.archives.members import Member, Packing, is_litter
 from stages.sources.archives.packing import open_packing
-from stages.sources.index import Film, Source
-from stages.sources.names import FilmName
+from stages.sources.index import ReceivedImage, Source
+from stages.sources.names import ImageName
 from stages.sources.options import MENDELEY_V2
 
-# A film of 60 megapixels at 16 bits, uncompressed, is 120 MB.
-MAX_FILM_BYTES = 256 * 2**20
+# An image of 60 megapixels at 16 bits, uncompressed, is 120 MB.
+MAX_IMAGE_BYTES = 256 * 2**20
 
 _IMAGES = {".jpeg", ".jpg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}
 # Mendeley's version 3 holds scans of the eye in the same folder names.
@@ -32,36 +32,36 @@ _CITATION = (
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose members were all looked at. `films`: by their paths in the index, sorted."""
+    """An archive whose members were all read. `images`: by their paths in the index, sorted."""
 
     packing: Packing
-    films: Mapping[str, Member]
-    table: Mapping[str, FilmName] | None
+    images: Mapping[str, Member]
+    table: Mapping[str, ImageName] | None
     sha256: str
 
-    def received(self, scratch: Path) -> Iterator[Film]:
-        """The films in the order of their paths; what must be unpacked lies in `scratch`.
+    def received(self, scratch: Path) -> Iterator[ReceivedImage]:
+        """The images in the order of their paths; what must be unpacked lies in `scratch`.
 
-        Raises InputError where `scratch`'s disk is too small for them, or a film can't be had.
+        Raises InputError where `scratch`'s disk is too small for them, or an image can't be had.
         """
-        # Disks fill up with little files too: a hundredth, for what is beside the films.
-        needed = sum(film.size for film in self.films.values()) * 101 // 100
+        # Disks fill up with little files too: a hundredth, for what is beside the images.
+        needed = sum(image.size for image in self.images.values()) * 101 // 100
         needed += self.packing.spooled_bytes()
         free = shutil.disk_usage(scratch).free
         if needed > free:
             raise InputError(
-                f"{self.packing.path}: expected {needed / 1e9:.2f} GB of free disk for its films, "
+                f"{self.packing.path}: expected {needed / 1e9:.2f} GB of free disk for its images, "
                 f"found {free / 1e9:.2f} GB beside data/raw; nothing was written"
             )
         return self._read(scratch)
 
-    def _read(self, scratch: Path) -> Iterator[Film]:
+    def _read(self, scratch: Path) -> Iterator[ReceivedImage]:
         with self.packing.reading(scratch) as read:
-            for path, member in self.films.items():
-                yield Film(path, read(member), **asdict(said_of(path, self.table)))
+            for path, member in self.images.items():
+                yield ReceivedImage(path, read(member), **asdict(said_of(path, self.table)))
 
     def source(self, *, pinned: bool, name: str | None = None) -> Source:
-        """What is known of where the films come from; `name`: the archive's, unless given."""
+        """What is known of where the images come from; `name`: the archive's, unless given."""
         name = name or self.packing.path.resolve().name
         if self.sha256 == MENDELEY_V2:
             facts = "Mendeley Data V2", "CC BY 4.0", _CITATION
@@ -78,25 +78,25 @@ class Archive:
 
 def receive(
     path: Path, sha256: str | None, *, table: Path | None = None, scratch: Path | None = None
-) -> tuple[Iterator[Film], Source]:
-    """The films of an archive, in the order of their paths, and what is known of it.
+) -> tuple[Iterator[ReceivedImage], Source]:
+    """The images of an archive, in the order of their paths, and what is known of it.
 
     As `look`, with the folder where something may have to be unpacked (the system's, unless
-    given), on the disk that the films will be written to.
+    given), on the disk that the images will be written to.
     """
     archive = look(path, table=table, sha256=sha256)
-    films = archive.received(scratch or Path(tempfile.gettempdir()))
-    return films, archive.source(pinned=sha256 is not None)
+    images = archive.received(scratch or Path(tempfile.gettempdir()))
+    return images, archive.source(pinned=sha256 is not None)
 
 
 def look(path: Path, *, table: Path | None = None, sha256: str | None = None) -> Archive:
     """Look at every member of the archive at `path`; nothing is written.
 
-    `table`: a CSV (sources.labels) where the paths don't tell what is in a film. `sha256`: what
+    `table`: a CSV (sources.labels) where the paths don't tell what is in an image. `sha256`: what
     `checksum` must be.
 
     Raises InputError where the file is missing, is no archive, is not the one that is pinned,
-    holds a member that is refused, or has no films of both classes.
+    holds a member that is refused, or has no images of both classes.
     """
     packing = open_packing(path)
     received = _checksum(packing, table)
@@ -107,11 +107,11 @@ def look(path: Path, *, table: Path | None = None, sha256: str | None = None) ->
             f"(`pneumonia pin`)"
         )
     said = None if table is None else labels.read(table)
-    return Archive(packing, _films(packing, said, table), said, received)
+    return Archive(packing, _images(packing, said, table), said, received)
 
 
-def said_of(path: str, table: Mapping[str, FilmName] | None) -> FilmName:
-    """What is said of the film with this path in the index, by the table or else by its name."""
+def said_of(path: str, table: Mapping[str, ImageName] | None) -> ImageName:
+    """What is said of the image with this path in the index, by the table or else by its name."""
     return names.parse(path) if table is None else table[path]
 
 
@@ -126,11 +126,11 @@ def _checksum(packing: Packing, table: Path | None) -> str:
     return hashlib.sha256(both.encode()).hexdigest()
 
 
-def _films(
-    packing: Packing, said: Mapping[str, FilmName] | None, table: Path | None
+def _images(
+    packing: Packing, said: Mapping[str, ImageName] | None, table: Path | None
 ) -> dict[str, Member]:
-    """The films by their paths in the index, sorted; everything odd is refused."""
-    films: dict[str, Member] = {}
+    """The images by their paths in the index, sorted; everything odd is refused."""
+    images: dict[str, Member] = {}
     problems, unnamed = [], ""
     for member in packing.members():
         if member.problem:
@@ -144,14 +144,14 @@ def _films(
             continue
         if path is None:
             continue
-        if member.size > MAX_FILM_BYTES:
+        if member.size > MAX_IMAGE_BYTES:
             problems.append(
-                f"{member.name!r}: {member.size:,} bytes (a film has at most {MAX_FILM_BYTES:,})"
+                f"{member.name!r}: {member.size:,} bytes (an image has at most {MAX_IMAGE_BYTES:,})"
             )
-        if films.setdefault(path, member).content != member.content:
-            problems.append(f"{path}: two different films of one name in the archive")
+        if images.setdefault(path, member).content != member.content:
+            problems.append(f"{path}: two different images of one name in the archive")
     if said is not None:
-        lacking = sorted(said.keys() - films)
+        lacking = sorted(said.keys() - images)
         problems += [f"{path!r}: in {table}, not in the archive" for path in lacking]
     if problems:
         hint = f"\n{_hint(unnamed)}" if unnamed and said is None else ""
@@ -159,22 +159,22 @@ def _films(
             f"{packing.path}: nothing was taken from it, because of\n"
             f"{labels.listed(problems)}{hint}"
         )
-    _check_classes(packing, films, lambda path: said_of(path, said))
-    return dict(sorted(films.items()))
+    _check_classes(packing, images, lambda path: said_of(path, said))
+    return dict(sorted(images.items()))
 
 
 def _by_name(member: Member) -> str | None:
     """`<split>/<class>/<name>`, however deep; so one data set has one index in each packing.
 
-    None for what is no film. Kaggle's zip holds every film twice, at two depths, and 16 training
-    films under `val/`. Raises InputError where an image is elsewhere or its name is unknown.
+    None for what is no image. Kaggle's zip holds every image twice, at two depths, and 16 training
+    images under `val/`. Raises InputError where an image is elsewhere or its name is unknown.
     """
     parts = member.path.parts
     if is_litter(parts) or _OTHER_DATA & set(parts[:-1]):
         return None
     in_class = len(parts) > 1 and parts[-2] in names.LABELS
     if not in_class and member.path.suffix.lower() not in _IMAGES:
-        return None  # a note beside the films
+        return None  # a note beside the images
     split, folder, name = ("", "", *parts)[-3:]
     if split not in names.SPLITS or folder not in names.LABELS:
         raise InputError(
@@ -186,37 +186,37 @@ def _by_name(member: Member) -> str | None:
     return path
 
 
-def _by_table(member: Member, said: Mapping[str, FilmName], table: Path | None) -> str | None:
+def _by_table(member: Member, said: Mapping[str, ImageName], table: Path | None) -> str | None:
     """The member's path as the table has it. Raises InputError for an image that it lacks."""
     path = labels.normal_path(member.name)
     if path in said:
         return path
     if is_litter(member.path.parts) or member.path.suffix.lower() not in _IMAGES:
         return None
-    raise InputError(f"{member.name!r}: no row in {table}; add one, or take the film away")
+    raise InputError(f"{member.name!r}: no row in {table}; add one, or take the image away")
 
 
 def _check_classes(
-    packing: Packing, films: Mapping[str, Member], said: Callable[[str], FilmName]
+    packing: Packing, images: Mapping[str, Member], said: Callable[[str], ImageName]
 ) -> None:
-    found = {said(path).label for path in films}
+    found = {said(path).label for path in images}
     if found == {0, 1}:
         return
     received = "pneumonia" if 1 in found else "normal"
-    what = f"{len(films)} of one class only ({received})" if films else "none"
+    what = f"{len(images)} of one class only ({received})" if images else "none"
     raise InputError(
-        f"{packing.path}: expected films of both classes in "
+        f"{packing.path}: expected images of both classes in "
         f"{{train,val,test}}/{{NORMAL,PNEUMONIA}}/, or in the table of fetch.labels, found {what}"
     )
 
 
 def _hint(name: str) -> str:
     return (
-        "Films that are named otherwise need a table, which works for any binary data set: set "
+        "Images that are named otherwise need a table, which works for any binary data set: set "
         "fetch.labels to\na CSV with the columns path,label,patient[,split][,kind], one row per "
-        "film, such as\n"
+        "image, such as\n"
         "  path,label,patient,split,kind\n"
         f"  {name},normal,patient-1,train,\n"
         "label: normal or pneumonia (0 or 1). patient: whatever tells patients apart. split: "
-        "train, val or test,\nfor all films or none. kind: bacterial, viral or nothing."
+        "train, val or test,\nfor all images or none. kind: bacterial, viral or nothing."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-# Films are compressed already: real ones shrink by a few per cent, a blank DICOM file perhaps
+# Images are compressed already: real ones shrink by a few per cent, a blank DICOM file perhaps
 # fifty times. Small members may do what they like.
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 2**20
@@ -81,5 +81,5 @@ def is_litter(parts: tuple[str, ...]) -> bool:
 
 
 def is_bomb(size: int, packed: int) -> bool:
-    """Whether `size` bytes from `packed` ones are more than any film gives."""
+    """Whether `size` bytes from `packed` ones are more than any image gives."""
     return size > RATIO_FROM_BYTES and size > MAX_RATIO * packed

@@ -1,4 +1,4 @@
-"""What a DICOM file says of its film: the tags that pixels and warnings need, and no other.
+"""What a DICOM file says of its image: the tags that pixels and warnings need, and no other.
 
 pydicom takes a second to import, so it is imported where a DICOM file is met.
 """
@@ -65,7 +65,7 @@ _RADIOGRAPHS = ("CR", "DX", "RG", "OT", "SC")
 
 
 @dataclass(frozen=True)
-class DicomFilm:
+class DicomImage:
     """The tags of KEPT that a file has, checked, and its pixel data as stored (None: not read).
 
     `syntax`: of the transfer; explicit little endian where nothing is compressed: its bytes are
@@ -98,7 +98,7 @@ class DicomFilm:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What makes the film doubtful, without being unreadable."""
+        """What makes the image doubtful, without being unreadable."""
         tags, found = self.tags, []
         if (view := tags.get("ViewPosition", "AP")) not in ("AP", "PA"):
             found.append(f"view position {view} instead of AP or PA")
@@ -111,7 +111,7 @@ class DicomFilm:
         return tuple(found)
 
     def refuse_unusable(self) -> None:
-        """Raises InputError where this is no grey film of one frame that can be decoded."""
+        """Raises InputError where this is no grey image of one frame that can be decoded."""
         tags = self.tags
         if (frames := tags.get("NumberOfFrames", 1)) > 1:
             raise InputError(f"expected one frame, received a multi-frame DICOM of {frames}")
@@ -161,8 +161,8 @@ def is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM" or (data[:2] in (b"\2\0", b"\x08\0") and data[3:4] == b"\0")
 
 
-def read(data: bytes, *, pixels: bool = True) -> DicomFilm:
-    """The film of a DICOM file. Raises InputError, which quotes no value of the file."""
+def read(data: bytes, *, pixels: bool = True) -> DicomImage:
+    """The image of a DICOM file. Raises InputError, which quotes no value of the file."""
     import pydicom
     from pydicom import config
 
@@ -194,11 +194,11 @@ def read(data: bytes, *, pixels: bool = True) -> DicomFilm:
         syntax = transfer_syntax.EXPLICIT
     elif not re.fullmatch(r"[0-9.]{1,64}", syntax):
         raise InputError("the DICOM file is cut short or damaged (its transfer syntax is none)")
-    return DicomFilm(syntax, tags, stored)
+    return DicomImage(syntax, tags, stored)
 
 
 def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:
-    """A tag's value in the form that DicomFilm promises; None where it is absent or empty.
+    """A tag's value in the form that DicomImage promises; None where it is absent or empty.
 
     Raises ValueError where a number is none.
     """

@@ -7,7 +7,7 @@ from array import array
 
 from stages.engine.errors import InputError
 
-# A film of 60 megapixels at 16 bits is 120 MB; a deflated file that claims more is a bomb.
+# An image of 60 megapixels at 16 bits is 120 MB; a deflated file that claims more is a bomb.
 MAX_INFLATED_BYTES = 256 * 2**20
 
 DEFLATED = "1.2.840.10008.1.2.1.99"

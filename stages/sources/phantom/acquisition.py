@@ -1,4 +1,4 @@
-"""Takes a film of a child at a site: geometry, blur, noise, tone curve, marks on the film."""
+"""Takes an image of a child at a site: geometry, blur, noise, tone curve, marks on the image."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ _DEEPEST = 6
 @dataclass(frozen=True)
 class Radiograph:
     """pixels: uint8 (H, W), 0 to 255, dense is bright. mask: uint8 (H, W), 0 or 255, the
-    lesion. colour: the site saves this film as RGB, though it is grey."""
+    lesion. colour: the site saves this image as RGB, though it is grey."""
 
     pixels: UInt8
     mask: UInt8
@@ -43,16 +43,16 @@ def take(
     site: str,
     seed: int,
     patient: int,
-    film: int,
+    image: int,
 ) -> Radiograph:
-    """Take one film: attenuation int32 and mask uint8 in the body frame, at site A, B or C.
+    """Take one image: attenuation int32 and mask uint8 in the body frame, at site A, B or C.
 
     No mask stands for no lesion.
 
-    What the site does is drawn from (seed, patient, film, site), so the same child can be
+    What the site does is drawn from (seed, patient, image, site), so the same child can be
     taken at each of them.
     """
-    draws = Draws(seed, ACQUISITION, patient, film, sorted(SITES).index(site))
+    draws = Draws(seed, ACQUISITION, patient, image, sorted(SITES).index(site))
     traits = SITES[site]
     height = round(draws.bell(*traits.height_px))
     width = round(height * draws.bell(*traits.aspect))
@@ -74,7 +74,7 @@ def take(
 
 
 class _Lattice:
-    """Where each pixel of a film lies in the body frame, in 1/256 of the frame's step."""
+    """Where each pixel of an image lies in the body frame, in 1/256 of the frame's step."""
 
     def __init__(
         self, draws: Draws, site: Site, child: Child, pose: Pose, height: int, width: int

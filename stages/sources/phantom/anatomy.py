@@ -1,6 +1,6 @@
-"""What differs from child to child, and from film to film of one child.
+"""What differs from child to child, and from image to image of one child.
 
-Nothing here knows the class of the film or the site where it is taken: a sick and a well
+Nothing here knows the class of the image or the site where it is taken: a sick and a well
 child are drawn from one population, and only the lesion tells them apart.
 """
 
@@ -11,7 +11,7 @@ from stages.sources.phantom.draws import CHILD, POSE, Draws
 
 @dataclass(frozen=True)
 class Child:
-    """Anatomy that all films of one patient share; lengths in mm of a child of middle size.
+    """Anatomy that all images of one patient share; lengths in mm of a child of middle size.
 
     size: magnification. girth_mm: tissue path front to back. chest_mm: half the inner width
     of the chest. apex_power: how bell-shaped the chest is. fat_mm: wall beyond the ribs.
@@ -37,7 +37,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the child lay and breathed for one film.
+    """How the child lay and breathed for one image.
 
     inspiration: 1 = full, 0 = expiration. turn: about the long axis, -1 to 1. tilt: tangent
     of half the in-plane angle. arms: how each arm points, mm of rise per mm outwards.
@@ -72,9 +72,9 @@ def draw_child(seed: int, patient: int) -> Child:
     )
 
 
-def draw_pose(seed: int, patient: int, film: int) -> Pose:
-    """The pose of one film; a function of its arguments alone."""
-    draws = Draws(seed, POSE, patient, film)
+def draw_pose(seed: int, patient: int, image: int) -> Pose:
+    """The pose of one image; a function of its arguments alone."""
+    draws = Draws(seed, POSE, patient, image)
     return Pose(
         # Most children are caught in fair inspiration; a crying minority is not.
         inspiration=draws.uniform(0.0, 0.6) if draws.chance(0.3) else draws.uniform(0.6, 1.0),

@@ -1,6 +1,6 @@
-"""Who is filmed, where and how often: the controlled experiment, and the names of its files.
+"""Who is imaged, where and how often: the controlled experiment, and the names of its files.
 
-With probability `confound` a training film is taken at its class's own site (A for normal,
+With probability `confound` a training image is taken at its class's own site (A for normal,
 B for pneumonia), otherwise at A, B or C alike. So
 
     P(site B | pneumonia) - P(site B | normal) = confound,
@@ -22,29 +22,29 @@ from stages.sources.phantom.options import PhantomOptions
 # Percent of the patients, by split; what the class balance of the splits rests on.
 PNEUMONIA_PERCENT: Final = {"train": 60, "test": 50}
 BACTERIAL_PERCENT: Final = 65
-# Percent of the patients with 1, 2, ... 6 films.
-FILMS_PERCENT: Final = {1: 48, 2: 23, 3: 13, 4: 8, 5: 5, 6: 3}
+# Percent of the patients with 1, 2, ... 6 images.
+IMAGES_PERCENT: Final = {1: 48, 2: 23, 3: 13, 4: 8, 5: 5, 6: 3}
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class View:
-    """One film's child, before any site: all that decides anatomy, pose and lesion.
+    """One image's child, before any site: all that decides anatomy, pose and lesion.
 
     kind: normal, bacterial or viral. grade: 0 normal, 1 subtle, 2 moderate, 3 plain.
     """
 
     seed: int
     patient: int
-    film: int
+    image: int
     kind: str
     grade: int
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A view, the site where it is taken, and the path that the film is given."""
+    """A view, the site where it is taken, and the path that the image is given."""
 
     path: str
     view: View
@@ -58,11 +58,11 @@ class _Patient:
     kind: str
     grade: int
     site: str
-    films: int
+    images: int
 
 
 def plan(options: PhantomOptions) -> list[Planned]:
-    """Every film of the cohort, sorted by path."""
+    """Every image of the cohort, sorted by path."""
     patients = [
         *_patients(options, "train", 0, options.patients_train),
         *_patients(options, "test", options.patients_train, options.patients_test),
@@ -71,7 +71,7 @@ def plan(options: PhantomOptions) -> list[Planned]:
 
 
 def site_shares(split: str, label: int, confound: float) -> dict[str, float]:
-    """Share of the patients of a class (1 pneumonia, 0 normal) that each site films."""
+    """Share of the patients of a class (1 pneumonia, 0 normal) that each site images."""
     if split == "test":
         return {"B": 1.0} if label else {"B": 0.5, "C": 0.5}
     home = "B" if label else "A"
@@ -95,7 +95,7 @@ def _patients(options: PhantomOptions, split: str, first: int, count: int) -> li
             kind=next(kinds) if label else "normal",
             grade=draws.pick(list(GRADES), weights) if label else 0,
             site=next(sites[label]),
-            films=draws.pick(list(FILMS_PERCENT), list(FILMS_PERCENT.values())),
+            images=draws.pick(list(IMAGES_PERCENT), list(IMAGES_PERCENT.values())),
         )
         for offset, label in enumerate(labels)
     ]
@@ -128,11 +128,11 @@ def _named(seed: int, patients: list[_Patient]) -> list[Planned]:
     for name, members in series.items():
         serial = 0
         for number, patient in enumerate(members, start=1):
-            for film in range(patient.films):
+            for image in range(patient.images):
                 serial += 1
-                view = View(seed, patient.index, film, patient.kind, patient.grade)
+                view = View(seed, patient.index, image, patient.kind, patient.grade)
                 path = f"{patient.split}/" + (
-                    _normal_name(name, number, film, patient.films)
+                    _normal_name(name, number, image, patient.images)
                     if patient.kind == "normal"
                     else _pneumonia_name(name, number, serial)
                 )
@@ -140,8 +140,8 @@ def _named(seed: int, patients: list[_Patient]) -> list[Planned]:
     return planned
 
 
-def _normal_name(series: str, number: int, film: int, films: int) -> str:
-    suffix = f"-{film + 1:04d}" if films > 1 else ""
+def _normal_name(series: str, number: int, image: int, images: int) -> str:
+    suffix = f"-{image + 1:04d}" if images > 1 else ""
     return f"NORMAL/{series}-{number:04d}-0001{suffix}.jpeg"
 
 

@@ -57,7 +57,7 @@ class Draws:
         return self.rng.integers(low, high, size=shape, dtype=np.int32)
 
     def grain(self, shape: tuple[int, int]) -> npt.NDArray[np.int16]:
-        """int16 (H, W), bell-shaped about 0, standard deviation about 128: film grain."""
+        """int16 (H, W), bell-shaped about 0, standard deviation about 128: grain."""
         grain = np.full(shape, -383, dtype=np.int16)
         raw = np.frombuffer(self.rng.bytes(3 * shape[0] * shape[1]), dtype=np.uint8)
         for layer in raw.reshape(3, *shape):

@@ -1,4 +1,4 @@
-"""The phantom source: films in the order of their paths, and the truth kept beside them."""
+"""The phantom source: images in the order of their paths, and the truth kept beside them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from stages.engine.parallel import map_in_order
+from stages.engine.tables import write_table
 from stages.sources import names
-from stages.sources.index import Film, Source, write_table
+from stages.sources.index import ReceivedImage, Source
 from stages.sources.phantom.anatomy import draw_child, draw_pose
 from stages.sources.phantom.cohort import Planned, plan
 from stages.sources.phantom.encode import jpeg, png
@@ -25,7 +26,7 @@ SOURCE: Final = Source(
     name="phantom",
     version="1",
     licence="Apache-2.0, as the generator",
-    citation="Synthetic: drawn by this pipeline's own generator; no patient was filmed",
+    citation="Synthetic: drawn by this pipeline's own generator; no patient was imaged",
     sha256="",
     pinned=True,
     synthetic=True,
@@ -34,11 +35,11 @@ SOURCE: Final = Source(
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a phantom and not of a real film.
+    """What is known of a phantom and not of a real image.
 
-    site: A, B or C. grade: 0 normal, 1 subtle, 2 moderate, 3 plain. child, film: with the seed,
+    site: A, B or C. grade: 0 normal, 1 subtle, 2 moderate, 3 plain. child, image: with the seed,
     they give the same anatomy again. inspiration 0..1, turn about -1..1, thymus in mm (the
-    wider lobe). lesion_percent: share of the film's pixels that the mask covers.
+    wider lobe). lesion_percent: share of the image's pixels that the mask covers.
     """
 
     path: str
@@ -46,7 +47,7 @@ class Truth:
     kind: str
     grade: int
     child: int
-    film: int
+    image: int
     inspiration: float
     turn: float
     thymus_mm: float
@@ -54,40 +55,43 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class PhantomFilm(Film):
-    """A film with its truth; `mask` is a one-bit PNG of its size, None where nothing is ill."""
+class PhantomImage(ReceivedImage):
+    """An image with its truth; `mask` is a one-bit PNG of its size, None where nothing is ill."""
 
     truth: Truth
     mask: bytes | None
 
 
-def films(options: PhantomOptions, *, workers: int | None = None) -> Iterator[PhantomFilm]:
-    """Every film of the cohort in the order of the paths; the bytes depend on options alone."""
+def images(options: PhantomOptions, *, workers: int | None = None) -> Iterator[PhantomImage]:
+    """Every image of the cohort in the order of the paths; the bytes depend on options alone."""
     planned = plan(options)
     yield from map_in_order(
         make, planned, workers=workers, label="drawing phantoms", total=len(planned)
     )
 
 
-def make(planned: Planned) -> PhantomFilm:
-    """One film, a function of its plan alone."""
+def make(planned: Planned) -> PhantomImage:
+    """One image, a function of its plan alone."""
     view, site = planned.view, SITES[planned.site]
     taken = render(view, planned.site)
     data = jpeg(taken.pixels, scale=site.jpeg_scale, icc=site.icc, colour=taken.colour)
-    child, pose = draw_child(view.seed, view.patient), draw_pose(view.seed, view.patient, view.film)
+    child, pose = (
+        draw_child(view.seed, view.patient),
+        draw_pose(view.seed, view.patient, view.image),
+    )
     truth = Truth(
         path=planned.path,
         site=planned.site,
         kind=view.kind,
         grade=view.grade,
         child=view.patient,
-        film=view.film,
+        image=view.image,
         inspiration=round(pose.inspiration, 3),
         turn=round(pose.turn, 3),
         thymus_mm=round(max(child.thymus_mm), 1),
         lesion_percent=round(100 * int(np.count_nonzero(taken.mask)) / taken.mask.size, 2),
     )
-    return PhantomFilm(
+    return PhantomImage(
         path=planned.path,
         data=data,
         **asdict(names.parse(planned.path)),
@@ -96,10 +100,10 @@ def make(planned: Planned) -> PhantomFilm:
     )
 
 
-def keep_truth(folder: Path, phantoms: Iterable[PhantomFilm]) -> Iterator[PhantomFilm]:
-    """Pass films on, writing masks.zip on the way and truth.csv after the last.
+def keep_truth(folder: Path, phantoms: Iterable[PhantomImage]) -> Iterator[PhantomImage]:
+    """Pass images on, writing masks.zip on the way and truth.csv after the last.
 
-    A mask's member is named as its film, with `.png` added; normal films have none.
+    A mask's member is named as its image, with `.png` added; normal images have none.
     """
     rows: list[Truth] = []
     with StoredZip(folder / MASKS) as masks:

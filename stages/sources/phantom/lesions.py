@@ -55,9 +55,9 @@ _ZONES: Final = {
 
 
 def draw_lesion(
-    seed: int, patient: int, film: int, kind: str, grade: int, thorax: Thorax
+    seed: int, patient: int, image: int, kind: str, grade: int, thorax: Thorax
 ) -> tuple[Int32, npt.NDArray[np.uint8]]:
-    """The lesion of one film, fixed to the patient's lungs, its density a little to the film.
+    """The lesion of one image, fixed to the patient's lungs, its density a little to the image.
 
     Returns its attenuation, int32 GRID_SHAPE in units of 1/4096 neper, and its mask, uint8
     GRID_SHAPE, 255 where at least a fifth of its greatest density is reached, else 0.
@@ -68,7 +68,7 @@ def draw_lesion(
         share = _lobar(draws, thorax, draws.uniform(*chosen.lobar), draws.uniform(*chosen.extent))
     else:
         share = _diffuse(draws, thorax, draws.uniform(*chosen.haze))
-    course = Draws(seed, LESION, patient, film + 1).uniform(0.85, 1.15)
+    course = Draws(seed, LESION, patient, image + 1).uniform(0.85, 1.15)
     path_mm = share * thorax.lung_mm
     added = np.rint(path_mm * (TISSUE_PER_MM * 0.8 * course * NEPER)).astype(np.int32)
     soft = box_blur(added, 1)

@@ -1,4 +1,4 @@
-"""What a site puts on a film beside the child: letters, a scale, the collimator's border."""
+"""What a site puts on an image beside the child: letters, a scale, the collimator's border."""
 
 from typing import Final
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.settings import check
+from stages.engine import check
 
 
 @dataclass(frozen=True)
@@ -10,7 +10,7 @@ class PhantomOptions:
     """How many synthetic children are drawn, and how tightly site and class are tied.
 
     seed: 0 to 2^32 - 1; the same seed gives the same bytes on every machine.
-    patients_train, patients_test: children in either official split; about 2.1 films each.
+    patients_train, patients_test: children in either official split; about 2.1 images each.
     confound: 0 (site independent of class in training) to 1 (site tells the class).
     """
 

@@ -11,20 +11,20 @@ from stages.sources.phantom.thorax import draw_markings, draw_thorax
 
 
 def render(view: View, site: str) -> Radiograph:
-    """The film of a view at site A, B or C: pixels and exact lesion mask, both uint8 (H, W).
+    """The image of a view at site A, B or C: pixels and exact lesion mask, both uint8 (H, W).
 
     Child, pose and lesion depend on the view alone, so the same view at another site shows
-    the same anatomy and the same lesion through another film's geometry and tone.
+    the same anatomy and the same lesion through another image's geometry and tone.
     """
     child = draw_child(view.seed, view.patient)
-    pose = draw_pose(view.seed, view.patient, view.film)
+    pose = draw_pose(view.seed, view.patient, view.image)
     thorax = draw_thorax(child, pose)
     attenuation = np.rint(thorax.attenuation * NEPER).astype(np.int32)
     attenuation += draw_markings(view.seed, view.patient, thorax, child)
     mask = None
     if view.grade:
         lesion, mask = draw_lesion(
-            view.seed, view.patient, view.film, view.kind, view.grade, thorax
+            view.seed, view.patient, view.image, view.kind, view.grade, thorax
         )
         attenuation += lesion
     return take(
@@ -35,5 +35,5 @@ def render(view: View, site: str) -> Radiograph:
         site=site,
         seed=view.seed,
         patient=view.patient,
-        film=view.film,
+        image=view.image,
     )

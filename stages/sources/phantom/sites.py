@@ -1,7 +1,7 @@
-"""The places where phantoms are taken: what a site leaves on a film, whoever is filmed.
+"""The places where phantoms are taken: what a site leaves on an image, whoever is imaged.
 
-A and B differ as the two kinds of films of the real set do (README of the data: width / height
-1.23 against 1.5, tall against low films, fine JPEG tables with an ICC profile against coarse
+A and B differ as the two kinds of images of the real set do (README of the data: width / height
+1.23 against 1.5, tall against low images, fine JPEG tables with an ICC profile against coarse
 ones without, a black frame against a grey one, other markers and other contrast). C stands
 between them, encoded like B, as the real test normals do.
 """
@@ -14,17 +14,17 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Site:
-    """Ranges from which the acquisition of one film is drawn (low, high), unless said.
+    """Ranges from which the acquisition of one image is drawn (low, high), unless said.
 
     aspect: width / height (mean, standard deviation). height_px, field_mm: height of the
-    film in pixels, and on a child of middle size in mm (mean, standard deviation).
+    image in pixels, and on a child of middle size in mm (mean, standard deviation).
     centre_mm: where on the child its middle lies. window: nepers from the middle of the
     tone curve to its shoulder; middle: nepers at mid-grey. black, white: grey levels that
     the curve tends to, from no and from endless attenuation (below 0: clipped to black).
     soft: blur, 0 (none) to 1 (3 x 3 mean). grain: relative noise. jpeg_scale: percent of the
-    JPEG standard's example table. colour: share of films saved as RGB. letters: what the
-    marker may say; letter_at: where, as shares of width and height. ticks: share of films
-    with a scale along the edges. cone: share of films with a collimator's border.
+    JPEG standard's example table. colour: share of images saved as RGB. letters: what the
+    marker may say; letter_at: where, as shares of width and height. ticks: share of images
+    with a scale along the edges. cone: share of images with a collimator's border.
     """
 
     aspect: Range

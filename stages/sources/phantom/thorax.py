@@ -163,7 +163,7 @@ def _mediastinum(child: Child, pose: Pose) -> Floats:
 
 
 def _head(child: Child) -> Floats:
-    """float32 GRID_SHAPE, nepers: the jaw, at the upper edge of wide films."""
+    """float32 GRID_SHAPE, nepers: the jaw, at the upper edge of wide images."""
     return 1.3 * ramp(3.0 * ellipse(0.0, child.head_mm, 36.0, 26.0, 0.0))
 
 
@@ -183,7 +183,7 @@ def _gas(child: Child, base_mm: float) -> Floats:
 def draw_markings(seed: int, patient: int, thorax: Thorax, child: Child) -> Int32:
     """int32 GRID_SHAPE, units of 1/4096 neper: vessels, hila and the lung's fine texture.
 
-    The tree of vessels belongs to the patient, so it is the same on all the films.
+    The tree of vessels belongs to the patient, so it is the same on all the images.
     """
     draws = Draws(seed, VESSELS, patient)
     stamps = np.zeros(GRID_SHAPE, dtype=np.int32)

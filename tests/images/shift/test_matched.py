@@ -10,28 +10,28 @@ from stages.images.resize import resize
 from stages.images.scalars import sharpness, texture
 from stages.images.shards import open_shards
 from stages.images.shift import matched
-from stages.images.shift.reacquire import NativeFilm, PixelFilm, encode_jpeg
+from stages.images.shift.reacquire import NativeImage, PixelImage, encode_jpeg
 from stages.sources.header import read_header
-from stages.sources.index import Film, open_raw, write_raw
-from tests.films import SOURCE, encoded, options, paths, picture
+from stages.sources.index import ReceivedImage, open_raw, write_raw
+from tests.sample_images import SOURCE, encoded, options, paths, picture
 
 
 def squeezed(name: str, tall: int) -> bytes:
-    """A square copy of a film that was `tall` percent higher than wide."""
+    """A square copy of an image that was `tall` percent higher than wide."""
     rough = np.random.default_rng(len(name)).integers(0, 256, (2 * tall, 200), dtype=np.uint8)
     return encoded(resize(rough, 96, 96), "PNG")
 
 
 def test_pixel_road_meets_texture_and_sharpness() -> None:
     normal, donor = squeezed("normal", 130), encoded(picture("donor", 96, 96), "PNG")
-    copy = PixelFilm(normal).like(donor)
+    copy = PixelImage(normal).like(donor)
     before, wanted = decode(normal), decode(donor)
     assert copy.pixels.shape == (96, 96)
     assert copy.encoded is None
     assert abs(sharpness(copy.pixels) - sharpness(wanted)) < abs(
         sharpness(before) - sharpness(wanted)
     )
-    own = PixelFilm(normal).like(normal)
+    own = PixelImage(normal).like(normal)
     assert np.array_equal(own.pixels, before), "its own donor: nothing to change"
 
 
@@ -40,13 +40,13 @@ def test_pixel_road_widens_by_cropping_the_height() -> None:
     smooth = resize(resize(rough, 32, 32), 96, 96)
     squeezed_more = resize(np.ascontiguousarray(smooth[12:-12]), 96, 96)
     donor = encoded(squeezed_more, "PNG")
-    copy = PixelFilm(encoded(smooth, "PNG")).like(donor)
+    copy = PixelImage(encoded(smooth, "PNG")).like(donor)
     assert texture(copy.pixels) == pytest.approx(texture(squeezed_more), rel=0.03)
 
 
 def test_native_road_meets_size_and_tables() -> None:
     donor = encoded(picture("donor", 150, 100), "JPEG", quality=40)
-    copy = NativeFilm(encoded(picture("normal", 120, 110), "JPEG", quality=95)).like(donor)
+    copy = NativeImage(encoded(picture("normal", 120, 110), "JPEG", quality=95)).like(donor)
     assert copy.pixels.shape == (100, 150)
     assert copy.encoded is not None
     assert read_header(copy.encoded).jpeg_table == read_header(donor).jpeg_table
@@ -55,18 +55,20 @@ def test_native_road_meets_size_and_tables() -> None:
 
 def test_a_table_survives_encoding() -> None:
     table = tuple(range(1, 65))
-    assert read_header(encode_jpeg(picture("film"), table)).jpeg_table == table
+    assert read_header(encode_jpeg(picture("image"), table)).jpeg_table == table
 
 
 def cohort(folder: Path, normal: tuple[int, int], pneumonia: tuple[int, int]) -> Path:
-    """Normal and pneumonia films of these sizes, each patient's a little different."""
+    """Normal and pneumonia images of these sizes, each patient's a little different."""
 
-    def film(number: int, path: str) -> Film:
+    def image(number: int, path: str) -> ReceivedImage:
         width, height = normal if "NORMAL" in path else pneumonia
         jitter = number % 7 if normal != pneumonia else 0
-        return Film.named(path, encoded(picture(path, width + jitter, height + jitter % 3)))
+        return ReceivedImage.named(
+            path, encoded(picture(path, width + jitter, height + jitter % 3))
+        )
 
-    write_raw(folder, (film(*item) for item in enumerate(paths(24))), SOURCE)
+    write_raw(folder, (image(*item) for item in enumerate(paths(24))), SOURCE)
     return folder
 
 
@@ -78,17 +80,17 @@ def test_val_matched_is_written(
     tmp_path: Path, normal: tuple[int, int], pneumonia: tuple[int, int], road: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(matched, "LOW", 0.0)  # two dozen films can't pass but by luck
+    monkeypatch.setattr(matched, "LOW", 0.0)  # two dozen images can't pass but by luck
     monkeypatch.setattr(matched, "HIGH", 1.0)
-    films, source = open_raw(cohort(tmp_path, normal, pneumonia))
+    images, source = open_raw(cohort(tmp_path, normal, pneumonia))
     how = options(matched_donors=3)
-    manifest = build(films, source, how, tmp_path / "shards", workers=2).manifest
+    manifest = build(images, source, how, tmp_path / "shards", workers=2).manifest
     assert manifest["val_matched"]["road"] == road
     shards = open_shards(tmp_path / "shards")
     val, found = shards.role("val").records, shards.role("val_matched")
     copies = found.records[found.records["label"] == 0]
     normals = val[val["label"] == 0]
-    assert list(copies["id"]) == [f"{film}#{k}" for film in normals["id"] for k in range(3)]
+    assert list(copies["id"]) == [f"{image}#{k}" for image in normals["id"] for k in range(3)]
     assert set(copies["patient"]) == set(normals["patient"])
     ill = np.flatnonzero(found.records["label"])
     assert np.array_equal(found.pixels[ill], shards.role("val").pixels[val["label"] == 1])
@@ -107,6 +109,6 @@ def test_val_matched_is_written(
 def test_a_split_that_still_tells_the_classes_apart_is_refused() -> None:
     scalars = [{"aspect": 1.2, "height": 1.0}] * 5 + [{"aspect": 1.5, "height": 1.0}] * 5
     labels = [0] * 5 + [1] * 5
-    with pytest.raises(InputError, match=r"received aspect 1\.000, over 10 films.*matched_donors"):
+    with pytest.raises(InputError, match=r"received aspect 1\.000, over 10 images.*matched_donors"):
         matched.check(scalars, labels)
     assert matched.check([{"height": 1.0}] * 10, labels) == {"height": 0.5}

@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 Variant = Callable[[Pixels], Pixels]
 
 
-def film(height: int = 64, width: int = 80, seed: int = 0) -> Pixels:
+def image(height: int = 64, width: int = 80, seed: int = 0) -> Pixels:
     """Soft noise, uint8 (height, width), from dark to nearly white."""
     noise = np.random.default_rng(seed).normal(size=(height, width))
     soft = cv2.GaussianBlur(noise, (0, 0), 1.0)
@@ -28,20 +28,20 @@ EACH = pytest.mark.parametrize(("name", "variant"), stress.VARIANTS.items())
 def test_a_variant_keeps_shape_and_type_changes_pixels_and_leaves_its_input(
     name: str, variant: Variant
 ) -> None:
-    before = film()
+    before = image()
     after = variant(before)
     assert (after.shape, after.dtype) == (before.shape, np.uint8)
-    assert np.array_equal(before, film())
+    assert np.array_equal(before, image())
     assert not np.array_equal(after, before)
 
 
 @EACH
 def test_a_variant_gives_the_same_again(name: str, variant: Variant) -> None:
-    assert np.array_equal(variant(film()), variant(film()))
+    assert np.array_equal(variant(image()), variant(image()))
 
 
 @EACH
-def test_a_black_and_a_white_film_stay_in_range(name: str, variant: Variant) -> None:
+def test_a_black_and_a_white_image_stay_in_range(name: str, variant: Variant) -> None:
     assert not variant(np.zeros((40, 40), np.uint8)).max() > stress.BRIGHTER_LEVELS
     white = variant(np.full((40, 40), 255, np.uint8))
     assert white[20, 20] == 255
@@ -75,19 +75,19 @@ def test_cropping_enlarges_about_the_centre_and_stretching_one_axis_only() -> No
 
 
 def test_the_scalars_of_the_acquisition_move_as_named() -> None:
-    before = film(160, 160)
+    before = image(160, 160)
     assert texture(stress.stretched(before)) > 1.1 * texture(before)
     assert sharpness(stress.blurred(before)) < 0.6 * sharpness(before)
 
 
-def test_re_encoding_changes_little_by_much_less_than_the_film_varies() -> None:
-    before = film(160, 160)
+def test_re_encoding_changes_little_by_much_less_than_the_image_varies() -> None:
+    before = image(160, 160)
     error = stress.reencoded(before).astype(int) - before
     assert 0 < np.abs(error).mean() < 10
 
 
-def test_films_are_changed_one_by_one() -> None:
-    films = np.stack([film(seed=seed) for seed in range(3)])
-    after = stress.changed(films, stress.cropped)
-    assert after.shape == films.shape
-    assert np.array_equal(after[2], stress.cropped(films[2]))
+def test_images_are_changed_one_by_one() -> None:
+    images = np.stack([image(seed=seed) for seed in range(3)])
+    after = stress.changed(images, stress.cropped)
+    assert after.shape == images.shape
+    assert np.array_equal(after[2], stress.cropped(images[2]))

@@ -5,23 +5,23 @@ import numpy as np
 from stages.images.build import build
 from stages.images.shards import open_shards
 from stages.images.shift.tail import frame
-from stages.sources.index import Film, open_raw, write_raw
-from tests.films import SOURCE, encoded, options, paths, picture
+from stages.sources.index import ReceivedImage, open_raw, write_raw
+from tests.sample_images import SOURCE, encoded, options, paths, picture
 
 
-def film(path: str) -> Film:
-    """Pneumonia films, and every third normal patient's, have a bright frame."""
+def image(path: str) -> ReceivedImage:
+    """Pneumonia images, and every third normal patient's, have a bright frame."""
     number = int(path.split("IM-")[1][:4]) if "NORMAL" in path else 0
     pixels = np.full((64, 64), 230 if number % 3 == 0 else 20, np.uint8)
     pixels[8:-8, 8:-8] = picture(path, 48, 48)
-    return Film.named(path, encoded(pixels, "PNG"))
+    return ReceivedImage.named(path, encoded(pixels, "PNG"))
 
 
 def test_the_normals_that_frame_like_pneumonia_are_set_aside(tmp_path: Path) -> None:
-    write_raw(tmp_path, map(film, paths(18)), SOURCE)
-    films, source = open_raw(tmp_path)
+    write_raw(tmp_path, map(image, paths(18)), SOURCE)
+    images, source = open_raw(tmp_path)
     how = options(tail_fraction=0.2)
-    build(films, source, how, tmp_path / "shards", workers=1)
+    build(images, source, how, tmp_path / "shards", workers=1)
     shards = open_shards(tmp_path / "shards")
     tail = shards.role("val_tail").records
     groups = set(tail.loc[tail["label"] == 0, "split_group"])

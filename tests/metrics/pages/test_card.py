@@ -7,7 +7,7 @@ from stages.engine.errors import InputError
 from stages.metrics.pages.card import Facts, card
 from stages.metrics.pages.tables import BEGIN, END, results_table, say, splice
 from stages.metrics.report import report
-from tests.metrics.films import OPTIONS, POINTS, make
+from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 SOURCE = {
     "name": "phantom",
@@ -17,7 +17,7 @@ SOURCE = {
     "sha256": "",
     "pinned": True,
     "synthetic": True,
-    "films": 100,
+    "images": 100,
 }
 
 
@@ -86,7 +86,7 @@ def test_an_undefined_figure_is_called_so() -> None:
 def test_results_show_the_best_baseline_and_the_synthetic_line() -> None:
     text = results_table(METRICS, VALIDATION, facts().manifest)
     best = METRICS["test"]["baselines"]["shape"]["auroc"]
-    assert f"{say(best)}, film size and shape alone" in text
+    assert f"{say(best)}, image size and shape alone" in text
     assert "computer-made phantoms" in text
     assert say(VALIDATION["val"]["specificity"]) in text
 

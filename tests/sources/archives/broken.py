@@ -1,4 +1,4 @@
-"""Broken, hostile and odd archives, and what each gets: `python -m tests.sources.broken`.
+"""Broken, hostile and odd archives, and what each gets: `python -m tests.sources.archives.broken`.
 
 Each kind is a function that makes it in an empty folder; fetch and the cut of the splits are then
 asked to take it. The table that this prints stands in docs/data.md.
@@ -18,12 +18,12 @@ from stages.engine.errors import InputError
 from stages.images import splits
 from stages.sources.archives import archive
 from stages.sources.index import open_raw, write_raw
-from tests.films import encoded, options, paths, picture, zipped
+from tests.sample_images import encoded, options, paths, picture, zipped
 
-FILM = encoded(picture("film"))
+IMAGE = encoded(picture("image"))
 A, B = "train/NORMAL/IM-0001-0001.jpeg", "train/PNEUMONIA/person1_virus_2.jpeg"
 SOUND = {name: encoded(picture(name)) for name in paths()}
-"""Enough films for every split."""
+"""Enough images for every split."""
 COLUMNS = "path,label,patient"
 
 
@@ -39,14 +39,14 @@ Make = Callable[[Path], Given]
 
 
 def zip_of(members: Mapping[str, bytes]) -> Make:
-    return lambda folder: Given(zipped(folder / "films.zip", members))
+    return lambda folder: Given(zipped(folder / "images.zip", members))
 
 
-def zip_with(member: str, data: bytes = FILM, attributes: int = 0) -> Make:
-    """Sound films, and one member more."""
+def zip_with(member: str, data: bytes = IMAGE, attributes: int = 0) -> Make:
+    """Sound images, and one member more."""
 
     def make(folder: Path) -> Given:
-        path = zipped(folder / "films.zip", SOUND)
+        path = zipped(folder / "images.zip", SOUND)
         entry = zipfile.ZipInfo(member)
         entry.external_attr = attributes << 16
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
@@ -57,10 +57,10 @@ def zip_with(member: str, data: bytes = FILM, attributes: int = 0) -> Make:
 
 
 def zip_patched(offset: int, value: bytes) -> Make:
-    """One film, whose entry in the list of members has other bytes at `offset`."""
+    """One image, whose entry in the list of members has other bytes at `offset`."""
 
     def make(folder: Path) -> Given:
-        path = zipped(folder / "films.zip", {A: FILM})
+        path = zipped(folder / "images.zip", {A: IMAGE})
         data = bytearray(path.read_bytes())
         at = data.index(b"PK\x01\x02") + offset
         data[at : at + len(value)] = value
@@ -72,7 +72,7 @@ def zip_patched(offset: int, value: bytes) -> Make:
 
 def overlapping_zip(folder: Path) -> Given:
     """Two entries of the list that share the bytes of one member."""
-    path = zipped(folder / "films.zip", {A: FILM})
+    path = zipped(folder / "images.zip", {A: IMAGE})
     data = path.read_bytes()
     start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
     entry, tail = data[start:end], bytearray(data[end:])
@@ -82,7 +82,7 @@ def overlapping_zip(folder: Path) -> Given:
     return Given(path)
 
 
-def file_of(data: bytes, name: str = "films.zip") -> Make:
+def file_of(data: bytes, name: str = "images.zip") -> Make:
     def make(folder: Path) -> Given:
         (folder / name).write_bytes(data)
         return Given(folder / name)
@@ -105,7 +105,7 @@ def damaged(make: Make, cut: slice, filling: bytes = b"") -> Make:
 
 def tar_of(members: Mapping[str, bytes], *more: tarfile.TarInfo, mode: str = "w") -> Make:
     def make(folder: Path) -> Given:
-        path = folder / f"films.tar{'.gz' if mode == 'w:gz' else ''}"
+        path = folder / f"images.tar{'.gz' if mode == 'w:gz' else ''}"
         with tarfile.open(path, mode) as opened:  # type: ignore[call-overload]
             for name, data in members.items():
                 entry = tarfile.TarInfo(name)
@@ -131,13 +131,13 @@ def huge_header(folder: Path) -> Given:
     header[124:136] = b"%011o\0" % (8**11 - 1)
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header[:512])
-    (folder / "films.tar").write_bytes(header + bytes(10240))
-    return Given(folder / "films.tar")
+    (folder / "images.tar").write_bytes(header + bytes(10240))
+    return Given(folder / "images.tar")
 
 
 def folder_of(members: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> Make:
     def make(folder: Path) -> Given:
-        top = folder / "films"
+        top = folder / "images"
         top.mkdir()
         for name, data in members.items():
             path = top / name
@@ -150,14 +150,14 @@ def folder_of(members: Mapping[str, bytes], links: Mapping[str, str] | None = No
     return make
 
 
-def table_of(*rows: str, columns: str = COLUMNS, encoding: str = "utf-8", films: int = 2) -> Make:
-    """A folder of films `film 1.png` and so on, and a table."""
+def table_of(*rows: str, columns: str = COLUMNS, encoding: str = "utf-8", images: int = 2) -> Make:
+    """A folder of images `image 1.png` and so on, and a table."""
 
     def make(folder: Path) -> Given:
-        top = folder / "films"
+        top = folder / "images"
         top.mkdir()
-        for number in range(1, films + 1):
-            name = f"film {number}.png"
+        for number in range(1, images + 1):
+            name = f"image {number}.png"
             (top / name).write_bytes(encoded(picture(name), "PNG"))
         table = folder / "labels.csv"
         table.write_bytes("\n".join([columns, *rows, ""]).encode(encoding))
@@ -167,16 +167,16 @@ def table_of(*rows: str, columns: str = COLUMNS, encoding: str = "utf-8", films:
 
 
 def rows(count: int, patient: str = "child-{n}", label: str = "{odd}") -> list[str]:
-    """Rows of `film 1.png` and so on; every other one is ill, unless said otherwise."""
+    """Rows of `image 1.png` and so on; every other one is ill, unless said otherwise."""
     return [
-        f"film {n}.png,{label.format(odd=n % 2)},{patient.format(n=n, pair=(n + 1) // 2)}"
+        f"image {n}.png,{label.format(odd=n % 2)},{patient.format(n=n, pair=(n + 1) // 2)}"
         for n in range(1, count + 1)
     ]
 
 
 def odd_names(folder: Path) -> Given:
     """Names in which systems differ: spaces, commas, accents in two forms, other scripts."""
-    top = folder / "films"
+    top = folder / "images"
     top.mkdir()
     lines = [COLUMNS]
     for number in range(24):
@@ -190,26 +190,26 @@ def odd_names(folder: Path) -> Given:
 
 
 def kaggle(folder: Path) -> Given:
-    """Every film twice, at two depths, some under `val`, and what a Mac leaves behind."""
+    """Every image twice, at two depths, some under `val`, and what a Mac leaves behind."""
     inner = {name.replace("train/", "val/", n == 0): data for n, (name, data) in
              enumerate(SOUND.items())}  # fmt: skip
     members = {f"{top}/{name}": data for top in ("chest_xray", "chest_xray/chest_xray")
                for name, data in inner.items()}  # fmt: skip
     litter = {"chest_xray/.DS_Store": b"x", f"__MACOSX/chest_xray/._{A}": b"x"}
-    return Given(zipped(folder / "films.zip", members | litter))
+    return Given(zipped(folder / "images.zip", members | litter))
 
 
 def version_3(folder: Path) -> Given:
-    """Mendeley's version 3: other names, and scans of the eye beside the films."""
+    """Mendeley's version 3: other names, and scans of the eye beside the images."""
     members: dict[str, bytes] = {}
     for number in range(1, 9):
         members |= {
-            f"CellData/chest_xray/train/NORMAL/NORMAL-{number}-0001.jpeg": FILM,
-            f"CellData/chest_xray/train/PNEUMONIA/BACTERIA-{100 + number}-0001.jpeg": FILM,
-            f"CellData/OCT/train/NORMAL/NORMAL-{number}-1.jpeg": FILM,
-            f"CellData/OCT/train/CNV/CNV-{number}-1.jpeg": FILM,
+            f"CellData/chest_xray/train/NORMAL/NORMAL-{number}-0001.jpeg": IMAGE,
+            f"CellData/chest_xray/train/PNEUMONIA/BACTERIA-{100 + number}-0001.jpeg": IMAGE,
+            f"CellData/OCT/train/NORMAL/NORMAL-{number}-1.jpeg": IMAGE,
+            f"CellData/OCT/train/CNV/CNV-{number}-1.jpeg": IMAGE,
         }
-    return Given(zipped(folder / "films.zip", members))
+    return Given(zipped(folder / "images.zip", members))
 
 
 def windows_zip(folder: Path) -> Given:
@@ -217,7 +217,7 @@ def windows_zip(folder: Path) -> Given:
 
 
 def end_of_members(count: int) -> int:
-    """Where the first members of a tar of the sound films end."""
+    """Where the first members of a tar of the sound images end."""
     sizes = [len(data) for data in SOUND.values()][:count]
     return sum(512 + -(-size // 512) * 512 for size in sizes)
 
@@ -227,7 +227,7 @@ LINK = stat.S_IFLNK | 0o777
 KINDS: dict[str, Make] = {
     "zip: a path that climbs out": zip_with(f"../{A}"),
     "zip: an absolute path": zip_with(f"/{A}"),
-    "zip: a path with a drive": zip_with("C:/films/IM-0001-0001.jpeg"),
+    "zip: a path with a drive": zip_with("C:/images/IM-0001-0001.jpeg"),
     "zip: a path that climbs by backslashes": zip_with("..\\..\\IM-0001-0001.jpeg"),
     "zip: control characters in a name": zip_with("train/NORMAL/IM-0001-\x1b[2J.jpeg"),
     "zip: a symbolic link": zip_with("train/NORMAL/IM-9.jpeg", b"/etc/hostname", LINK),
@@ -238,26 +238,26 @@ KINDS: dict[str, Make] = {
     "zip: a member of damaged bytes": damaged(zip_of(SOUND), slice(300, 320), bytes(20)),
     "zip: cut short": damaged(zip_of(SOUND), slice(-100, None)),
     "zip: nothing in it": zip_of({}),
-    "zip: two different films of one name": zip_of({**SOUND, f"again/{A}": FILM[:-9]}),
-    "zip: one film at two places": zip_of({**SOUND, f"again/{A}": SOUND[A]}),
+    "zip: two different images of one name": zip_of({**SOUND, f"again/{A}": IMAGE[:-9]}),
+    "zip: one image at two places": zip_of({**SOUND, f"again/{A}": SOUND[A]}),
     "zip: a name of no known grammar": zip_with("train/NORMAL/scan (1).jpeg"),
     "zip: digits of another script": zip_with("train/NORMAL/IM-１-1.jpeg"),
-    "zip: no film by its ending": zip_with("train/NORMAL/notes.txt"),
+    "zip: no image by its ending": zip_with("train/NORMAL/notes.txt"),
     "zip: an image in another folder": zip_with("validation/NORMAL/IM-0001-0001.jpeg"),
     "zip: a name that contradicts its folder": zip_with("train/NORMAL/person9_virus_9.jpeg"),
     "zip: one class only": zip_of({name: SOUND[name] for name in SOUND if "NORMAL" in name}),
-    "zip: one patient of each class": zip_of({A: FILM, B: FILM}),
+    "zip: one patient of each class": zip_of({A: IMAGE, B: IMAGE}),
     "zip: a patient in train and test": zip_of(
-        {**SOUND, "test/PNEUMONIA/person1_bacteria_99.jpeg": FILM, f"test/{A[6:]}": FILM}
+        {**SOUND, "test/PNEUMONIA/person1_bacteria_99.jpeg": IMAGE, f"test/{A[6:]}": IMAGE}
     ),
     "zip: Kaggle's, doubled, with litter": kaggle,
     "zip: version 3, with scans of the eye": version_3,
     "zip: backslashes from old Windows tools": windows_zip,
     "a web page in place of a zip": file_of(b"<!DOCTYPE html><title>Log in</title>"),
-    "a RAR archive": file_of(b"Rar!\x1a\x07\x00", "films.rar"),
+    "a RAR archive": file_of(b"Rar!\x1a\x07\x00", "images.rar"),
     "an empty file": file_of(b""),
     "other bytes": file_of(bytes(range(256)) * 3),
-    "nothing at that path": lambda folder: Given(folder / "films.zip"),
+    "nothing at that path": lambda folder: Given(folder / "images.zip"),
     "tar: as it should be": tar_of(SOUND),
     "tar.gz: as it should be": tar_of(SOUND, mode="w:gz"),
     "tar: a path that climbs out": tar_of(SOUND, tar_entry(f"../{A}")),
@@ -275,28 +275,28 @@ KINDS: dict[str, Make] = {
     "folder: as it should be": folder_of(SOUND),
     "folder: a link": folder_of(SOUND, {"IM-9.jpeg": "/etc/hostname"}),
     "folder: a link to a folder": folder_of(SOUND, {"train/NORMAL/more": "/etc"}),
-    "folder: a name that is no UTF-8": folder_of({**SOUND, "train/NORMAL/\udcff.jpeg": FILM}),
+    "folder: a name that is no UTF-8": folder_of({**SOUND, "train/NORMAL/\udcff.jpeg": IMAGE}),
     "folder: nothing in it": folder_of({}),
     "table: accents, spaces, commas, other scripts": odd_names,
-    "table: patients with both labels": table_of(*rows(24, patient="child-{pair}"), films=24),
-    "table: all of one patient": table_of(*rows(24, patient="child"), films=24),
+    "table: patients with both labels": table_of(*rows(24, patient="child-{pair}"), images=24),
+    "table: all of one patient": table_of(*rows(24, patient="child"), images=24),
     "table: an image without a row": table_of(*rows(1)),
     "table: a row without an image": table_of(*rows(3)),
     "table: a path that comes twice": table_of(*rows(2), *rows(1)),
     "table: a label that is missing": table_of(*rows(2, label="")),
     "table: a label that is unknown": table_of(*rows(2, label="covid")),
     "table: a patient that is missing": table_of(*rows(2, patient="")),
-    "table: a split for some films only": table_of(
-        "film 1.png,0,a,train", "film 2.png,1,b,", columns=f"{COLUMNS},split"
+    "table: a split for some images only": table_of(
+        "image 1.png,0,a,train", "image 2.png,1,b,", columns=f"{COLUMNS},split"
     ),
-    "table: an unknown split": table_of("film 1.png,0,a,dev", columns=f"{COLUMNS},split"),
+    "table: an unknown split": table_of("image 1.png,0,a,dev", columns=f"{COLUMNS},split"),
     "table: a kind that contradicts its label": table_of(
-        "film 1.png,0,a,viral", columns=f"{COLUMNS},kind"
+        "image 1.png,0,a,viral", columns=f"{COLUMNS},kind"
     ),
-    "table: a column too few": table_of("film 1.png,0", columns="path,label"),
+    "table: a column too few": table_of("image 1.png,0", columns="path,label"),
     "table: a column that is unknown": table_of(columns=f"{COLUMNS},splits"),
     "table: semicolons": table_of(columns=COLUMNS.replace(",", ";")),
-    "table: a row of too many fields": table_of("film 1.png,0,a,b"),
+    "table: a row of too many fields": table_of("image 1.png,0,a,b"),
     "table: not UTF-8": table_of("café.png,0,a", encoding="latin-1"),
 }
 
@@ -304,15 +304,15 @@ KINDS: dict[str, Make] = {
 def outcome(given: Given, raw: Path) -> str:
     """What fetch, writing to the folder `raw`, and the cut of the splits say, in one line."""
     try:
-        films, source = archive.receive(given.path, None, table=given.table, scratch=raw)
-        count = write_raw(raw, films, source)
+        images, source = archive.receive(given.path, None, table=given.table, scratch=raw)
+        count = write_raw(raw, images, source)
     except InputError as error:
         return f"refused: {_short(error, given)}"
     try:
-        splits.assign([film.row for film in open_raw(raw)[0]], options())
+        splits.assign([image.row for image in open_raw(raw)[0]], options())
     except InputError as error:
-        return f"{count} films; preprocess: {_short(error, given)}"
-    return f"taken, {count} films"
+        return f"{count} images; preprocess: {_short(error, given)}"
+    return f"taken, {count} images"
 
 
 def _short(error: InputError, given: Given) -> str:

@@ -29,13 +29,15 @@ def test_each_gets_what_the_page_says(kind: str, tmp_path: Path) -> None:
     given = KINDS[kind](folder)
     before = contents(folder)
     said = outcome(given, raw)
-    assert row_of_page(kind, said) in ROWS, "run `python -m tests.sources.broken` for the table"
+    assert row_of_page(kind, said) in ROWS, "run `python -m tests.sources.archives.broken` for the table"
     assert contents(folder) == before
     # A refusal by name comes before the first byte; damage inside is found on the way.
     left = (
-        [] if said.startswith("refused") else ["films.zip", "index.csv", "seal.json", "source.json"]
+        []
+        if said.startswith("refused")
+        else ["images.zip", "index.csv", "seal.json", "source.json"]
     )
-    on_the_way = ["films.zip", "index.csv.partial"] if "can't be unpacked" in said else []
+    on_the_way = ["images.zip", "index.csv.partial"] if "can't be unpacked" in said else []
     assert sorted(path.name for path in raw.iterdir()) == left + on_the_way
 
 

@@ -13,24 +13,24 @@ from stages.sources.dicom import transfer_syntax
 from stages.sources.dicom.tags import NOTHING_KEPT, read
 from stages.sources.header import read_header
 from tests.dicoms import SECRET, SYNTAXES, dicom_file, table
-from tests.films import encoded, picture
+from tests.sample_images import encoded, picture
 
-GREY = picture("film", 40, 24)
+GREY = picture("image", 40, 24)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_is_kept_names_nobody_and_is_kept_as_it_is(syntax: str) -> None:
     order = ">" if SYNTAXES[syntax] == transfer_syntax.BIG_ENDIAN else "<"
-    film = dicom_file(
+    image = dicom_file(
         GREY, SYNTAXES[syntax], WindowCenter=[100, 50], WindowWidth=[200, 20],
         VOILUTSequence=table(0, 8, list(range(256)), order), PixelSpacing=[0.143, 0.143],
         WindowCenterWidthExplanation=SECRET, ViewPosition=SECRET, BodyPartExamined=SECRET,
     )  # fmt: skip
-    kept = without_person(film)
+    kept = without_person(image)
     for trace in (b"DOE", b"JANE", b"2019", b"Hospital", b"1.2.3.4"):
         assert trace not in kept.upper()
     assert without_person(kept) == kept
-    before, after = read(film), read(kept)
+    before, after = read(image), read(kept)
     assert after == before
     assert after.tags["ViewPosition"] == after.tags["BodyPartExamined"] == "OTHER"
     names = {element.keyword for element in pydicom.dcmread(pydicom.filebase.BytesIO(kept))}

@@ -1,7 +1,7 @@
 import pytest
 
+from stages.engine import check
 from stages.engine.errors import InputError
-from stages.settings import check
 
 NAN = float("nan")
 

@@ -1,4 +1,4 @@
-"""Small films for tests: noise shaped like nothing, but named, sized and encoded as wanted."""
+"""Small images for tests: noise shaped like nothing, but named, sized and encoded as wanted."""
 
 import io
 import zipfile
@@ -12,7 +12,7 @@ from PIL import Image
 
 from stages.engine.files import sha256_bytes
 from stages.images.options import AuditOptions, PreprocessOptions
-from stages.sources.index import Film, Source, write_raw
+from stages.sources.index import ReceivedImage, Source, write_raw
 
 SOURCE = Source("test", "1", "none", "none", "", pinned=True, synthetic=True)
 OPTIONS: dict[str, Any] = {
@@ -21,7 +21,7 @@ OPTIONS: dict[str, Any] = {
     "aspect": "stretch",
     "val_fraction": 0.25,
     "test_fraction": 0.25,
-    "max_unreadable_films": 2,
+    "max_unreadable_images": 2,
     "max_unreadable_share": 0.01,
     "matched_donors": 0,
     "tail_fraction": 0.0,
@@ -50,29 +50,31 @@ def encoded(pixels: NDArray[Any] | Image.Image, kind: str = "JPEG", **how: Any) 
 
 
 def paths(patients: int = 12, split: str = "train") -> list[str]:
-    """Films of `patients` normal, bacterial and viral patients each; every third has two."""
+    """Images of `patients` normal, bacterial and viral patients each; every third has two."""
     found = []
     for number in range(1, patients + 1):
-        for film in range(1 + (number % 3 == 0)):
-            serial = 10 * number + film
+        for image in range(1 + (number % 3 == 0)):
+            serial = 10 * number + image
             found += [
-                f"{split}/NORMAL/IM-{number:04d}-{film + 1:04d}.jpeg",
+                f"{split}/NORMAL/IM-{number:04d}-{image + 1:04d}.jpeg",
                 f"{split}/PNEUMONIA/person{number}_bacteria_{serial}.jpeg",
                 f"{split}/PNEUMONIA/person{1000 + number}_virus_{serial}.jpeg",
             ]
     return sorted(found)
 
 
-def films(names: Iterable[str], broken: Mapping[str, bytes] | None = None) -> Iterator[Film]:
-    """Films of these paths; `broken` gives some of them other bytes."""
+def images(
+    names: Iterable[str], broken: Mapping[str, bytes] | None = None
+) -> Iterator[ReceivedImage]:
+    """Images of these paths; `broken` gives some of them other bytes."""
     for name in names:
-        yield Film.named(name, (broken or {}).get(name) or encoded(picture(name)))
+        yield ReceivedImage.named(name, (broken or {}).get(name) or encoded(picture(name)))
 
 
 def raw(folder: Path, names: Iterable[str], broken: Mapping[str, bytes] | None = None) -> Path:
-    """A finished raw folder of such films."""
+    """A finished raw folder of such images."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_raw(folder, films(names, broken), SOURCE)
+    write_raw(folder, images(names, broken), SOURCE)
     return folder
 
 

@@ -1,20 +1,20 @@
-"""Made-up predictions for the tests of this room: patients with several films, ties included."""
+"""Made-up predictions for the tests of this room: patients with several images, ties included."""
 
 import numpy as np
 import pandas as pd
 
 from stages.metrics.options import EvaluateOptions
 
-OPTIONS = EvaluateOptions(seed=1, draws=200, confidence=0.95, ece_bins=10, saliency_films=4)
+OPTIONS = EvaluateOptions(seed=1, draws=200, confidence=0.95, ece_bins=10, saliency_images=4)
 POINTS = {"decision": 0.5, "screening": 0.2, "rule_in": 0.8}
 
 
 def make(
     seed: int, normal_patients: int, sick_patients: int, skill: float = 2.0
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Records with 1 to 4 films a patient, and a calibrated-looking probability for each film.
+    """Records with 1 to 4 images a patient, and a calibrated-looking probability for each image.
 
-    A patient's films share an offset, so that films of one patient are alike.
+    A patient's images share an offset, so that images of one patient are alike.
     """
     generator = np.random.default_rng(seed)
     rows: list[dict[str, object]] = []
@@ -25,16 +25,16 @@ def make(
         series = "IM" if number % 2 else "NORMAL2-IM"
         patient = f"person{number}_{kind}" if sick else f"{series}-{number:04d}"
         offset = generator.normal(0, 1)
-        for film in range(generator.integers(1, 5)):
+        for image in range(generator.integers(1, 5)):
             logits.append((skill if sick else -skill) / 2 + offset + generator.normal(0, 0.5))
             rows.append({
-                "id": f"{patient}_{film}.jpeg",
+                "id": f"{patient}_{image}.jpeg",
                 "label": int(sick),
                 "kind": kind,
                 "patient": patient,
                 "width": 150 if sick else 123,
                 "height": 100,
-                "bytes": 1500 + 10 * film,
+                "bytes": 1500 + 10 * image,
                 "jpeg_table_mean": 30.5 if sick else np.nan,
                 "icc": 0 if sick else 1,
             })  # fmt: skip

@@ -1,0 +1,19 @@
+"""Tables as CSV files."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+
+def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as CSV with a header; None becomes an empty field."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        table_writer(handle, columns).writerows(rows)
+
+
+def table_writer(handle: TextIO, columns: list[str]) -> "csv.DictWriter[str]":
+    """Write the header of a CSV file to `handle`; return what writes its rows."""
+    table = csv.DictWriter(handle, columns, lineterminator="\n")
+    table.writeheader()
+    return table
