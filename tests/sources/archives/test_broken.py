@@ -29,7 +29,7 @@ def test_each_gets_what_the_page_says(kind: str, tmp_path: Path) -> None:
     given = KINDS[kind](folder)
     before = contents(folder)
     said = outcome(given, raw)
-    assert row_of_page(kind, said) in ROWS, "run `python -m tests.sources.archives.broken` for the table"
+    assert row_of_page(kind, said) in ROWS, "run `python -m tests.sources.archives.broken`"
     assert contents(folder) == before
     # A refusal by name comes before the first byte; damage inside is found on the way.
     left = (
