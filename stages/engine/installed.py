@@ -21,7 +21,7 @@ def mismatched_pins(lock_text: str, installed: Mapping[str, str] | None = None) 
         One phrase per package, sorted by name.
     """
     found = _installed() if installed is None else installed
-    versions = {canonicalize_name(name): version for name, version in found.items()}
+    versions: dict[str, str] = {canonicalize_name(name): found[name] for name in found}
     pins: dict[str, list[Pin]] = {}
     for pin in read_pins(lock_text):
         pins.setdefault(canonicalize_name(pin.name), []).append(pin)
