@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.commands import releases
-from stages.engine.errors import InputError, of_the_machine
+from stages.engine.errors import InputError, as_input_error
 from stages.engine.files import read_json, sha256_file, write_text
 from stages.settings import params, paths
 
@@ -341,10 +341,10 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        told = of_the_machine(error)
-        if told is None:
+        known = as_input_error(error)
+        if known is None:
             raise
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {known}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

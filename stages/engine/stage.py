@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.engine import journal
-from stages.engine.errors import InputError, of_the_machine
+from stages.engine.errors import InputError, as_input_error
 from stages.engine.files import sha256_file
 from stages.engine.processes import die_with_parent
 
@@ -14,7 +14,7 @@ from stages.engine.processes import die_with_parent
 def run(main: Callable[[], None], stage: str = "", made: Path | None = None) -> None:
     """Run a stage's `main`, which dies with its parent: an InputError is one clear message.
 
-    So is what the machine lacks, as room on the disk (`of_the_machine`).
+    So is a fault of the machine that the user can fix, as a full disk (`as_input_error`).
 
     made: the file that `stage` writes last, under whose SHA-256 the journal keeps how that went.
     """
@@ -27,9 +27,9 @@ def run(main: Callable[[], None], stage: str = "", made: Path | None = None) -> 
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
     except OSError as error:
-        told = of_the_machine(error)
-        if told is None:
+        known = as_input_error(error)
+        if known is None:
             raise
-        raise SystemExit(f"error: {told}") from None
+        raise SystemExit(f"error: {known}") from None
     except KeyboardInterrupt:
         sys.exit(130)

@@ -68,7 +68,7 @@ def test_a_full_disk_under_the_data(prepared: Workspace) -> None:
     again = ("dvc", "repro", "--single-item", "--force", "fetch")
     with small(prepared.folder / "data", "512k"):
         text = said(prepared, *again)
-        assert "error: data/raw: expected room on the disk" in text, text
+        assert "error: data/raw: the disk is full" in text, text
         assert not list((prepared.folder / "data").glob("raw/*"))
         assert not list((prepared.folder / "data").glob(".raw.partial"))
     before = prepared.text("dvc.lock")
@@ -79,7 +79,7 @@ def test_a_full_disk_under_the_data(prepared: Workspace) -> None:
 def test_a_full_disk_under_the_checkpoints(prepared: Workspace) -> None:
     with small(prepared.folder / ".cache", "16k"):
         text = said(prepared, "dvc", "repro", "--single-item", "--force", "train")
-        assert "expected room on the disk" in text, text
+        assert "the disk is full" in text, text
         assert ".cache" in text
     prepared.run("dvc", "repro", "--single-item", "--force", "train")
 
@@ -111,7 +111,7 @@ def test_a_read_only_data_folder(prepared: Workspace) -> None:
         assert "Read-only file system: '" in text, text  # DVC finds it before the stage does
         done = prepared.run("python", "-m", "stages.fetch", expect=1)
         assert "Traceback" not in done.stderr, done.stderr
-        assert "expected a folder to write in, received 'Read-only file system'" in done.stderr
+        assert "the file system is read-only (Read-only file system)" in done.stderr
     prepared.run("dvc", "repro", "--single-item", "--force", "fetch")
     assert prepared.text("dvc.lock") == before
 
@@ -121,6 +121,6 @@ def test_no_more_open_files(prepared: Workspace) -> None:
     command = (*limited[:2], limited[2].format(12))
     done = prepared.run(*command, expect=1)
     assert "Traceback" not in done.stderr, done.stderr
-    assert "expected room for one more open file" in done.stderr
+    assert "too many open files" in done.stderr
     assert "ulimit -n" in done.stderr
     prepared.run("dvc", "repro", "fetch")
