@@ -12,7 +12,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 
 from stages.sources.dicom import transfer_syntax
-from stages.sources.index import ReceivedImage
+from stages.sources.received import ReceivedImage
 
 # Devices write what the standard forbids; so does this.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

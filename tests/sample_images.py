@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from PIL import Image
 
 from stages.engine.files import sha256_bytes
 from stages.images.options import AuditOptions, PreprocessOptions
-from stages.sources.index import ReceivedImage, Source, write_raw
+from stages.sources import names
+from stages.sources.received import ReceivedImage, Source
+from stages.sources.writer import write_raw
 
 SOURCE = Source("test", "1", "none", "none", "", pinned=True, synthetic=True)
 OPTIONS: dict[str, Any] = {
@@ -63,18 +66,25 @@ def paths(patients: int = 12, split: str = "train") -> list[str]:
     return sorted(found)
 
 
+def received(path: str, data: bytes) -> ReceivedImage:
+    """An image whose path gives all its facts. Raises InputError as `names.parse` does."""
+    return ReceivedImage(path, data, **asdict(names.parse(path)))
+
+
 def images(
-    names: Iterable[str], broken: Mapping[str, bytes] | None = None
+    image_paths: Iterable[str], broken: Mapping[str, bytes] | None = None
 ) -> Iterator[ReceivedImage]:
     """Images of these paths; `broken` gives some of them other bytes."""
-    for name in names:
-        yield ReceivedImage.named(name, (broken or {}).get(name) or encoded(picture(name)))
+    for path in image_paths:
+        yield received(path, (broken or {}).get(path) or encoded(picture(path)))
 
 
-def raw(folder: Path, names: Iterable[str], broken: Mapping[str, bytes] | None = None) -> Path:
+def raw(
+    folder: Path, image_paths: Iterable[str], broken: Mapping[str, bytes] | None = None
+) -> Path:
     """A finished raw folder of such images."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_raw(folder, images(names, broken), SOURCE)
+    write_raw(folder, images(image_paths, broken), SOURCE)
     return folder
 
 

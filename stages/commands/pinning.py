@@ -7,6 +7,7 @@ import yaml
 
 from stages.engine.errors import InputError
 from stages.engine.files import write_text
+from stages.engine.root import from_root
 from stages.settings import params, paths
 from stages.sources.archives import archive
 
@@ -18,7 +19,7 @@ def pin(path: str) -> str:
     Raises InputError where the archive is refused.
     """
     labels = params.load().fetch.labels
-    looked = archive.look(paths.from_root(path), table=paths.from_root(labels) if labels else None)
+    looked = archive.look(from_root(path), table=from_root(labels) if labels else None)
     written = {"source": "archive", "path": path, "sha256": looked.sha256}
     text = paths.PARAMS.read_text(encoding="utf-8")
     write_text(paths.PARAMS, with_values(text, "fetch", written))

@@ -27,3 +27,11 @@ def _above_experiments(root: Path) -> Path:
         if folder.parts[-3:] == (".dvc", "tmp", "exps"):
             return folder.parents[2]
     return root
+
+
+def from_root(path: str) -> Path:
+    """Return a path that params give, absolute or relative to the repository's root.
+
+    DVC runs some experiments in another folder and names the repository's root in DVC_ROOT.
+    """
+    return Path(os.environ.get("DVC_ROOT", "")) / Path(path).expanduser()

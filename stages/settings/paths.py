@@ -1,6 +1,5 @@
 """Where things lie, relative to the repository's root. Known to the hallway alone."""
 
-import os
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -15,9 +14,3 @@ METRICS = REPORT / "metrics.json"
 CARD = REPORT / "model_card.md"
 RELEASE = Path("data/release.json")
 CHECKPOINTS = Path(".cache/train")
-
-
-def from_root(path: str) -> Path:
-    """A path that params name. DVC runs some experiments in another folder, and names the
-    repository's root in DVC_ROOT."""
-    return Path(os.environ.get("DVC_ROOT", "")) / Path(path).expanduser()

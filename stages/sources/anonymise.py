@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from stages.engine.errors import InputError
 from stages.sources.dicom import tags, transfer_syntax
 from stages.sources.dicom.tags import NOTHING_KEPT, DicomImage
-from stages.sources.index import ReceivedImage
 from stages.sources.names import LABELS
+from stages.sources.received import ReceivedImage
 
 _SUFFIXES = (".dcm", ".dicom")
 _PLAIN = (b"\xff\xd8\xff", b"\x89PNG")

@@ -11,8 +11,8 @@ from stages.engine.files import sha256_file
 from stages.sources import cache
 from stages.sources.archives import archive
 from stages.sources.download import PATIENCE, Patience, download
-from stages.sources.index import ReceivedImage, Source
 from stages.sources.options import MENDELEY_V2
+from stages.sources.received import ReceivedImage, Source
 
 URL = (
     "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"

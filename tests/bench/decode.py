@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 from stages.images.build import build
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources.archives import archive
-from stages.sources.index import ReceivedImage, open_raw, write_raw
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage
+from stages.sources.writer import write_raw
 
 OPTIONS = PreprocessOptions(
     seed=0,

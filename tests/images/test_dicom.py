@@ -21,9 +21,11 @@ from stages.sources.archives import archive
 from stages.sources.dicom import tags as dicom
 from stages.sources.dicom import transfer_syntax
 from stages.sources.header import read_header
-from stages.sources.index import ReceivedImage, open_raw, write_raw
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage
+from stages.sources.writer import write_raw
 from tests.dicoms import SECRET, SYNTAXES, as_dicom, compress, dicom_file, table
-from tests.sample_images import SOURCE, encoded, options, paths, picture
+from tests.sample_images import SOURCE, encoded, options, paths, picture, received
 
 GREY = picture("image", 40, 24)
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -244,7 +246,7 @@ def both_roads(folder: Path, images: list[ReceivedImage], image_px: int) -> tupl
 
 
 def test_shards_of_dicom_images_are_those_of_the_jpeg_images(tmp_path: Path) -> None:
-    images = [ReceivedImage.named(path, encoded(picture(path))) for path in paths()]
+    images = [received(path, encoded(picture(path))) for path in paths()]
     jpeg, other = both_roads(tmp_path, images, 32)
     assert jpeg == other
 

@@ -8,7 +8,8 @@ from stages.images.build import build
 from stages.images.shards import open_shards
 from stages.images.shift import matched
 from stages.sources.archives import archive
-from stages.sources.index import open_raw, write_raw
+from stages.sources.index import open_raw
+from stages.sources.writer import write_raw
 from tests.sample_images import options
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -17,7 +17,9 @@ from stages.images.prepared import record_of
 from stages.images.shards import Shards, ShardWriter, open_shards
 from stages.registry import contest
 from stages.registry.contest import Entrant, hold
-from stages.sources.index import ReceivedImage, Source, open_raw, write_raw
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage, Source
+from stages.sources.writer import write_raw
 from tests.registry import fake, tiny
 
 SOURCE = Source("phantom", "1", "none", "none", "", pinned=True, synthetic=True)

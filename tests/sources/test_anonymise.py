@@ -5,7 +5,9 @@ from pathlib import Path
 from stages.engine.files import read_json
 from stages.sources.anonymise import anonymous, without_person
 from stages.sources.dicom.tags import NOTHING_KEPT
-from stages.sources.index import ReceivedImage, open_raw, write_raw
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage
+from stages.sources.writer import write_raw
 from tests.dicoms import dicom_file
 from tests.sample_images import SOURCE, encoded, picture
 

@@ -5,7 +5,8 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.engine.files import replacing_folder, sha256_bytes
-from stages.sources.index import open_raw, read_index, write_raw
+from stages.sources.index import open_raw, read_index
+from stages.sources.writer import write_raw
 from tests.sample_images import SOURCE, encoded, images, paths, picture, raw
 
 

@@ -16,11 +16,12 @@ from PIL import Image, ImageCms
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes
 from stages.sources import names
-from stages.sources.index import read_index, write_raw
+from stages.sources.index import read_index
 from stages.sources.phantom.cohort import View
 from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, PhantomImage, images, keep_truth
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
+from stages.sources.writer import write_raw
 
 TINY = PhantomOptions(seed=7, patients_train=6, patients_test=4, confound=0.9)
 

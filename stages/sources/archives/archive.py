@@ -14,9 +14,9 @@ from stages.engine.errors import InputError
 from stages.sources import labels, names
 from stages.sources.archives.members import Member, Packing, is_litter
 from stages.sources.archives.packing import open_packing
-from stages.sources.index import ReceivedImage, Source
 from stages.sources.names import ImageName
 from stages.sources.options import MENDELEY_V2
+from stages.sources.received import ReceivedImage, Source
 
 # An image of 60 megapixels at 16 bits, uncompressed, is 120 MB.
 MAX_IMAGE_BYTES = 256 * 2**20

@@ -10,13 +10,13 @@ import numpy as np
 from stages.engine.parallel import map_in_order
 from stages.engine.tables import write_table
 from stages.sources import names
-from stages.sources.index import ReceivedImage, Source
 from stages.sources.phantom.anatomy import draw_child, draw_pose
 from stages.sources.phantom.cohort import Planned, plan
 from stages.sources.phantom.encode import jpeg, png
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
 from stages.sources.phantom.sites import SITES
+from stages.sources.received import ReceivedImage, Source
 from stages.sources.stored_zip import StoredZip
 
 TRUTH: Final = "truth.csv"
@@ -60,6 +60,11 @@ class PhantomImage(ReceivedImage):
 
     truth: Truth
     mask: bytes | None
+
+
+def receive(options: PhantomOptions, folder: Path) -> tuple[Iterator[PhantomImage], Source]:
+    """Return the cohort's images and their source; `keep_truth` writes the truth to `folder`."""
+    return keep_truth(folder, images(options)), SOURCE
 
 
 def images(options: PhantomOptions, *, workers: int | None = None) -> Iterator[PhantomImage]:

@@ -12,8 +12,10 @@ from stages.images.shards import open_shards
 from stages.images.shift import matched
 from stages.images.shift.reacquire import NativeImage, PixelImage, encode_jpeg
 from stages.sources.header import read_header
-from stages.sources.index import ReceivedImage, open_raw, write_raw
-from tests.sample_images import SOURCE, encoded, options, paths, picture
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage
+from stages.sources.writer import write_raw
+from tests.sample_images import SOURCE, encoded, options, paths, picture, received
 
 
 def squeezed(name: str, tall: int) -> bytes:
@@ -64,9 +66,7 @@ def cohort(folder: Path, normal: tuple[int, int], pneumonia: tuple[int, int]) ->
     def image(number: int, path: str) -> ReceivedImage:
         width, height = normal if "NORMAL" in path else pneumonia
         jitter = number % 7 if normal != pneumonia else 0
-        return ReceivedImage.named(
-            path, encoded(picture(path, width + jitter, height + jitter % 3))
-        )
+        return received(path, encoded(picture(path, width + jitter, height + jitter % 3)))
 
     write_raw(folder, (image(*item) for item in enumerate(paths(24))), SOURCE)
     return folder

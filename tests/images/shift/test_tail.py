@@ -5,8 +5,10 @@ import numpy as np
 from stages.images.build import build
 from stages.images.shards import open_shards
 from stages.images.shift.tail import frame
-from stages.sources.index import ReceivedImage, open_raw, write_raw
-from tests.sample_images import SOURCE, encoded, options, paths, picture
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage
+from stages.sources.writer import write_raw
+from tests.sample_images import SOURCE, encoded, options, paths, picture, received
 
 
 def image(path: str) -> ReceivedImage:
@@ -14,7 +16,7 @@ def image(path: str) -> ReceivedImage:
     number = int(path.split("IM-")[1][:4]) if "NORMAL" in path else 0
     pixels = np.full((64, 64), 230 if number % 3 == 0 else 20, np.uint8)
     pixels[8:-8, 8:-8] = picture(path, 48, 48)
-    return ReceivedImage.named(path, encoded(pixels, "PNG"))
+    return received(path, encoded(pixels, "PNG"))
 
 
 def test_the_normals_that_frame_like_pneumonia_are_set_aside(tmp_path: Path) -> None:

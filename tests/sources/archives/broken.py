@@ -17,7 +17,8 @@ from pathlib import Path
 from stages.engine.errors import InputError
 from stages.images import splits
 from stages.sources.archives import archive
-from stages.sources.index import open_raw, write_raw
+from stages.sources.index import open_raw
+from stages.sources.writer import write_raw
 from tests.sample_images import encoded, options, paths, picture, zipped
 
 IMAGE = encoded(picture("image"))

@@ -7,7 +7,7 @@ import pytest
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes, sha256_file
 from stages.sources.archives import archive
-from stages.sources.index import write_raw
+from stages.sources.writer import write_raw
 from tests.sample_images import encoded, paths, picture, zipped
 from tests.sources.archives.broken import SOUND, folder_of, tar_of, zip_of
 

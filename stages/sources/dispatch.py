@@ -1,0 +1,48 @@
+"""Open the source that params name: the place where a new source is added."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.engine.root import from_root
+from stages.sources import kermany
+from stages.sources.anonymise import anonymous
+from stages.sources.archives import archive
+from stages.sources.options import FetchOptions
+from stages.sources.phantom import generate
+from stages.sources.received import ReceivedImage, Source
+
+
+def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedImage], Source]:
+    """Open the source `options.source`.
+
+    A new source needs a module with a function that returns what this one does, its name in
+    `FetchOptions.source`, a case here and a word in params.yaml.
+
+    Args:
+        options: The section `fetch` of params.
+        folder: The raw folder that is being written, on the disk where images will go. A source
+            may write files of its own there.
+
+    Returns:
+        The images in the order of their paths, read as the iterator advances, without what
+        identifies a person; and where they come from.
+
+    Raises:
+        InputError: The source is missing, damaged or not the pinned one. The iterator raises it
+            too, where an image can't be read.
+    """
+    match options.source:
+        case "phantom":
+            return generate.receive(options.phantom, folder)
+        case "kermany":
+            images, source = kermany.receive(options.url, options.sha256, scratch=folder)
+        case "archive":
+            images, source = archive.receive(
+                from_root(options.path or ""),
+                options.sha256,
+                table=from_root(options.labels) if options.labels else None,
+                scratch=folder,
+            )
+        case unknown:
+            raise AssertionError(f"fetch.source {unknown!r} has no case here")
+    return anonymous(images, hash_names=options.hash_names), source

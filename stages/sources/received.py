@@ -1,0 +1,49 @@
+"""What a source yields: images with their labels, and where they come from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReceivedImage:
+    """One radiograph as its source delivers it.
+
+    Attributes:
+        path: Its path in the source, unique there, such as `train/NORMAL/IM-0115-0001.jpeg`.
+        data: The bytes of the image file.
+        label: 0 normal, 1 pneumonia.
+        kind: "normal", "bacterial", "viral", or "" where the kind of pneumonia is unknown.
+        patient: Identifies the patient; a patient is never in two roles.
+        split_group: Patients who may be one person share it; kept together where splits are cut.
+        source_split: The source's own split, "train" or "test"; "" where it has none.
+    """
+
+    path: str
+    data: bytes
+    label: int
+    kind: str
+    patient: str
+    split_group: str
+    source_split: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images come from.
+
+    Attributes:
+        name: Of the archive or data set.
+        version: "" where unknown.
+        licence: Of the images.
+        citation: How to cite the images.
+        sha256: Checksum of the archive; "" where images are generated.
+        pinned: Whether the same images are certain to come again.
+        synthetic: Whether images are generated, not of patients.
+    """
+
+    name: str
+    version: str
+    licence: str
+    citation: str
+    sha256: str
+    pinned: bool
+    synthetic: bool

@@ -1,0 +1,90 @@
+"""Write the raw folder: images as received, one row of facts for each, and their source.
+
+An image with an unreadable header is kept like any other, with its header facts left empty:
+fetch records what was received, preprocess judges it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from stages.engine import seals
+from stages.engine.errors import InputError
+from stages.engine.files import sha256_bytes, write_json
+from stages.engine.tables import table_writer, write_table
+from stages.sources.header import Header, read_header
+from stages.sources.index import COLUMNS, IMAGES_FILE, INDEX_FILE, SOURCE_FILE, IndexRow, read_rows
+from stages.sources.received import ReceivedImage, Source
+from stages.sources.stored_zip import StoredZip
+
+_SEALED = (INDEX_FILE, SOURCE_FILE, "truth.csv")
+
+
+def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> int:
+    """Write `images` and `source` to `folder`, then the index (sorted by path), then the seal.
+
+    `source.json` also counts the images' cautions (`Header.cautions`), if there are any.
+
+    Returns:
+        The number of images.
+
+    Raises:
+        ValueError: Two images have the same path.
+    """
+    cautions: Counter[str] = Counter()
+    partial_index = folder / f"{INDEX_FILE}.partial"
+    with (
+        StoredZip(folder / IMAGES_FILE) as archive,
+        partial_index.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        table = table_writer(handle, COLUMNS)
+        count, last_path, in_order = 0, "", True
+        for image in images:
+            header = _header(image.data)
+            cautions.update(header.cautions if header else ())
+            archive.add(image.path, image.data)
+            table.writerow(asdict(_row(image, header)))
+            in_order = in_order and last_path < image.path
+            count, last_path = count + 1, image.path
+    if not in_order:
+        _sort(partial_index)
+    facts = {**asdict(source), "images": count}
+    if cautions:
+        facts["cautions"] = dict(sorted(cautions.items()))
+    write_json(folder / SOURCE_FILE, facts)
+    partial_index.rename(folder / INDEX_FILE)
+    # The zip needs no digest of its own: the index holds one for each image.
+    seals.write(folder, [path for path in sorted(folder.iterdir()) if path.name in _SEALED])
+    return count
+
+
+def _sort(index: Path) -> None:
+    """Sort an index by path. Most sources yield images in order, so rows rarely need memory."""
+    rows = sorted(read_rows(index), key=lambda row: row.path)
+    write_table(index, COLUMNS, map(asdict, rows))
+
+
+def _header(data: bytes) -> Header | None:
+    try:
+        return read_header(data)
+    except InputError:
+        return None
+
+
+def _row(image: ReceivedImage, header: Header | None) -> IndexRow:
+    return IndexRow(
+        path=image.path,
+        sha256=sha256_bytes(image.data),
+        bytes=len(image.data),
+        width=header.width if header else None,
+        height=header.height if header else None,
+        label=image.label,
+        kind=image.kind,
+        patient=image.patient,
+        split_group=image.split_group,
+        source_split=image.source_split,
+        jpeg_table_mean=header.jpeg_table_mean if header else None,
+        icc=int(header.icc) if header else None,
+        mode=header.mode if header else "",
+    )
