@@ -12,7 +12,7 @@ import yaml
 
 from stages.commands import releases
 from stages.commands.listing import aligned
-from stages.engine import installed
+from stages.engine import git, installed
 from stages.engine.devices import instruction_set
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
@@ -59,7 +59,7 @@ def show(arguments: argparse.Namespace) -> int:
     try:
         rev, tags = _commit(arguments)
         lock = _locked(rev)
-        if experiments.git("status", "--porcelain").strip():
+        if git.output("status", "--porcelain").strip():
             print("there are uncommitted changes; what is verified is the commit", file=sys.stderr)
         with rebuild.clone(rev, keep=arguments.keep) as folder:
             rebuild.build(folder)
@@ -74,17 +74,17 @@ def show(arguments: argparse.Namespace) -> int:
 def _commit(arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
     """The commit to verify, and the tags of the version that led to it."""
     if arguments.version is None:
-        rev = experiments.git("rev-parse", "--verify", f"{arguments.rev}^{{commit}}").strip()
+        rev = git.output("rev-parse", "--verify", f"{arguments.rev}^{{commit}}").strip()
         return rev, {}
     tags = releases.tags(arguments)
     # A run is made before its dvc.lock is committed: the commit that holds it is a later one than
     # the tag names, with the same code.
     release = paths.RELEASE.as_posix()
     first = [tags["git_commit"]] if len(tags.get("git_commit", "")) == 40 else []
-    later = experiments.git("log", "--all", "--format=%H", "--", release).split()
+    later = git.output("log", "--all", "--format=%H", "--", release).split()
     for rev in [*first, *later]:
         try:
-            told = json.loads(experiments.committed(rev, paths.RELEASE))
+            told = json.loads(git.file_at(rev, paths.RELEASE))
         except (InputError, ValueError):
             continue
         if all(told.get(key) == tags.get(key) for key in ("run_digest", "model_digest")):
@@ -99,7 +99,7 @@ def _commit(arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
 def _locked(rev: str) -> Mapping[str, Any]:
     """The stages in dvc.lock at `rev`; InputError where a judged one is not there."""
     try:
-        stages = (yaml.safe_load(experiments.committed(rev, experiments.LOCK)) or {})["stages"]
+        stages = (yaml.safe_load(git.file_at(rev, experiments.LOCK)) or {})["stages"]
     except (InputError, KeyError, TypeError):
         stages = {}
     missing = [name for name in JUDGED if name not in stages]
@@ -126,7 +126,7 @@ def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, 
     rebuilt = read_json(folder / paths.VALIDATION) | read_json(folder / paths.METRICS)
     recorded: dict[str, Any] = {}
     for path in (paths.VALIDATION, paths.METRICS):
-        recorded |= json.loads(experiments.committed(rev, path))
+        recorded |= json.loads(git.file_at(rev, path))
     data = read_json(folder / paths.SHARDS / "manifest.json")["digest"]
     if tags and tags["data_digest"] != data:
         print(
@@ -140,7 +140,7 @@ def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, 
 def _recorded_class(rev: str) -> str | None:
     """The instruction set that trained the record, where the commit's release tells."""
     try:
-        told = json.loads(experiments.committed(rev, paths.RELEASE))
+        told = json.loads(git.file_at(rev, paths.RELEASE))
     except (InputError, ValueError):
         return None
     found: str | None = told.get("instruction_set")

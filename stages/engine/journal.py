@@ -9,17 +9,18 @@ import datetime
 import getpass
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.engine import git
 from stages.engine.devices import instruction_set
 from stages.engine.files import read_json, write_json
 from stages.engine.root import project_root
 
 _BEGAN = time.monotonic()  # stages import this among the first
+_GIT_S = 10  # a repository that answers more slowly has no commit recorded
 _OUR_OWN = ("dvc.lock", "data")
 """What the stages before this one change, which makes no tree dirty."""
 
@@ -32,8 +33,9 @@ def circumstances() -> dict[str, Any]:
         "user": _user(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "instruction_set": instruction_set(),
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": _git("status", "--porcelain", *others) not in ("", None),
+        "git_commit": git.output_or_none("rev-parse", "HEAD", timeout_s=_GIT_S),
+        "git_dirty": git.output_or_none("status", "--porcelain", *others, timeout_s=_GIT_S)
+        not in ("", None),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME"),
     }
 
@@ -73,13 +75,3 @@ def _user() -> str | None:
         return getpass.getuser()
     except (OSError, KeyError):  # in a container, a user may have a number and no name
         return None
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        finished = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return finished.stdout.strip()

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from stages.engine import git
 from stages.engine.closure import import_closure
 from stages.engine.errors import InputError
 from stages.engine.files import write_bytes
@@ -105,13 +106,13 @@ def remove(name: str) -> None:
 
 def evaluated(rev: str) -> dict[str, Any] | None:
     """data/report/metrics.json at `rev`; None where it is not of the model that `rev` trained."""
-    stages = yaml.safe_load(committed(rev, LOCK))["stages"]
+    stages = yaml.safe_load(git.file_at(rev, LOCK))["stages"]
     trained = {out["path"]: out["md5"] for out in stages["train"]["outs"]}
     judged = {dep["path"]: dep["md5"] for dep in stages.get("evaluate", {}).get("deps", ())}
     model = paths.MODEL.as_posix()
     if trained[model] != judged.get(model):
         return None
-    metrics: dict[str, Any] = json.loads(committed(rev, paths.METRICS))
+    metrics: dict[str, Any] = json.loads(git.file_at(rev, paths.METRICS))
     return metrics
 
 
@@ -138,12 +139,9 @@ def workspace_kept() -> Iterator[None]:
 def code_differs(rev: str) -> list[str]:
     """Files that decide a training and are not what they were at `rev`."""
     files = {path.as_posix() for module in _CODE for path in import_closure(module, Path())}
-    return git("diff", "--name-only", rev, "--", paths.LOCK.as_posix(), *sorted(files)).split()
-
-
-def committed(rev: str, path: Path) -> str:
-    """A file as git has it at `rev`."""
-    return git("show", f"{rev}:{path.as_posix()}")
+    return git.output(
+        "diff", "--name-only", rev, "--", paths.LOCK.as_posix(), *sorted(files)
+    ).split()
 
 
 def dvc(
@@ -168,11 +166,3 @@ def dvc(
         said = f": {(finished.stderr or '').strip()}" if quiet else "; it says why above"
         raise InputError(f"dvc {' '.join(words)}: ended with status {finished.returncode}{said}")
     return finished.stdout or ""
-
-
-def git(*words: str) -> str:
-    """What a git command says; InputError where it fails."""
-    finished = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    if finished.returncode:
-        raise InputError(f"git {words[0]}: {finished.stderr.strip()}")
-    return finished.stdout

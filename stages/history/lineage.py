@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stages.engine import git
+from stages.engine.errors import InputError
 from stages.engine.files import read_json
 from stages.settings import paths
 
@@ -69,12 +70,11 @@ def _md5(data: bytes) -> str:
 
 def _locked() -> dict[str, str]:
     """MD5 by path of the outs in HEAD's dvc.lock; empty where HEAD has none."""
-    shown = subprocess.run(
-        ["git", "show", "HEAD:./dvc.lock"], capture_output=True, text=True, check=False
-    )
-    if shown.returncode:
+    try:
+        text = git.file_at("HEAD", Path("dvc.lock"))
+    except InputError:
         return {}
-    stages: Mapping[str, Any] = (yaml.safe_load(shown.stdout) or {}).get("stages", {})
+    stages: Mapping[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
     return {
         out["path"]: str(out.get("md5"))
         for stage in stages.values()

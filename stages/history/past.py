@@ -9,7 +9,6 @@ import io
 import json
 import re
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from stages.engine import git
 from stages.engine.errors import InputError
 from stages.history import experiments
 from stages.history.lineage import md5
@@ -58,21 +58,21 @@ def listed() -> list[Past]:
     Of commits that hold the same run, the newest alone.
     """
     found = []
-    refs = experiments.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
+    refs = git.output("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
     for line in refs.splitlines():
         # Where DVC keeps finished experiments; its queue and its stash lie beside them.
         name = re.fullmatch(r"(\w+) refs/exps/(\w{2})/(\w{38})/(.+)", line)
         if name:
             found.append(Past(name[1], name[4], name[2] + name[3]))
     revs = ("--branches", "--tags", "--remotes", "HEAD", "--", experiments.LOCK.as_posix())
-    commits = experiments.git("log", "--format=%H", *revs).split()
+    commits = git.output("log", "--format=%H", *revs).split()
     found += [Past(rev, None, rev) for rev in commits]
     seen: set[tuple[str, ...]] = set()
     different = []
     for past in found:
         names = [f"{past.rev}:{path.as_posix()}" for path in (*_TREE, paths.VALIDATION)]
         try:
-            held = tuple(experiments.git("rev-parse", *names).split())
+            held = tuple(git.output("rev-parse", *names).split())
         except InputError:
             continue  # a commit without one of them holds no run
         if held not in seen:
@@ -147,10 +147,8 @@ def _at(tree: Any, dotted: str) -> Any:
 def _unpack(rev: str, folder: Path) -> None:
     """The commit's code, params, lock files and figures; those that it has."""
     wanted = [path.as_posix() for path in (*_TREE, paths.VALIDATION, paths.REPORT)]
-    have = experiments.git("ls-tree", "--name-only", rev, *wanted).splitlines()
-    packed = subprocess.run(
-        ["git", "archive", "--format=tar", rev, "--", *have], capture_output=True, check=True
-    ).stdout
+    have = git.output("ls-tree", "--name-only", rev, *wanted).splitlines()
+    packed = git.output_bytes("archive", "--format=tar", rev, "--", *have)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
 

@@ -13,6 +13,7 @@ from types import FrameType
 
 import yaml
 
+from stages.engine import git
 from stages.engine.errors import InputError
 from stages.history import experiments
 from stages.settings import paths
@@ -36,8 +37,8 @@ def clone(rev: str, *, keep: bool) -> Iterator[Path]:
     folder = top.joinpath(*["up"] * above, "repository")
     before = {number: signal.signal(number, _leave) for number in _ENDS}
     try:
-        experiments.git("clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
-        experiments.git("-C", str(folder), "checkout", "--quiet", "--detach", rev)
+        git.output("clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+        git.output("-C", str(folder), "checkout", "--quiet", "--detach", rev)
         for path in outside:
             target = Path(os.path.normpath(folder / path))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def build(folder: Path) -> None:
 
 def _named(rev: str) -> list[Path]:
     """Files outside git that params at `rev` name by a path relative to the root."""
-    params = yaml.safe_load(experiments.committed(rev, paths.PARAMS))
+    params = yaml.safe_load(git.file_at(rev, paths.PARAMS))
     fetch, train = params.get("fetch") or {}, params.get("train") or {}
     named = {"train.weights": train.get("weights")}
     if fetch.get("source") == "archive":

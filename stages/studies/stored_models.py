@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from stages.engine import devices
+from stages.engine import devices, git
 from stages.engine.errors import InputError
 from stages.history import experiments
 from stages.images.shards import Shards, open_shards
@@ -75,7 +75,7 @@ class _Stored:
         return records, Judged(probability, point.thresholds["screening"])
 
     def _shards_of(self, rev: str) -> Shards:
-        name = _hash(experiments.committed(rev, experiments.LOCK))
+        name = _hash(git.file_at(rev, experiments.LOCK))
         if name not in self._shards:
             _get(paths.SHARDS, rev, self._folder / name)
             self._shards[name] = open_shards(self._folder / name)
