@@ -4,6 +4,7 @@ import time
 
 from stages.audit import report
 from stages.audit.census import Census
+from stages.engine.classes import CLASS_NAMES
 from stages.engine.stage import run
 from stages.images.build import build
 from stages.settings import params, paths
@@ -26,10 +27,8 @@ def main() -> None:
     ).manifest
     seconds = time.perf_counter() - started
     for role, count in manifest["counts"].items():
-        print(
-            f"{role}: {count['normal']} normal, {count['pneumonia']} pneumonia, "
-            f"{count['patients']} patients"
-        )
+        images_by_class = ", ".join(f"{count[name]} {name}" for name in CLASS_NAMES)
+        print(f"{role}: {images_by_class}, {count['patients']} patients")
     if manifest["unreadable"]:
         print(f"{manifest['unreadable']} images set aside: {paths.SHARDS / 'unreadable.csv'}")
     print(f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f}/s)")

@@ -18,8 +18,6 @@ from stages.images.features import THUMBNAIL_PX, thumbnail
 from stages.images.resize import resize
 from stages.images.shards import Record
 
-CLASSES = ("normal", "pneumonia")
-"""Names of the labels 0 and 1."""
 TILE_PX, TILES = 96, 8
 
 

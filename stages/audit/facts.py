@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.audit.census import CLASSES, Census, Seen
+from stages.audit.census import Census, Seen
+from stages.engine.classes import CLASS_NAMES
 from stages.images import duplicates
 from stages.images.build import Built
 from stages.images.duplicates import Pair
@@ -33,7 +34,7 @@ def _by_kind(records: Iterable[Any]) -> Tree:
     images: Counter[str] = Counter()
     patients: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        kind = record.kind or CLASSES[record.label]
+        kind = record.kind or CLASS_NAMES[record.label]
         images[kind] += 1
         patients[kind].add(record.patient)
     return {
@@ -44,7 +45,9 @@ def _by_kind(records: Iterable[Any]) -> Tree:
 def sizes(census: Census) -> Tree:
     """Percentiles 5, 50 and 95 of what an image's file says, by role and class."""
     return {
-        role: {name: found for label, name in enumerate(CLASSES) if (found := _sizes(seen, label))}
+        role: {
+            name: found for label, name in enumerate(CLASS_NAMES) if (found := _sizes(seen, label))
+        }
         for role, seen in census.roles.items()
     }
 
@@ -86,7 +89,7 @@ def duplicate_sets(built: Built) -> list[Tree]:
                 "images": [row.path for row in rows],
                 "roles": sorted({built.homes[image] for image in images}),
                 "source_splits": sorted({row.source_split for row in rows}),
-                "labels": sorted({CLASSES[row.label] for row in rows}),
+                "labels": sorted({CLASS_NAMES[row.label] for row in rows}),
                 "patients": sorted({row.patient for row in rows}),
                 "equal_files": all(pair.exact for pair in links),
                 "distance": max(pair.distance for pair in links),

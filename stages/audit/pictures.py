@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.audit.census import CLASSES, TILE_PX, TILES, Seen
+from stages.audit.census import TILE_PX, TILES, Seen
+from stages.engine.classes import CLASS_NAMES
 from stages.images.resize import resize
 
 Picture = NDArray[np.uint8]
@@ -24,7 +25,7 @@ def contact_sheet(roles: Mapping[str, Seen]) -> bytes:
     """A PNG: one row of up to 8 images for each role and class, which their names alone choose."""
     rows = []
     for role, seen in roles.items():
-        for label, name in enumerate(CLASSES):
+        for label, name in enumerate(CLASS_NAMES):
             tiles = [tile for _, tile in seen.tiles.get(label, [])]
             images = sum(record.label == label for record in seen.records)
             row = _row([*tiles, *[_blank(TILE_PX)] * (TILES - len(tiles))])
@@ -49,7 +50,7 @@ def mean_images(roles: Mapping[str, Seen]) -> bytes:
         blank = _blank(_MEAN_PX)
         difference = _coloured(differences[role] / scale) if role in differences else blank
         rows.append(_labelled(_row([*shown, difference]), [role]))
-    titles = (*CLASSES, f"difference, +/-{scale}")
+    titles = (*CLASS_NAMES, f"difference, +/-{scale}")
     return _png(_stack([_titled(titles), *rows]))
 
 

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.audit.census import Seen
+from stages.engine.arrays import Floats
 from stages.engine.parallel import map_in_order
 from stages.images.features import FEATURES
 from stages.images.linear import one_thread_each, out_of_fold, standardised
 from stages.images.prepared import threads
 from stages.images.splits import shuffled
 from stages.metrics.intervals import Draws, Figure, resample
-from stages.metrics.scores import Floats, auroc
+from stages.metrics.scores import auroc
 
 DRAWS, CONFIDENCE = 200, 0.95
 RIDGE = 0.1

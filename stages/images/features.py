@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from stages.engine.arrays import Floats
 
 THUMBNAIL_PX = 24
 FRAME_PX = 2

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.engine import seals
+from stages.engine.classes import CLASS_NAMES
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_json
 from stages.engine.tables import write_table
@@ -112,11 +113,10 @@ class ShardWriter:
 
 
 def _counts(rows: list[Record]) -> dict[str, int]:
-    return {
-        "normal": sum(row.label == 0 for row in rows),
-        "pneumonia": sum(row.label == 1 for row in rows),
-        "patients": len({row.patient for row in rows}),
+    by_class = {
+        name: sum(row.label == label for row in rows) for label, name in enumerate(CLASS_NAMES)
     }
+    return {**by_class, "patients": len({row.patient for row in rows})}
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,13 @@ of disease. Where one comes near the model, the data give the label away by othe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from stages.engine.arrays import Floats, GrayImages
 from stages.images.features import FEATURES, THUMBNAIL_PX, thumbnail
-from stages.metrics.scores import Floats
-
-Pixels: TypeAlias = NDArray[np.uint8]
 
 ALWAYS = "always_pneumonia"
 
@@ -27,7 +24,7 @@ class Baselines:
     prevalence: float
     fitted: Mapping[str, Any]
 
-    def probabilities(self, records: pd.DataFrame, pixels: Pixels) -> dict[str, Floats]:
+    def probabilities(self, records: pd.DataFrame, pixels: GrayImages) -> dict[str, Floats]:
         """Each baseline's probability of pneumonia for N images, float64 (N,), by name.
 
         pixels: uint8 (N, H, W). ALWAYS calls every image pneumonia, at the training prevalence
@@ -48,7 +45,7 @@ class Baselines:
             }
 
 
-def fit(records: pd.DataFrame, pixels: Pixels) -> Baselines:
+def fit(records: pd.DataFrame, pixels: GrayImages) -> Baselines:
     """Fit every baseline on the training role: its records (N) and pixels, uint8 (N, H, W)."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -70,7 +67,7 @@ def fit(records: pd.DataFrame, pixels: Pixels) -> Baselines:
     return Baselines(float(label.mean()), fitted)
 
 
-def _thumbnails(pixels: Pixels) -> Floats:
+def _thumbnails(pixels: GrayImages) -> Floats:
     """Block means of each image: float64 (N, 24, 24), 0 to 255."""
     images = [thumbnail(np.asarray(image, np.float32)) for image in pixels]
     return np.asarray(images, np.float64).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from stages.engine.arrays import Floats
 from stages.metrics import scores
-from stages.metrics.scores import Floats, ratio
+from stages.metrics.scores import ratio
 
 _STEPS = 50
 _SETTLED = 1e-9

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stages.engine.arrays import Floats
+from stages.engine.classes import CLASS_NAMES
 from stages.engine.files import DECIMALS
 from stages.metrics import calibration
-from stages.metrics.scores import Floats
 
 POINTS = 200
-CLASSES = ("normal", "pneumonia")
 
 
 def csv(header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:
@@ -89,7 +89,7 @@ def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: floa
 def confusion(label: ArrayLike, positive: ArrayLike) -> str:
     """Columns actual, predicted; one row per image, as DVC's confusion template counts them."""
     pairs = zip(np.asarray(label, int).tolist(), np.asarray(positive, int).tolist(), strict=True)
-    return csv(("actual", "predicted"), ((CLASSES[a], CLASSES[b]) for a, b in pairs))
+    return csv(("actual", "predicted"), ((CLASS_NAMES[a], CLASS_NAMES[b]) for a, b in pairs))
 
 
 def predictions(

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from stages.engine.arrays import Floats
 from stages.engine.errors import InputError
 from stages.metrics import scores
 from stages.metrics.intervals import Figure, Score, resample
 from stages.metrics.options import EvaluateOptions
-from stages.metrics.scores import Counts, Floats
+from stages.metrics.scores import Counts
 
 SHIFT = "shift_auroc"
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.scores import Floats
-
-_CLASSES = ("normal", "pneumonia")
+from stages.engine.arrays import Floats
+from stages.engine.classes import CLASS_NAMES
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,6 @@ def choose(
         shown[row] = "doubtful"
     shown |= dict.fromkeys(wrong, "wrong")
     return [
-        Example(row, f"{why}: {_CLASSES[label[row]]}, probability {probability[row]:.3f}")
+        Example(row, f"{why}: {CLASS_NAMES[label[row]]}, probability {probability[row]:.3f}")
         for row, why in shown.items()
     ]

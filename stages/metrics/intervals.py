@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stages.metrics.scores import Floats
+from stages.engine.arrays import Floats
 
 # Weights (B, N) in, named scores (B,) out.
 Score: TypeAlias = Callable[[Floats], dict[str, Floats]]

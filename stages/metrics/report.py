@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.engine.arrays import Flags, Floats
 from stages.engine.errors import InputError
 from stages.engine.files import DECIMALS
 from stages.metrics import calibration, scores
 from stages.metrics.intervals import Draws, Figure, resample
 from stages.metrics.options import EvaluateOptions
-from stages.metrics.scores import Counts, Floats
+from stages.metrics.scores import Counts
 
 Tree: TypeAlias = "dict[str, int | float | Tree]"
-Flags: TypeAlias = NDArray[np.bool_]
 
 # What is told of each named operating point; `decision` has all of scores.DECIDED at the top.
 AT_A_POINT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")

@@ -7,12 +7,11 @@ predictive value where nothing was called positive, is NaN: never 0, never an er
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from stages.engine.arrays import Floats
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

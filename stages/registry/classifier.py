@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
 from stages.images.resize import prepare
@@ -49,4 +50,4 @@ class ImageClassifier:
     def decisions(self, probability: npt.NDArray[np.float64]) -> list[str]:
         """ "pneumonia" where the probability reaches the frozen threshold, else "normal"."""
         threshold = self._point.thresholds["decision"]
-        return ["pneumonia" if value >= threshold else "normal" for value in probability]
+        return [PNEUMONIA if value >= threshold else NORMAL for value in probability]

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.engine.arrays import Flags
 from stages.engine.errors import InputError
 from stages.images.shards import Shards, open_shards
 from stages.metrics.comparison import Paired
@@ -28,8 +29,6 @@ from stages.sources.index import open_raw
 SHIFTS = ("val_matched", "val_tail")
 NATURAL = ("val", "val_tail")
 _ASK = Path(__file__).with_name("ask_packaged.py")
-
-Called = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def patients_of(records: Path) -> frozenset[str]:
         return frozenset(row["patient"] for row in csv.DictReader(handle) if row["role"] == "train")
 
 
-def _by_shards(here: Shards, images: Mapping[str, NDArray[np.intp]], entrant: Entrant) -> Called:
+def _by_shards(here: Shards, images: Mapping[str, NDArray[np.intp]], entrant: Entrant) -> Flags:
     """Decisions on pixels that are already those of this entrant's preprocessing."""
     from stages.network import operating_point, predict
 
@@ -123,7 +122,7 @@ def _by_shards(here: Shards, images: Mapping[str, NDArray[np.intp]], entrant: En
 
 def _by_bytes(
     here: Shards, images: Mapping[str, NDArray[np.intp]], entrant: Entrant, raw: Path
-) -> Called:
+) -> Flags:
     """Decisions on the bytes of the raw images, by the entrant's own package.
 
     Raises InputError where an image is not in `raw`, or the package does not answer for all.

@@ -9,12 +9,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.sources.names import SPLITS, ImageName
 
 REQUIRED = ("path", "label", "patient")
 OPTIONAL = ("split", "kind")
-_LABELS = {"normal": 0, "0": 0, "pneumonia": 1, "1": 1}
+_LABELS = {NORMAL: 0, "0": 0, PNEUMONIA: 1, "1": 1}
 _KINDS = {0: ("normal",), 1: ("", "bacterial", "viral")}
 _SHOWN = 20
 

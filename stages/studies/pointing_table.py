@@ -5,20 +5,17 @@ hits where its maximum lies within a tolerance of the object. Theirs is 15 pixel
 about 500; here it is the same share of an image's side.
 """
 
-from typing import TypeAlias
-
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.engine.arrays import Flags, Floats
 from stages.metrics.intervals import resample
 from stages.metrics.options import EvaluateOptions
 from stages.metrics.pages.tables import say, table
 from stages.metrics.report import plain
-from stages.metrics.scores import Floats, ratio
-
-Flags: TypeAlias = NDArray[np.bool_]
+from stages.metrics.scores import ratio
 
 TOLERANCE_SHARE = 0.03
 _PLAYED = ("hit", "chance", "elsewhere")

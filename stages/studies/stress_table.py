@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.engine.arrays import Flags, Floats
 from stages.metrics import scores
 from stages.metrics.differences import signed
 from stages.metrics.intervals import Figure, Score, resample
 from stages.metrics.options import EvaluateOptions
 from stages.metrics.pages.tables import NAMES, say, table
 from stages.metrics.report import plain
-from stages.metrics.scores import Counts, Floats
-
-Flags: TypeAlias = NDArray[np.bool_]
+from stages.metrics.scores import Counts
 
 UNCHANGED = "as they are"
 AFFECTED = ("all images", "normals only", "pneumonia only")

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from stages.engine.arrays import Floats
 from stages.metrics import scores
 from stages.metrics.intervals import Draws, resample
-from stages.metrics.scores import Counts, Floats
+from stages.metrics.scores import Counts
 from tests.metrics.sample_images import make
 
 

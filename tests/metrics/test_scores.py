@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as library
 
+from stages.engine.arrays import Floats
 from stages.metrics import scores
-from stages.metrics.scores import Counts, Floats
+from stages.metrics.scores import Counts
 
 GENERATOR = np.random.default_rng(3)
 LABEL = GENERATOR.integers(0, 2, 120)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages.engine.classes import CLASS_NAMES
 from stages.metrics.pages.tables import (
     BASELINES,
     NAMES,
@@ -83,7 +84,7 @@ def _model(facts: Facts) -> str:
 
 def _data(facts: Facts) -> str:
     source, counts = facts.manifest["source"], facts.manifest["counts"]
-    parts = ("normal", "pneumonia", "patients")
+    parts = (*CLASS_NAMES, "patients")
     pinned = f"sha256 `{source['sha256']}`" if source["sha256"] else "not pinned by a checksum"
     test = (
         "The test split is the source's own, kept whole."

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from stages.engine.arrays import GrayImage
+
 _PER_ROW = 4
 _COLOURS = 128
 """Of the picture's palette: the noise of images would else make the file several times larger."""
@@ -20,8 +20,8 @@ class Panel:
     """An image to show: `pixels` uint8 (H, W), 0 to 255; `lesion` uint8 (H, W), 0 or above, or
     None; `caption` below it."""
 
-    pixels: Pixels
-    lesion: Pixels | None
+    pixels: GrayImage
+    lesion: GrayImage | None
     caption: str
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.sources import labels, names
 from stages.sources.archives.members import Member, Packing, is_litter
@@ -202,7 +203,7 @@ def _check_classes(
     found = {said(path).label for path in images}
     if found == {0, 1}:
         return
-    received = "pneumonia" if 1 in found else "normal"
+    received = PNEUMONIA if 1 in found else NORMAL
     what = f"{len(images)} of one class only ({received})" if images else "none"
     raise InputError(
         f"{packing.path}: expected images of both classes in "
