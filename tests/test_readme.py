@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from stages.metrics.pages.tables import say
+from stages.metrics.pages.text import format_figure
 from tests.workspace import BIN, ROOT, Workspace
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def test_the_results_are_those_of_the_committed_run() -> None:
         pytest.skip("no README or run is committed yet")
     for split, figures in ((k, v) for file in files for k, v in json.loads(file or "").items()):
         for name in ("auroc", "accuracy", "sensitivity", "specificity"):
-            assert say(figures[name]) in page, (
+            assert format_figure(figures[name]) in page, (
                 f"README.md: {split} {name}; run `pneumonia results --write README.md`"
             )
 

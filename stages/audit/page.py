@@ -1,9 +1,10 @@
 """The audit for people: a page in Markdown, and the few lines that a stage prints."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.audit.findings import SHORTCUTS
+from stages.metrics.pages.text import format_figure, markdown_table
 
 Tree = Mapping[str, Any]
 
@@ -77,7 +78,7 @@ def _probes(found: Tree) -> str:
         "AUROC of a linear model, out of fold by patient within the role, with 95% intervals from "
         f"resampling patients. {', '.join(SHORTCUTS)} see no lung; the thumbnail sees the chest, "
         "but no detail of it. 0.5 or less: nothing to tell. A dash: too few patients, or copies "
-        "that never had a file.\n\n" + _table(["role", *names], rows)
+        "that never had a file.\n\n" + markdown_table(["role", *names], rows)
     )
 
 
@@ -86,13 +87,13 @@ def _figure(figure: Mapping[str, float] | None) -> str:
         return "-"
     if figure["low"] == figure["high"] == 0.5:
         return "all alike"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+    return format_figure(figure)
 
 
 def _counts(tree: Tree, title: str) -> str:
     kinds = sorted({kind for kinds in tree.values() for kind in kinds})
     rows = [[name, *(_images(found.get(kind)) for kind in kinds)] for name, found in tree.items()]
-    return _table([title, *(f"{kind} images (patients)" for kind in kinds)], rows)
+    return markdown_table([title, *(f"{kind} images (patients)" for kind in kinds)], rows)
 
 
 def _images(found: Mapping[str, int] | None) -> str:
@@ -105,7 +106,7 @@ def _sizes(found: Tree) -> str:
     columns = list(dict.fromkeys(column for _, _, facts in sized for column in facts))
     rows = [[role, name, *(_size(facts.get(column)) for column in columns)]
             for role, name, facts in sized]  # fmt: skip
-    return _table(["role", "class", *columns], rows)
+    return markdown_table(["role", "class", *columns], rows)
 
 
 def _size(value: Sequence[float] | float | None) -> str:
@@ -161,8 +162,3 @@ def _patients(found: Tree) -> str:
 def _listed(lines: Sequence[str]) -> str:
     more = [f"... and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
     return "\n".join(f"- {line}" for line in [*lines[:_LISTED], *more])
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -18,6 +18,7 @@ from stages.engine.errors import InputError
 from stages.engine.files import read_json
 from stages.history import causes, experiments, rebuild
 from stages.history.moved_figures import Moved, moved
+from stages.metrics.pages.text import format_interval
 from stages.settings import paths
 from stages.settings.digests import JUDGED
 
@@ -183,15 +184,12 @@ def _figures(verified: Verified) -> list[str]:
 
 def _moves(figures: Sequence[Moved]) -> str:
     rows = [
-        (one.name, _interval(one.recorded), _interval(one.rebuilt),
+        (one.name, format_interval(*one.recorded, decimals=4),
+         format_interval(*one.rebuilt, decimals=4),
          f"{one.difference:+.4f}" + ("" if one.overlap else " apart"))
         for one in figures
     ]  # fmt: skip
     return aligned([("figure", "recorded (interval)", "rebuilt (interval)", "difference"), *rows])
-
-
-def _interval(figure: tuple[float, float, float]) -> str:
-    return "{:.4f} ({:.4f} to {:.4f})".format(*figure)
 
 
 def _json(verified: Verified) -> str:

@@ -51,13 +51,6 @@ def paired(
     return draws.differences(_score(records, ours), _score(records, theirs))
 
 
-def signed(figure: Figure | None) -> str:
-    """A difference as "+0.012 (-0.003 to +0.027)"; nothing where there is none."""
-    if figure is None or not np.isfinite(figure.value):
-        return ""
-    return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"
-
-
 def _score(records: Mapping[str, pd.DataFrame], judged: Judged) -> Score:
     bounds = np.cumsum([0, *(len(rows) for rows in records.values())])
 

@@ -4,7 +4,8 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.registry.note import figure_text, headline
+from stages.metrics.pages.text import format_figure
+from stages.registry.note import headline
 from stages.registry.record import Record
 
 _STYLE = (
@@ -41,7 +42,7 @@ def _rows(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
     """Path and text of each figure: "kind/viral/sensitivity", "0.910 (0.850 to 0.960)"."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and {"value", "low", "high"} <= set(value):
-            yield prefix + key, figure_text(value)
+            yield prefix + key, format_figure(value)
         elif isinstance(value, Mapping) and "value" in value:
             yield prefix + key, f"{value['value']:.3f}"
         elif isinstance(value, Mapping):

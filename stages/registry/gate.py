@@ -10,9 +10,10 @@ from typing import Any
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
 from stages.metrics.comparison import differences, margins
+from stages.metrics.pages.text import format_figure
 from stages.registry import contest, history
 from stages.registry.aliases import CANDIDATE, CHAMPION, alias_of
-from stages.registry.note import GATE, table
+from stages.registry.note import GATE, verdict_table
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.record import FIGURES, NOT_RECORDED, lookup
 from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, same
@@ -149,7 +150,7 @@ def judge(
         *floors(test, vars(gate.floors)),
         _calibration(figures, rule.ece),
     ]  # fmt: skip
-    reported = {f"test {key}": _say(figure) for key, figure in test.items()}
+    reported = {f"test {key}": format_figure(figure) for key, figure in test.items()}
     if champion is None:
         reasons.append(Reason(_SAME_IMAGES, "no champion yet", "none", True))
     else:
@@ -168,7 +169,7 @@ def judge(
         )  # fmt: skip
         reasons += not_worse(found, asked)
         reported["compared with"] = f"version {champion}, on {told.images}"
-        reported |= {f"{key} less champion's": _say(value) for key, value in found.items()}
+        reported |= {f"{key} less champion's": format_figure(value) for key, value in found.items()}
     return Verdict(tuple(reasons)), reported
 
 
@@ -193,7 +194,7 @@ def _told(kept: Mapping[str, str], verdict: Verdict, reported: Mapping[str, str]
     if "gate_override" in kept:
         said += f"; override: {kept['gate_override']}"
     beside = "".join(f"- {key}: {value}\n" for key, value in reported.items())
-    return f"{said}\n\n{table(verdict)}\nReported beside it:\n\n{beside}"
+    return f"{said}\n\n{verdict_table(verdict)}\nReported beside it:\n\n{beside}"
 
 
 def _calibration(figures: Mapping[str, float], most: float) -> Reason:
@@ -234,9 +235,3 @@ def _entrant(client: Any, name: str, entry: Any, scratch: Path) -> contest.Entra
     )
     model, data = (entry.tags.get(name, "") for name in ("model_digest", "data_digest"))
     return contest.Entrant(str(entry.version), model, data, Path(package), trained_on)
-
-
-def _say(figure: Mapping[str, float] | None) -> str:
-    if figure is None:
-        return "undefined"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.engine.files import digest
+from stages.metrics.pages.text import format_figure, markdown_table
 from stages.registry.record import NOT_RECORDED, Record, circumstance, plain
 from stages.registry.rule import Verdict
 
@@ -44,27 +45,25 @@ def note(record: Record, verdict: Verdict, journal: Mapping[str, Any]) -> Note:
     }
     made = "" if commit == NOT_RECORDED else f" Made by commit `{commit[:12]}`."
     told = f"{headline(record)}\n\n{described(record)}{made}"
-    return Note(tags, f"{told}\n\n### Floors\n\n{table(verdict)}")
+    return Note(tags, f"{told}\n\n### Floors\n\n{verdict_table(verdict)}")
 
 
-def table(verdict: Verdict) -> str:
-    """A verdict's reasons in Markdown."""
-    rows = "".join(
-        f"| {reason.rule} | {reason.found} | {reason.outcome} |\n" for reason in verdict.reasons
-    )
-    return f"| rule | found | outcome |\n|---|---|---|\n{rows}"
+def verdict_table(verdict: Verdict) -> str:
+    """Format a verdict's reasons in Markdown."""
+    rows = [[reason.rule, reason.found, reason.outcome] for reason in verdict.reasons]
+    return f"{markdown_table(['rule', 'found', 'outcome'], rows)}\n"
 
 
 def headline_tags(record: Record) -> dict[str, str]:
     """The figures on test that lists show, with their intervals."""
     test = record.figures.get("test", {})
-    return {f"test_{name}": figure_text(test[name]) for name in HEADLINES if name in test}
+    return {f"test_{name}": format_figure(test[name]) for name in HEADLINES if name in test}
 
 
 def headline(record: Record) -> str:
     """One plain line: what lists show, where Markdown is not rendered."""
     test = record.figures.get("test", {})
-    said = f"Test AUROC {figure_text(test['auroc'])}" if "auroc" in test else "Not judged on test"
+    said = f"Test AUROC {format_figure(test['auroc'])}" if "auroc" in test else "Not judged on test"
     synthetic = "Synthetic images: says nothing about patients."
     return f"{said}. {synthetic if record.identity.synthetic else 'Not a diagnosis.'}"
 
@@ -72,23 +71,14 @@ def headline(record: Record) -> str:
 def described(record: Record) -> str:
     """A run in Markdown: what it learned from, and its figures with their intervals."""
     identity, roles = record.identity, sorted(record.figures, key=lambda role: role != "test")
-    rows = "".join(
-        f"| {name} | {' | '.join(_cell(record.figures[role], name) for role in roles)} |\n"
+    rows = [
+        [name, *(format_figure(record.figures[role].get(name), missing="") for role in roles)]
         for name in HEADLINES
-    )
+    ]
     return (
         f"Pneumonia in chest X-rays, learned from `{identity.source['name']}` "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
-        f"| value (interval) | {' | '.join(roles)} |\n|---|{'---|' * len(roles)}\n{rows}\n"
+        f"{markdown_table(['value (interval)', *roles], rows)}\n\n"
         "All figures are in the run's artifact `figures.html`; the model card lies beside the "
         "model, and as `report/model_card.md` in the run."
     )
-
-
-def _cell(told: Mapping[str, Any], name: str) -> str:
-    return figure_text(told[name]) if name in told else ""
-
-
-def figure_text(figure: Mapping[str, float]) -> str:
-    """A figure as a person reads it: "0.977 (0.962 to 0.989)"."""
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.metrics.differences import SHIFT, signed
+from stages.metrics.differences import SHIFT
 from stages.metrics.intervals import Figure
-from stages.metrics.pages.tables import say, table
+from stages.metrics.pages.text import format_difference, format_figure, markdown_table
 from stages.studies.seeds_table import figure, shift_auroc
 
 _POINT = ("screening", "specificity")
@@ -35,7 +35,7 @@ def ablation_table(rows: Sequence[Row]) -> str:
     header += [f"{SHIFT} against the first row"] if compared else []
     header += [f"AUROC, {role}" for role in roles]
     header += [f"Specificity at screening, {role}" for role in roles]
-    return table([*header, "Training"], [_cells(row, roles, compared) for row in rows])
+    return markdown_table([*header, "Training"], [_cells(row, roles, compared) for row in rows])
 
 
 def _cells(row: Row, roles: Sequence[str], compared: bool) -> list[str]:
@@ -46,11 +46,11 @@ def _cells(row: Row, roles: Sequence[str], compared: bool) -> list[str]:
     shift = shift_auroc(row.validation)
     cells.append("" if shift is None else f"{shift:.3f}")
     if compared:
-        cells.append(signed((row.difference or {}).get(SHIFT)))
+        cells.append(format_difference((row.difference or {}).get(SHIFT)))
     for path in (("auroc",), _POINT):
         for role in roles:
             tree = row.validation.get(role)
-            cells.append("no such role" if tree is None else say(figure(tree, path)))
+            cells.append("no such role" if tree is None else format_figure(figure(tree, path)))
     return [*cells, row.cost]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages.engine.arrays import Flags, Floats
 from stages.metrics.intervals import resample
 from stages.metrics.options import EvaluateOptions
-from stages.metrics.pages.tables import say, table
+from stages.metrics.pages.text import format_figure, markdown_table
 from stages.metrics.report import plain
 from stages.metrics.scores import ratio
 
@@ -81,5 +81,9 @@ def pointing_table(
 
         patients = records.loc[member, "patient"].nunique()
         figures = plain(draws.figures(shares, {"hit": patients}))
-        lines.append([name, str(int(member.sum())), *(say(figures.get(key)) for key in _PLAYED)])
-    return table(["Images", "Number", "Hit rate", "By area alone", "By any image's maximum"], lines)
+        lines.append(
+            [name, str(int(member.sum())), *(format_figure(figures.get(key)) for key in _PLAYED)]
+        )
+    return markdown_table(
+        ["Images", "Number", "Hit rate", "By area alone", "By any image's maximum"], lines
+    )

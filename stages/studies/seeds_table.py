@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from stages.metrics.pages.tables import say, table
+from stages.metrics.pages.text import format_figure, markdown_table
 
 TOLD = {
     "AUROC": ("auroc",),
@@ -50,12 +50,12 @@ def spread_table(validations: Mapping[str, Mapping[str, Any]]) -> str:
             figures = [figure(tree[role], path) for tree in validations.values()]
             values = [one["value"] for one in figures if one is not None]
             whole = values if len(values) == len(figures) else []
-            lines.append([role, name, *_spread(whole), *map(say, figures)])
+            lines.append([role, name, *_spread(whole), *map(format_figure, figures)])
     shifts = [shift_auroc(tree) for tree in validations.values()]
     means = [value for value in shifts if value is not None]
     if means:
         lines.append(["shift", "mean AUROC", *_spread(means), *(f"{one:.3f}" for one in means)])
-    return table(["Role", "Figure", "Mean", "SD", "Least", "Greatest", *names], lines)
+    return markdown_table(["Role", "Figure", "Mean", "SD", "Least", "Greatest", *names], lines)
 
 
 def _spread(values: list[float]) -> list[str]:

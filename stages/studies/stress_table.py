@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import Flags, Floats
 from stages.metrics import scores
-from stages.metrics.differences import signed
 from stages.metrics.intervals import Figure, Score, resample
 from stages.metrics.options import EvaluateOptions
-from stages.metrics.pages.tables import NAMES, say, table
+from stages.metrics.pages.tables import NAMES
+from stages.metrics.pages.text import format_difference, format_figure, markdown_table
 from stages.metrics.report import plain
 from stages.metrics.scores import Counts
 
@@ -70,9 +70,11 @@ def stress_table(found: list[Row]) -> str:
     lines = []
     for row in found:
         figures = plain(row.figures)
-        told = [say(figures.get(name)) for name in _TOLD]
-        lines.append([row.variant, row.affected, *told, signed(row.shift.get("auroc"))])
-    return table(["Images", "Changed", *(NAMES[name] for name in _TOLD), "AUROC's shift"], lines)
+        told = [format_figure(figures.get(name)) for name in _TOLD]
+        lines.append([row.variant, row.affected, *told, format_difference(row.shift.get("auroc"))])
+    return markdown_table(
+        ["Images", "Changed", *(NAMES[name] for name in _TOLD), "AUROC's shift"], lines
+    )
 
 
 def _score(label: NDArray[np.int64], probability: Floats, threshold: float) -> Score:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.metrics.pages.tables import table
+from stages.metrics.pages.text import markdown_table
 from stages.network.operating_point import Pool, equal_error
 
 FITTED, MATCHED = "val", "val_matched"
@@ -106,4 +106,4 @@ def thresholds_table(pools: Mapping[str, Pool], test: Pool | None) -> str:
             there = unseen(pools, rule, test)
             values += [there.sensitivity, *there.specificity.values(), there.least]
         rows.append([name, *(f"{value:.3f}" for value in values)])
-    return table(header, rows)
+    return markdown_table(header, rows)

@@ -4,8 +4,8 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.metrics import scores
-from stages.metrics.differences import Judged, paired, signed
-from stages.metrics.intervals import Figure, resample
+from stages.metrics.differences import Judged, paired
+from stages.metrics.intervals import resample
 from tests.metrics.sample_images import OPTIONS, make
 
 VAL, PROBABILITY = make(0, 40, 40)
@@ -52,8 +52,3 @@ def test_other_images_can_not_be_paired() -> None:
     fewer = Judged({"val": PROBABILITY[:-1], "val_tail": PROBABILITY[::2]}, 0.3)
     with pytest.raises(InputError, match="judged on the same validation images"):
         paired(RECORDS, judged(0), fewer, OPTIONS)
-
-
-def test_a_difference_has_its_sign() -> None:
-    assert signed(Figure(0.0121, -0.003, 0.02)) == "+0.012 (-0.003 to +0.020)"
-    assert signed(Figure(np.nan, np.nan, np.nan)) == signed(None) == ""

@@ -11,9 +11,8 @@ from stages.metrics.pages.tables import (
     SYNTHETIC,
     figures_table,
     interval_note,
-    say,
-    table,
 )
+from stages.metrics.pages.text import format_figure, markdown_table
 
 _POINTS = {"decision": "decision", "screening": "screening", "rule_in": "rule-in"}
 _ROLES = {
@@ -103,7 +102,7 @@ def _data(facts: Facts) -> str:
             f"Source: {source['name']} {source['version']}".rstrip() + f" ({pinned}). Data set "
             f"digest `{facts.manifest['digest']}`.",
             f"A patient's images are all in one split. {test}",
-            table(["Split", "Normal", "Pneumonia", "Patients", "What it is"], rows),
+            markdown_table(["Split", "Normal", "Pneumonia", "Patients", "What it is"], rows),
         ]
     )
 
@@ -117,10 +116,10 @@ def _operating_points(metrics: Mapping[str, Any], point: Mapping[str, Any]) -> s
         for name in names:
             at, counts = tree[name], tree[name]["counts"]
             raw = " / ".join(str(counts[cell]) for cell in ("tp", "fp", "tn", "fn"))
-            said = [say(at.get(part)) for part in parts]
-            rows.append([_POINTS[name], f"{at['threshold']:.3f}", *said, raw])
+            figures = [format_figure(at.get(part)) for part in parts]
+            rows.append([_POINTS[name], f"{at['threshold']:.3f}", *figures, raw])
         header = ["Point", "Threshold", *(NAMES[part] for part in parts), "TP / FP / TN / FN"]
-        tables.append(f"On {split}:\n\n{table(header, rows)}")
+        tables.append(f"On {split}:\n\n{markdown_table(header, rows)}")
     return "\n\n".join(
         [
             "## Operating points",
@@ -138,8 +137,8 @@ def _subgroups(metrics: Mapping[str, Any]) -> list[str]:
             split,
             f"{title}: {group}",
             str(figures["images"]),
-            say(figures["sensitivity"]) if "sensitivity" in figures else "",
-            say(figures["specificity"]) if "specificity" in figures else "",
+            format_figure(figures.get("sensitivity"), missing=""),
+            format_figure(figures.get("specificity"), missing=""),
         ]
         for split, tree in metrics.items()
         for grouping, title in _GROUPINGS.items()
@@ -148,7 +147,7 @@ def _subgroups(metrics: Mapping[str, Any]) -> list[str]:
     if not rows:
         return []
     header = ["Split", "Subgroup", "Images", "Sensitivity", "Specificity"]
-    return [f"## Subgroups\n\n{table(header, rows)}"]
+    return [f"## Subgroups\n\n{markdown_table(header, rows)}"]
 
 
 def _calibration(splits: Mapping[str, Any], point: Mapping[str, Any]) -> str:
@@ -157,17 +156,23 @@ def _calibration(splits: Mapping[str, Any], point: Mapping[str, Any]) -> str:
     trees = [tree["calibration"] for tree in splits.values()]
     prior = f"{point['prior']:.0%}"
     rows = [
-        [f"{title}, at {prior} prior", *(say(tree["at_prior"].get(name)) for tree in trees)]
+        [
+            f"{title}, at {prior} prior",
+            *(format_figure(tree["at_prior"].get(name)) for tree in trees),
+        ]
         for name, title in names.items()
     ]
     rows += [
-        [f"{names[name]}, at the images' prevalence", *(say(t["natural"].get(name)) for t in trees)]
+        [
+            f"{names[name]}, at the images' prevalence",
+            *(format_figure(t["natural"].get(name)) for t in trees),
+        ]
         for name in ("intercept", "slope")
     ]
     return (
         f"## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence "
         "of the images as they are, where the intercept shows how far that prevalence is from the "
-        f"prior.\n\n{table(['', *splits], rows)}"
+        f"prior.\n\n{markdown_table(['', *splits], rows)}"
     )
 
 
@@ -176,7 +181,10 @@ def _baselines(splits: Mapping[str, Any]) -> str:
         [
             split,
             BASELINES.get(name, name),
-            *(say(figures.get(key)) for key in ("auroc", "balanced_accuracy", "accuracy")),
+            *(
+                format_figure(figures.get(key))
+                for key in ("auroc", "balanced_accuracy", "accuracy")
+            ),
         ]
         for split, tree in splits.items()
         for name, figures in {"the model": tree, **tree.get("baselines", {})}.items()
@@ -185,7 +193,7 @@ def _baselines(splits: Mapping[str, Any]) -> str:
         "## Trivial baselines\n\nLogistic regressions trained on the training split: on facts "
         "that show no lung, and on a thumbnail. Where one of the former comes near the model, the "
         "data give the label away by other means, and the model's figure there proves little.\n\n"
-        + table(["Split", "Detector", "AUROC", "Balanced accuracy", "Accuracy"], rows)
+        + markdown_table(["Split", "Detector", "AUROC", "Balanced accuracy", "Accuracy"], rows)
     )
 
 

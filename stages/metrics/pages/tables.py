@@ -1,9 +1,10 @@
 """Figures as Markdown: single ones, tables of them, and the README's table of results."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.engine.errors import InputError
+from stages.metrics.pages.text import format_figure, markdown_table
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -64,21 +65,6 @@ def splice(text: str, results: str) -> str:
     return f"{before}{BEGIN}\n\n{results}\n\n{END}{rest.split(END)[1]}"
 
 
-def say(figure: Any) -> str:
-    """A figure of metrics.json, {"value", "low", "high"}, as "0.953 (0.931 to 0.970)".
-
-    None, for a figure that was left out, is "undefined".
-    """
-    if figure is None:
-        return "undefined"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---"] * len(header)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
-
-
 def interval_note(splits: Mapping[str, Any]) -> str:
     level = next(iter(splits.values()))["confidence"]
     return (
@@ -93,11 +79,14 @@ def figures_table(splits: Mapping[str, Any], names: Sequence[str], *, shadow: bo
             "Images (patients)",
             *(f"{tree['images']} ({tree['patients']})" for tree in splits.values()),
         ],
-        *([NAMES[name], *(say(tree.get(name)) for tree in splits.values())] for name in names),
+        *(
+            [NAMES[name], *(format_figure(tree.get(name)) for tree in splits.values())]
+            for name in names
+        ),
     ]
     if shadow:
         rows.append(["AUROC of the best trivial baseline", *map(_best_baseline, splits.values())])
-    return table(["", *splits], rows)
+    return markdown_table(["", *splits], rows)
 
 
 def _best_baseline(tree: Mapping[str, Any]) -> str:
@@ -105,4 +94,4 @@ def _best_baseline(tree: Mapping[str, Any]) -> str:
     if not baselines:
         return "not measured"
     name = max(baselines, key=lambda key: float(baselines[key]["auroc"]["value"]))
-    return f"{say(baselines[name]['auroc'])}, {BASELINES.get(name, name)}"
+    return f"{format_figure(baselines[name]['auroc'])}, {BASELINES.get(name, name)}"

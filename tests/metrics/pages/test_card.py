@@ -5,7 +5,8 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.metrics.pages.card import Facts, card
-from stages.metrics.pages.tables import BEGIN, END, results_table, say, splice
+from stages.metrics.pages.tables import BEGIN, END, results_table, splice
+from stages.metrics.pages.text import format_figure
 from stages.metrics.report import report
 from tests.metrics.sample_images import OPTIONS, POINTS, make
 
@@ -48,11 +49,11 @@ def test_every_figure_on_the_card_comes_from_the_report() -> None:
     text = card(METRICS, VALIDATION, facts())
     for tree in (METRICS["test"], VALIDATION["val"]):
         for name in ("auroc", "ppv", "mcc", "ece"):
-            assert say(tree[name]) in text
-        assert say(tree["calibration"]["at_prior"]["slope"]) in text
-        assert say(tree["baselines"]["frame"]["auroc"]) in text
-    assert say(METRICS["test"]["screening"]["specificity"]) in text
-    assert say(METRICS["test"]["kind"]["viral"]["sensitivity"]) in text
+            assert format_figure(tree[name]) in text
+        assert format_figure(tree["calibration"]["at_prior"]["slope"]) in text
+        assert format_figure(tree["baselines"]["frame"]["auroc"]) in text
+    assert format_figure(METRICS["test"]["screening"]["specificity"]) in text
+    assert format_figure(METRICS["test"]["kind"]["viral"]["sensitivity"]) in text
     assert "123,456 parameters" in text
 
 
@@ -86,9 +87,9 @@ def test_an_undefined_figure_is_called_so() -> None:
 def test_results_show_the_best_baseline_and_the_synthetic_line() -> None:
     text = results_table(METRICS, VALIDATION, facts().manifest)
     best = METRICS["test"]["baselines"]["shape"]["auroc"]
-    assert f"{say(best)}, image size and shape alone" in text
+    assert f"{format_figure(best)}, image size and shape alone" in text
     assert "computer-made phantoms" in text
-    assert say(VALIDATION["val"]["specificity"]) in text
+    assert format_figure(VALIDATION["val"]["specificity"]) in text
 
 
 def test_splicing_replaces_what_stands_between_the_markers() -> None:
