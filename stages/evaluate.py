@@ -3,7 +3,7 @@
 import cv2
 import pandas as pd
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.devices import configure
 from stages.engine.files import read_json, write_bytes, write_json, write_text
 from stages.engine.stage import run
@@ -26,7 +26,7 @@ def main() -> None:
 
     shards = open_shards(paths.SHARDS)
     test, train = shards.role("test"), shards.role("train")
-    seals.check(paths.MODEL)
+    checksums.verify(paths.MODEL)
     model = predict.load_model(paths.MODEL / "model.keras")
     point = operating_point.load(paths.MODEL / "operating_point.json")
     logit = predict.predictor(model)(test.pixels)
@@ -35,7 +35,7 @@ def main() -> None:
 
     shadows = baselines.fit(train.records, train.pixels)
     truth = paths.RAW / "truth.csv"  # phantoms alone have one
-    seals.check_one(truth)
+    checksums.verify_file(truth)
     figures = {
         test.name: report(
             test.records, probability, point.thresholds, options, prior=point.prior,

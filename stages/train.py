@@ -1,6 +1,6 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
-from stages.engine import check, devices, journal, seals
+from stages.engine import check, checksums, devices, journal
 from stages.engine.files import write_json, write_text
 from stages.engine.listener import listener
 from stages.engine.stage import run
@@ -32,7 +32,7 @@ def main() -> None:
             options, loop.Images(images.pixels, images.records["label"].to_numpy()), monitor,
             image_px=everything.preprocess.image_px, folder=folder, on_epoch=tell,
         )  # fmt: skip
-        (paths.MODEL / seals.SEAL).unlink(missing_ok=True)  # of a model that goes
+        (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of a model that goes
         canonical.save(trained.model, paths.MODEL / "model.keras")
         # The saved file is what is judged from here on, here and everywhere.
         model = predict.load_model(paths.MODEL / "model.keras")
@@ -57,7 +57,7 @@ def main() -> None:
     write_json(paths.VALIDATION, figures)
     made = [paths.MODEL / name for name in ("model.keras", "operating_point.json", "history.csv")]
     made.append(paths.VALIDATION)
-    seals.write(paths.MODEL, made, instruction_set=devices.instruction_set())
+    checksums.write(paths.MODEL, made, instruction_set=devices.instruction_set())
     checkpoints.clean_others(folder)
     journal.record(digest, "train", **trained.speed)
     for name, value in trained.speed.items():

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.engine import devices, seals
+from stages.engine import checksums, devices
 from stages.engine.errors import InputError
 from stages.images.shards import open_shards
 from stages.network import checkpoints, operating_point, predict
@@ -66,11 +66,11 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
         return opened.manifest, opened.records.to_csv(), pixels
 
     def network() -> Any:
-        seals.check(model)
+        checksums.verify(model)
         point = operating_point.load(model / "operating_point.json")
         return point, (model / "model.keras").read_bytes()
 
-    # As one that was carried elsewhere: no seal beside it, so Keras sees what is damaged.
+    # As one that was carried elsewhere: no checksums beside it, so Keras sees what is damaged.
     carried = folder / "carried/model.keras"
     carried.parent.mkdir()
     shutil.copy(model / "model.keras", carried)
@@ -92,7 +92,10 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
         "network": ([model / "model.keras"], network),
         "carried network": ([carried], answers),
         "operating point": ([model / "operating_point.json"], network),
-        "seal": ([model / seals.SEAL, received / seals.SEAL], lambda: (network(), images())),
+        "checksums": (
+            [model / checksums.CHECKSUMS, received / checksums.CHECKSUMS],
+            lambda: (network(), images()),
+        ),
         "checkpoint": (sorted((folder / "checkpoints").iterdir()), resumed),
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.files import write_json
 from stages.images.shards import Record, ShardWriter
 from stages.metrics.report import report
@@ -51,7 +51,8 @@ def prepare(folder: Path) -> None:
     records, probability = make(1, 10, 12)
     figures = report(records.assign(role="val"), probability, POINTS, OPTIONS, prior=0.5)
     write_json(folder / "data/validation.json", {"val": figures})
-    seals.write(folder / "data/model", [*(folder / "data/model").iterdir()], instruction_set="none")
+    model = folder / "data/model"
+    checksums.write(model, [*model.iterdir()], instruction_set="none")
 
 
 def evaluate(folder: Path) -> dict[str, bytes]:

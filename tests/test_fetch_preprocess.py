@@ -53,8 +53,13 @@ def test_phantoms_become_shards(tmp_path: Path) -> None:
     fetched = stage("fetch", tmp_path, source="phantom", phantom=few)
     assert "images from phantom" in fetched.stdout, fetched.stderr
     assert {path.name for path in (tmp_path / "data/raw").iterdir()} == {
-        "images.zip", "index.csv", "masks.zip", "seal.json", "source.json", "truth.csv"
-    }  # fmt: skip
+        "checksums.json",
+        "images.zip",
+        "index.csv",
+        "masks.zip",
+        "source.json",
+        "truth.csv",
+    }
     assert read_json(tmp_path / "data/raw/source.json")["synthetic"] is True
     done = stage("preprocess", tmp_path)
     assert "test: " in done.stdout, done.stderr

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.classes import CLASS_NAMES
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_json
@@ -96,7 +96,7 @@ class ShardWriter:
             "records": sha256_file(self._folder / RECORDS),
             **facts,
         }  # fmt: skip
-        manifest["digest"] = seals.own_digest(manifest)
+        manifest["digest"] = checksums.content_digest(manifest)
         write_json(self._folder / MANIFEST, manifest)
         return manifest
 
@@ -171,13 +171,9 @@ def open_shards(folder: Path) -> Shards:
             f"{folder / MANIFEST}: expected format {FORMAT}, received {told['format']!r}; run "
             "`dvc repro preprocess` to write it anew"
         )
-    manifest = seals.read_named(folder / MANIFEST)
+    manifest = checksums.read_digested(folder / MANIFEST)
     for name, expected in {**manifest["shards"], RECORDS: manifest["records"]}.items():
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"{path}: expected a file of {MANIFEST}, found none; {_AGAIN}")
-        if sha256_file(path) != expected:
-            raise InputError(f"{path}: its bytes are not those that {MANIFEST} names; {_AGAIN}")
+        checksums.verify_sha256(folder / name, expected, folder / MANIFEST, _REMEDY)
     # Texts stay texts: an empty kind is no NaN, and a patient named "7" no number.
     numbers = {"row", "label", "width", "height", "icc", "jpeg_table_mean", "bytes"}
     records = pd.read_csv(
@@ -189,4 +185,4 @@ def open_shards(folder: Path) -> Shards:
     return Shards(folder, manifest, records)
 
 
-_AGAIN = "run `dvc repro --force preprocess`"
+_REMEDY = "run `dvc repro --force preprocess`"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
 
@@ -74,10 +74,10 @@ class OperatingPoint:
 def load(path: Path) -> OperatingPoint:
     """Read `operating_point.json`.
 
-    Raises InputError where it is missing, broken, of another format, or not the one that the seal
-    beside it names.
+    Raises InputError where it is missing, broken, of another format, or does not match the
+    checksum beside it.
     """
-    seals.check_one(path)
+    checksums.verify_file(path)
     facts = read_json(path)
     if not isinstance(facts, dict) or facts.pop("format", None) != FORMAT:
         raise InputError(

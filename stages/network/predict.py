@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.engine import devices, seals
+from stages.engine import checksums, devices
 from stages.engine.errors import InputError
 
 Logits = npt.NDArray[np.float32]
@@ -19,8 +19,8 @@ _BATCH = 32
 def load_model(path: Path) -> Any:
     """The `keras.Model` in a `.keras` file, in safe mode: nothing in the file runs as code.
 
-    Raises InputError where the file is missing, is no such model, or is not the one that the seal
-    beside it names.
+    Raises InputError where the file is missing, is no such model, or does not match the checksum
+    beside it.
     """
     devices.choose_kernels()
     import keras
@@ -31,7 +31,7 @@ def load_model(path: Path) -> Any:
         raise InputError(
             f"{path}: expected a .keras model, received a {path.suffix or 'bare'} file"
         )
-    seals.check_one(path)
+    checksums.verify_file(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, sha256_file
 from stages.registry.digests import model_digest, run_digest
@@ -119,7 +119,7 @@ def read_identity(
 
     Raises InputError where the folder has no manifest, or one that was changed.
     """
-    manifest = seals.read_named(shards / "manifest.json")
+    manifest = checksums.read_digested(shards / "manifest.json")
     return Identity(
         data=manifest["digest"],
         code=code,
@@ -157,7 +157,7 @@ def read_record(
                 "received that of another model or data set; run `dvc repro evaluate`"
             )
     read_json(point)  # a missing one is named before anything is hashed
-    seals.check(model)
+    checksums.verify(model)
     _check_records(shards)
     files = {
         "data/manifest.json": shards / "manifest.json",
@@ -174,7 +174,7 @@ def read_record(
     return Record(
         identity=identity,
         model=model_digest(model_file, point, pixels),
-        instruction_set=seals.made(model)["instruction_set"],
+        instruction_set=checksums.read_provenance(model)["instruction_set"],
         epochs=tuple(read_history(model / "history.csv")),
         figures=figures,
         pixels=pixels,
@@ -205,7 +205,7 @@ def check_report(report: Path) -> dict[str, str]:
 
 
 def _check_records(shards: Path) -> None:
-    manifest = seals.read_named(shards / "manifest.json")
+    manifest = checksums.read_digested(shards / "manifest.json")
     if sha256_file(shards / "records.csv") != manifest["records"]:
         raise InputError(
             f"{shards / 'records.csv'}: its bytes are not those that manifest.json names; "

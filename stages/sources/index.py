@@ -1,8 +1,8 @@
 """Read the raw folder (data/raw): images as received, and the index of them.
 
 `images.zip` holds the images uncompressed, `index.csv` one row per image and `source.json` their
-source. `seal.json`, written last, holds the digests of the other two. A folder without an index
-or a seal is refused.
+source. `checksums.json`, written last, covers the other two. A folder without an index or
+checksums is refused.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes
 
@@ -104,7 +104,7 @@ def open_raw(folder: Path) -> tuple[list[StoredImage], dict[str, Any]]:
         InputError: The folder is unfinished or was changed, or index and zip disagree.
     """
     if (folder / INDEX_FILE).is_file():
-        seals.check(folder)
+        checksums.verify(folder)
     rows = read_index(folder)
     source: dict[str, Any] = read_json(folder / SOURCE_FILE)
     archive_path = folder / IMAGES_FILE

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes, write_json
 from stages.engine.tables import table_writer, write_table
@@ -18,11 +18,11 @@ from stages.sources.index import COLUMNS, IMAGES_FILE, INDEX_FILE, SOURCE_FILE, 
 from stages.sources.received import ReceivedImage, Source
 from stages.sources.stored_zip import StoredZip
 
-_SEALED = (INDEX_FILE, SOURCE_FILE, "truth.csv")
+_CHECKSUMMED = (INDEX_FILE, SOURCE_FILE, "truth.csv")
 
 
 def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> int:
-    """Write `images` and `source` to `folder`, then the index (sorted by path), then the seal.
+    """Write `images` and `source` to `folder`, then the index (sorted by path), then checksums.
 
     `source.json` also counts the images' cautions (`Header.cautions`), if there are any.
 
@@ -55,7 +55,9 @@ def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> 
     write_json(folder / SOURCE_FILE, facts)
     partial_index.rename(folder / INDEX_FILE)
     # The zip needs no digest of its own: the index holds one for each image.
-    seals.write(folder, [path for path in sorted(folder.iterdir()) if path.name in _SEALED])
+    checksums.write(
+        folder, [path for path in sorted(folder.iterdir()) if path.name in _CHECKSUMMED]
+    )
     return count
 
 

@@ -83,7 +83,7 @@ def measure(workspace: Workspace, kind: str) -> dict[str, float]:
 def child(*, free: bool) -> None:
     """Be the stage `train`, with clocks on it and without its listener."""
     from stages import train
-    from stages.engine import devices, files, journal, listener, seals
+    from stages.engine import checksums, devices, files, journal, listener
     from stages.network import checkpoints
     from stages.settings import digests
 
@@ -111,7 +111,7 @@ def child(*, free: bool) -> None:
     told: dict[str, float] = {}
     _replace(files.sha256_file, clocked("digests", files.sha256_file))
     _replace(digests.training_digest, clocked("digests", digests.training_digest))
-    _replace(seals.write, clocked("digests", seals.write))
+    _replace(checksums.write, clocked("digests", checksums.write))
     for function in (checkpoints.save, checkpoints.latest, checkpoints.clean_others):
         _replace(function, clocked("checkpoints", function))
     _replace(listener.listener, nobody)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.files import read_json
 from stages.history.lineage import md5
 from tests.registry.server import Server
@@ -111,12 +111,12 @@ def history(workspace: Workspace, count: int) -> None:
         was = md5(folder)
         point = folder / "operating_point.json"
         point.write_text(point.read_text(encoding="utf-8") + " ", encoding="utf-8")
-        _seal_again(folder)
+        _update_checksums(folder)
         now = md5(folder)
         assert was is not None
         assert now is not None
         files = [{"md5": md5(path), "relpath": path.name} for path in sorted(folder.iterdir())]
-        for path in (point, folder / seals.SEAL):
+        for path in (point, folder / checksums.CHECKSUMS):
             _keep(cache, str(md5(path)), path.read_bytes())
         _keep(cache, now, json.dumps(files, sort_keys=True).encode())
         workspace.params({"train.seed": seed})
@@ -130,11 +130,11 @@ def history(workspace: Workspace, count: int) -> None:
     print(f"pneumonia sync: {took:.1f} s for {count - 1} runs, {again:.1f} s when all are there")
 
 
-def _seal_again(folder: Path) -> None:
-    """Have the folder's seal name its files as they are now."""
-    facts = read_json(folder / seals.SEAL)
-    seals.write(folder, [Path(os.path.normpath(folder / name)) for name in facts["files"]],
-                **facts["made"])  # fmt: skip
+def _update_checksums(folder: Path) -> None:
+    """List the folder's files as they are now."""
+    facts = read_json(folder / checksums.CHECKSUMS)
+    listed = [Path(os.path.normpath(folder / name)) for name in facts["files"]]
+    checksums.write(folder, listed, **facts["provenance"])
 
 
 def _keep(cache: Path, name: str, content: bytes) -> None:

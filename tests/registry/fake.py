@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.engine import seals
+from stages.engine import checksums
 from stages.engine.files import sha256_bytes, sha256_file, write_json
 from stages.registry.offer import Offer
 from stages.registry.record import Identity, Record, read_identity, read_record
@@ -47,7 +47,7 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
     }  # fmt: skip
     records = "id,role\na,train\n"
     manifest["records"] = sha256_bytes(records.encode())
-    manifest["digest"] = seals.own_digest(manifest)
+    manifest["digest"] = checksums.content_digest(manifest)
     texts: dict[str, Any] = {
         "shards/manifest.json": manifest,
         "shards/records.csv": records,
@@ -74,13 +74,13 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "predictions": sha256_file(folder / "report/predictions.csv"),
     }
     write_json(folder / "report/judged.json", judged)
-    seal(folder)
+    write_checksums(folder)
 
 
-def seal(folder: Path) -> None:
-    """Seal the model's files as they are."""
+def write_checksums(folder: Path) -> None:
+    """List the model's files as they are now."""
     made = [folder / "model" / name for name in ("model.keras", "operating_point.json")]
-    seals.write(
+    checksums.write(
         folder / "model",
         [*made, folder / "model/history.csv", folder / "validation.json"],
         instruction_set="x86-64 avx2, AMD",

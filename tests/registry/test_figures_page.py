@@ -18,5 +18,5 @@ def test_every_figure_is_there_with_its_interval(files: Path) -> None:
 
 def test_a_name_from_the_data_is_shown_as_text(files: Path) -> None:
     (files / "validation.json").write_text('{"val": {"series": {"<b>": {"images": 3}}}}')
-    fake.seal(files)
+    fake.write_checksums(files)
     assert "series, &lt;b&gt;" in page(fake.record(files))

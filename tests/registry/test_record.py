@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.engine.checksums import content_digest
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, write_json
-from stages.engine.seals import own_digest
 from stages.registry.digests import model_digest
 from stages.registry.record import circumstance, compared, flatten, lookup, model_name, plain
 from tests.registry import fake
@@ -36,7 +36,7 @@ def test_values_are_written_for_a_person() -> None:
 
 def test_history_leaves_out_what_is_no_number(files: Path) -> None:
     (files / "model/history.csv").write_text("epoch,loss,note\n1,0.7,x\n2,nan,y\n")
-    fake.seal(files)
+    fake.write_checksums(files)
     assert fake.record(files).epochs == ({"epoch": 1.0, "loss": 0.7}, {"epoch": 2.0})
 
 
@@ -44,7 +44,7 @@ def test_a_run_is_another_by_each_of_its_parts(files: Path) -> None:
     runs = {fake.identity(files).run, fake.identity(files, train={"threads": 1}).run}
     manifest = files / "shards/manifest.json"
     facts = read_json(manifest) | {"image_px": 64}
-    write_json(manifest, facts | {"digest": own_digest(facts)})
+    write_json(manifest, facts | {"digest": content_digest(facts)})
     assert len(runs | {fake.identity(files).run}) == 3
 
 

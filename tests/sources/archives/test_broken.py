@@ -35,7 +35,7 @@ def test_each_gets_what_the_page_says(kind: str, tmp_path: Path) -> None:
     left = (
         []
         if said.startswith("refused")
-        else ["images.zip", "index.csv", "seal.json", "source.json"]
+        else ["checksums.json", "images.zip", "index.csv", "source.json"]
     )
     on_the_way = ["images.zip", "index.csv.partial"] if "can't be unpacked" in said else []
     assert sorted(path.name for path in raw.iterdir()) == left + on_the_way
