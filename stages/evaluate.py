@@ -55,8 +55,8 @@ def main() -> None:
     _, png = cv2.imencode(".png", sheet[..., ::-1])
     write_bytes(folder / "grad_cam.png", png.tobytes())
 
-    official = bool((test.records["source_split"] == "test").all())
-    facts = card.Facts(shards.manifest, point.to_json(), int(model.count_params()), official)
+    source, parameters = read_json(paths.SOURCE), int(model.count_params())
+    facts = card.Facts(shards.manifest, source, point.to_json(), parameters)
     validation = read_json(paths.VALIDATION)
     write_text(paths.CARD, card.card(figures, validation, facts))
     judged = subject(shards.manifest["digest"], paths.MODEL / "model.keras", figures, listed)

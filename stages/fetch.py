@@ -20,7 +20,8 @@ def main() -> None:
     for caution, number in cautions.items():
         print(f"warning: {number} of {count} images: {caution}", file=sys.stderr)
     pinned = "" if source.pinned else " (not pinned: `pneumonia pin` has a change noticed)"
-    print(f"{count} images from {source.name}, sha256 {source.sha256 or 'none: made here'}{pinned}")
+    checksum = source.sha256 or "none: made here"
+    print(f"{count} images from {source.file or source.name}, sha256 {checksum}{pinned}")
 
 
 if __name__ == "__main__":

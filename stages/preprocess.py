@@ -5,6 +5,7 @@ import time
 from stages.audit import report
 from stages.audit.census import Census
 from stages.engine.classes import CLASS_NAMES
+from stages.engine.files import write_json
 from stages.engine.stage import run
 from stages.images.build import build
 from stages.settings import params, paths
@@ -17,20 +18,22 @@ def main() -> None:
     images, source = open_raw(paths.RAW)
     started = time.perf_counter()
     census = Census()
-    manifest = build(
+    built = build(
         images,
-        source,
         options,
         paths.SHARDS,
         observe=census.see,
-        judge=lambda built: report.write(built, census, options, paths.AUDIT),
-    ).manifest
+        judge=lambda built: report.write(built, census, source, options, paths.AUDIT),
+    )
+    # Not beside the shards, whose identity is pixels, records and options: a name, a licence or a
+    # pin that changes makes no other data set.
+    write_json(paths.SOURCE, source)
     seconds = time.perf_counter() - started
-    for role, count in manifest["counts"].items():
+    for role, count in built.manifest["counts"].items():
         images_by_class = ", ".join(f"{count[name]} {name}" for name in CLASS_NAMES)
         print(f"{role}: {images_by_class}, {count['patients']} patients")
-    if manifest["unreadable"]:
-        print(f"{manifest['unreadable']} images set aside: {paths.SHARDS / 'unreadable.csv'}")
+    if built.unreadable:
+        print(f"{len(built.unreadable)} images set aside: {paths.AUDIT / report.UNREADABLE}")
     print(f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f}/s)")
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     with listener("stages.commands.live") as tell:
         trained = loop.train(
             options, loop.Images(images.pixels, images.records["label"].to_numpy()), monitor,
-            image_px=everything.preprocess.image_px, folder=folder, on_epoch=tell,
+            image_px=shards.manifest["image_px"], folder=folder, on_epoch=tell,
         )  # fmt: skip
         (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of a model that goes
         canonical.save(trained.model, paths.MODEL / "model.keras")

@@ -44,7 +44,9 @@ def test_an_archive_becomes_shards(tmp_path: Path) -> None:
     done = stage("preprocess", tmp_path)
     assert "train: " in done.stdout, done.stderr
     manifest = open_shards(tmp_path / "data/shards").manifest
-    assert manifest["source"]["sha256"] == sha256_file(path)
+    source = read_json(tmp_path / "data/source.json")
+    assert (source["name"], source["file"]) == ("archive", "images.zip")
+    assert source["sha256"] == sha256_file(path)
     assert set(manifest["counts"]) == {"train", "val", "test", "val_tail"}
 
 

@@ -29,16 +29,23 @@ class Finding:
     text: str
 
 
-def account(built: Built, census: Census, options: AuditOptions, *, seed: int) -> Tree:
+def account(
+    built: Built,
+    census: Census,
+    source: Mapping[str, Any],
+    options: AuditOptions,
+    *,
+    seed: int,
+) -> Tree:
     """All that was found, as a tree for JSON; "findings" are what to act on, worst first."""
     manifest = built.manifest
     found: Tree = {
         "format": FORMAT,
         "data": manifest["digest"],
-        "source": {name: manifest["source"][name] for name in ("name", "synthetic")},
+        "source": {name: source[name] for name in ("name", "synthetic")},
         "test": manifest["test"],
         **facts.counts(built, census),
-        "cautions": manifest["source"].get("cautions", {}),
+        "cautions": source.get("cautions", {}),
         "unreadable": [asdict(image) for image in built.unreadable],
         "duplicates": facts.duplicate_sets(built),
         "merged_groups": built.merged_groups,

@@ -20,8 +20,10 @@ def main() -> None:
     everything = params.load()
     identity = read_identity(
         paths.SHARDS,
+        paths.SOURCE,
         params=digests.judged_params(everything),
-        code=digests.judged_code(),
+        decisive=digests.decisive_params(everything),
+        code=digests.run_code(),
         lock=paths.LOCK,
     )
     store = find_store(project_root())

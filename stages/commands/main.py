@@ -93,7 +93,7 @@ def results(arguments: argparse.Namespace) -> int:
         return tables.results_table(
             read_json(paths.METRICS),
             read_json(paths.VALIDATION),
-            read_json(paths.SHARDS / "manifest.json"),
+            read_json(paths.SOURCE),
         )
 
     _deliver(table, arguments.write)

@@ -7,10 +7,10 @@ git and DVC's cache keep.
 import tempfile
 from pathlib import Path
 
-from stages import register
 from stages.engine.errors import InputError
 from stages.engine.root import project_root
 from stages.history import experiments, past
+from stages.history.finished import finished, trained
 from stages.history.past import MissingError, Past
 from stages.registry.offer import offer, show_past, trouble
 from stages.registry.store import Store, find_store, open_store, reason
@@ -50,9 +50,9 @@ def _workspace(everything: params.Params, store: Store) -> None:
     if judged is None:
         print("data/: not shown, dvc.lock tells of other code, params or files; run `dvc repro`")
     elif judged:
-        print(offer(register.finished(everything)[1], store, limited=False))
+        print(offer(finished(everything)[1], store, limited=False))
     else:
-        record, told = register.left(everything, judged=False)
+        record, told = trained(everything, judged=False)
         new = show_past(store, everything.register.name, record, told, None)
         print(f"data/: trained and not judged, shown {'now' if new else 'already'}")
 
@@ -87,8 +87,8 @@ def _show(one: Past, cache: Path, store: Store) -> bool | None:
         if judged is None:
             return None
         everything = params.load(root / paths.PARAMS)
-        record, told = register.left(everything, root, judged=judged)
-        offered = register.finished(everything, root)[1] if judged else None
+        record, told = trained(everything, root, judged=judged)
+        offered = finished(everything, root)[1] if judged else None
         if one.experiment and "train" not in told:  # git knows this much
             told["train"] = {"dvc_experiment": one.experiment, "git_commit": one.commit}
         return show_past(store, everything.register.name, record, told, offered)

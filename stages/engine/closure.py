@@ -7,10 +7,12 @@ digest, are this closure.
 import ast
 import functools
 from pathlib import Path
+from typing import Any
 
-from stages.engine.files import sha256_file
+from stages.engine.files import digest, sha256_file
 
 PACKAGE = "stages"
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def import_closure(module: str, root: Path) -> list[Path]:
@@ -42,6 +44,37 @@ def code_digests(modules: list[str], root: Path) -> dict[str, str]:
     """SHA-256 of each file that any of `modules` reaches, by its path relative to `root`."""
     paths = {path for module in modules for path in import_closure(module, root)}
     return {path.as_posix(): sha256_file(root / path) for path in sorted(paths)}
+
+
+def meaning_digests(modules: list[str], root: Path) -> dict[str, str]:
+    """`meaning_digest` of each file that any of `modules` reaches, by path relative to `root`."""
+    paths = {path for module in modules for path in import_closure(module, root)}
+    return {
+        path.as_posix(): meaning_digest((root / path).read_text(encoding="utf-8"))
+        for path in sorted(paths)
+    }
+
+
+@functools.cache
+def meaning_digest(text: str) -> str:
+    """SHA-256 of Python source as the interpreter sees it.
+
+    Comments, blank lines, positions and docstrings are left out. Empty fields of the syntax tree
+    are too, since versions of Python differ in which ones there are.
+    """
+    return digest(_meaning(ast.parse(text)))
+
+
+def _meaning(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_meaning(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return f"{type(node).__name__} {node!r}"
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    kept = {name: _meaning(value) for name, value in fields.items() if value not in (None, [])}
+    return [type(node).__name__, kept]
 
 
 def _imported_names(path: Path) -> list[str]:

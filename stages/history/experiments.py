@@ -23,7 +23,7 @@ TARGET = "train"
 """Where experiments end: choosing never touches the test split."""
 
 _CODE = ("stages.fetch", "stages.preprocess", "stages.train")
-_WRITTEN = (paths.PARAMS, LOCK, paths.VALIDATION, paths.METRICS)
+_WRITTEN = (paths.PARAMS, LOCK, paths.INPUTS, paths.SOURCE, paths.VALIDATION, paths.METRICS)
 _OUTS = {
     "fetch": paths.RAW,
     "preprocess": paths.SHARDS,

@@ -27,6 +27,9 @@ PLAN = Path("dvc.yaml")
 _TREE = (PLAN, experiments.LOCK, paths.PARAMS, paths.LOCK, Path("stages"))
 """What of a commit decides a run and packages its model."""
 
+_KEPT = (paths.INPUTS, paths.SOURCE)
+"""What git keeps of the images' origin; a commit of an earlier format has none of it."""
+
 _FILES = {paths.RAW: ("index.csv",), paths.SHARDS: ("manifest.json", "records.csv")}
 """Of folders with images, what is shown."""
 
@@ -113,10 +116,31 @@ def answers(tree: Path, stage: str, lock: Mapping[str, Any], plan: Mapping[str, 
     if any(name != (made.get(path) or md5(tree / path)) for path, name in had.items()):
         return False
     settings = _read(tree / paths.PARAMS)
-    used = told.get("params", {}).get(paths.PARAMS.as_posix(), {})
-    return set(used) == set(planned["params"]) and all(
-        value == _at(settings, key) for key, value in used.items()
+    used = told.get("params", {})
+    if {path: set(values) for path, values in used.items()} != _planned_params(planned):
+        return False
+    trees = {path: settings if path == paths.PARAMS.as_posix() else _inputs(tree) for path in used}
+    return all(
+        value == _at(trees[path], key)
+        for path, values in used.items()
+        for key, value in values.items()
     )
+
+
+def _planned_params(planned: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The keys that a stage of dvc.yaml reads, by file."""
+    found: dict[str, set[str]] = {}
+    for entry in planned["params"]:
+        files = entry if isinstance(entry, dict) else {paths.PARAMS.as_posix(): [entry]}
+        for path, keys in files.items():
+            found.setdefault(path, set()).update(keys)
+    return found
+
+
+def _inputs(tree: Path) -> Any:
+    """data/inputs.json of a tree; nothing where the tree is of a time before there was one."""
+    path = tree / paths.INPUTS
+    return _read(path) if path.exists() else {}
 
 
 def workspace() -> bool | None:
@@ -146,7 +170,7 @@ def _at(tree: Any, dotted: str) -> Any:
 
 def _unpack(rev: str, folder: Path) -> None:
     """The commit's code, params, lock files and figures; those that it has."""
-    wanted = [path.as_posix() for path in (*_TREE, paths.VALIDATION, paths.REPORT)]
+    wanted = [path.as_posix() for path in (*_TREE, *_KEPT, paths.VALIDATION, paths.REPORT)]
     have = git.output("ls-tree", "--name-only", rev, *wanted).splitlines()
     packed = git.output_bytes("archive", "--format=tar", rev, "--", *have)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:

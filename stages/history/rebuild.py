@@ -44,7 +44,13 @@ def clone(rev: str, *, keep: bool) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 target.symlink_to(path.absolute())
-        for path in (experiments.LOCK, paths.VALIDATION, paths.METRICS, paths.RELEASE):
+        for path in (
+            experiments.LOCK,
+            paths.SOURCE,
+            paths.VALIDATION,
+            paths.METRICS,
+            paths.RELEASE,
+        ):
             (folder / path).unlink(missing_ok=True)  # nothing of the record may be carried over
         (folder / ".dvc/config.local").write_text("[cache]\n    dir = cache\n", encoding="utf-8")
         yield folder

@@ -1,7 +1,7 @@
 """Raw images to finished shards: the whole of preprocess but its params and places."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.engine.files import replacing_folder
-from stages.engine.tables import write_table
 from stages.images import duplicates, splits
 from stages.images.duplicates import Pair
 from stages.images.options import PreprocessOptions
@@ -17,8 +16,6 @@ from stages.images.prepared import Prepared, Unreadable, prepare_all, record_of
 from stages.images.shards import Record, ShardWriter
 from stages.images.shift import matched, tail
 from stages.sources.index import IndexRow, StoredImage
-
-UNREADABLE = "unreadable.csv"
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,6 @@ Observer: TypeAlias = Callable[[str, Record, NDArray[np.uint8]], None]
 
 def build(
     images: Sequence[StoredImage],
-    source: dict[str, Any],
     options: PreprocessOptions,
     folder: Path,
     *,
@@ -89,13 +85,10 @@ def build(
                 add_all(tail.ROLE, [*_of(tail.ROLE, roles), *ill])
             facts: dict[str, Any] = {
                 "options": options.of_shards,
-                "source": source,
                 "test": "official" if splits.has_official_test(rows) else "cut by patient",
-                "unreadable": len(prepared.unreadable),
             }
             if options.matched_donors:
                 facts[matched.ROLE] = _add_matched(add, prepared, roles, options, workers)
-        write_table(partial / UNREADABLE, ["path", "reason"], map(asdict, prepared.unreadable))
         manifest = writer.finish(facts)
         built = Built(manifest, rows, roles, pairs, merged_groups, prepared.unreadable)
         if judge:

@@ -82,9 +82,10 @@ class PreprocessOptions:
 
     @property
     def of_shards(self) -> dict[str, Any]:
-        """What decides the shards: another level of the audit makes no other data set."""
+        """What decides the shards: what is tolerated, and what is warned of, does not."""
         options = asdict(self)
-        del options["audit"]
+        for name in ("audit", "max_unreadable_images", "max_unreadable_share"):
+            del options[name]
         return options
 
     @property

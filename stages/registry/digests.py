@@ -8,10 +8,13 @@ from stages.engine.files import digest, sha256_file
 
 
 def run_digest(*, data: str, params: Mapping[str, Any], code: Mapping[str, str], lock: str) -> str:
-    """Name of a run: all that decides what its files hold, and nothing else.
+    """Name of a run: all that decides its model and its figures, and nothing else.
 
-    data: digest of the data set. params: the sections fetch to evaluate. code: SHA-256 of each
-    file that the stages fetch to evaluate reach. lock: SHA-256 of the environment's lock file.
+    Args:
+        data: Digest of the data set, which fetch and preprocess made whatever they were told.
+        params: What training and the computing of figures read of params.yaml.
+        code: Digest of each file that training reaches, by path.
+        lock: SHA-256 of the environment's lock file.
     """
     return digest({"data": data, "params": dict(params), "code": dict(code), "lock": lock})
 

@@ -39,22 +39,28 @@ Row = dict[str, float]
 class Identity:
     """What a run is made of; known before it trains.
 
-    data: digest of the data set. code, lock: digests of the code files and the environment.
-    params: the sections fetch to evaluate. source: what the data set says of its origin.
-    counts: images and patients per role.
+    Attributes:
+        data: Digest of the data set: of pixels, records and options, not of a name or place.
+        code: Digest by path of every file that training reaches (`settings.digests`).
+        lock: SHA-256 of the environment's lock file.
+        params: The sections fetch to evaluate, for display.
+        decisive: The params that decide model and figures on this data set.
+        source: What the data set's source says of itself (source.json).
+        counts: Images and patients per role.
     """
 
     data: str
     code: Mapping[str, str]
     lock: str
     params: Mapping[str, Any]
+    decisive: Mapping[str, Any]
     source: Mapping[str, Any]
     counts: Mapping[str, Mapping[str, int]]
 
     @property
     def run(self) -> str:
         """The run digest."""
-        return run_digest(data=self.data, params=self.params, code=self.code, lock=self.lock)
+        return run_digest(data=self.data, params=self.decisive, code=self.code, lock=self.lock)
 
     @property
     def code_digest(self) -> str:
@@ -113,9 +119,15 @@ def model_name(stem: str, source: str) -> str:
 
 
 def read_identity(
-    shards: Path, *, params: Mapping[str, Any], code: Mapping[str, str], lock: Path
+    shards: Path,
+    source: Path,
+    *,
+    params: Mapping[str, Any],
+    decisive: Mapping[str, Any],
+    code: Mapping[str, str],
+    lock: Path,
 ) -> Identity:
-    """The identity of a run on the data set in `shards`.
+    """The identity of a run on the data set in `shards`, which came from `source` (a JSON file).
 
     Raises InputError where the folder has no manifest, or one that was changed.
     """
@@ -125,7 +137,8 @@ def read_identity(
         code=code,
         lock=sha256_file(lock),
         params=params,
-        source=manifest["source"],
+        decisive=decisive,
+        source=read_json(source),
         counts=manifest["counts"],
     )
 

@@ -1,39 +1,79 @@
-"""Names for what a stage is about to do, from all that decides its outcome."""
+"""Names for a training and a run, made from all that decides them and nothing else."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.engine.closure import code_digests
-from stages.engine.files import digest, sha256_file
+from stages.engine.closure import meaning_digest, meaning_digests
+from stages.engine.files import digest, read_json, sha256_file
 from stages.settings import paths
 from stages.settings.params import Params
 
 JUDGED = ("fetch", "preprocess", "train", "evaluate")
-"""The stages whose params and code decide what a run's files hold."""
+"""The stages whose files a run consists of."""
+
+FIGURES = ("seed", "draws", "confidence", "ece_bins")
+"""The params of evaluate that decide figures; stage train reads them for its validation."""
+
+_WEIGHTS = ["stages.network.loop", "stages.metrics.monitor", "stages.images.shards"]
+"""What decides the weights beside stages/train.py itself: all that these modules reach."""
 
 
 def training_digest(params: Params, data_digest: str, root: Path = Path()) -> str:
-    """Name of a training: its data, its params, the code that it reaches, the locked environment.
+    """Name of a training: its data, its params, the code that decides weights, the environment.
 
-    Checkpoints and the journal lie under this name, so that no other training takes them up.
-    root: of the tree whose code and lock it is.
+    Checkpoints and the journal lie under this name, so that no other training resumes from them.
+    Code is compared by what it means: a comment or a report's figure does not train again.
+
+    Args:
+        params: The whole of params.yaml.
+        data_digest: Name of the data set (`digest` of the shards' manifest).
+        root: Root of the tree with the code, the lock file and data/inputs.json.
     """
+    stage = root / "stages/train.py"
+    code = meaning_digests(_WEIGHTS, root) | {stage.name: meaning_digest(stage.read_text("utf-8"))}
     return digest(
         {
             "data": data_digest,
-            "params": dataclasses.asdict(params.train),
-            "code": code_digests(["stages.train"], root),
+            "params": train_params(params, root),
+            "code": code,
             "lock": sha256_file(root / paths.LOCK),
         }
     )
 
 
+def train_params(params: Params, root: Path = Path()) -> dict[str, Any]:
+    """The section train; a weights file stands there by its content, as data/inputs.json has it."""
+    section = dataclasses.asdict(params.train)
+    content = outside(root).get("train", {}).get("weights")
+    return section | ({"weights": content} if content else {})
+
+
+def decisive_params(params: Params, root: Path = Path()) -> dict[str, Any]:
+    """The params that decide model and figures on a given data set."""
+    evaluate = dataclasses.asdict(params.evaluate)
+    return {
+        "train": train_params(params, root),
+        "evaluate": {name: evaluate[name] for name in FIGURES},
+    }
+
+
 def judged_params(params: Params) -> dict[str, Any]:
-    """The sections fetch to evaluate as nested mappings."""
+    """The sections fetch to evaluate as nested mappings, for display."""
     return {name: dataclasses.asdict(getattr(params, name)) for name in JUDGED}
 
 
-def judged_code(root: Path = Path()) -> dict[str, str]:
-    """SHA-256 of every file that the stages fetch to evaluate reach, by path."""
-    return code_digests([f"stages.{name}" for name in JUDGED], root)
+def run_code(root: Path = Path()) -> dict[str, str]:
+    """Digest by path of every file that training reaches, comments and positions left out.
+
+    Evaluation computes its figures with the same files; its card and plots are display.
+    """
+    return meaning_digests(["stages.train"], root)
+
+
+def outside(root: Path = Path()) -> Mapping[str, Any]:
+    """What data/inputs.json records of files outside the repository; empty where it is missing."""
+    path = root / paths.INPUTS
+    found: Mapping[str, Any] = read_json(path) if path.exists() else {}
+    return found

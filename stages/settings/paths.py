@@ -4,9 +4,11 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 LOCK = Path("requirements.lock")
+INPUTS = Path("data/inputs.json")
 RAW = Path("data/raw")
 SHARDS = Path("data/shards")
 AUDIT = Path("data/audit")
+SOURCE = Path("data/source.json")
 MODEL = Path("data/model")
 VALIDATION = Path("data/validation.json")
 REPORT = Path("data/report")

@@ -14,6 +14,7 @@ from stages.sources.download import PATIENCE, Patience, download
 from stages.sources.options import MENDELEY_V2
 from stages.sources.received import ReceivedImage, Source
 
+ZIP = "ChestXRay2017.zip"
 URL = (
     "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
     "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded"
@@ -43,8 +44,8 @@ def receive(
     real = expected == MENDELEY_V2
     zipped = kept(url or URL, expected, BYTES if real else None)
     looked = archive.look(zipped)
-    name = "kermany" if real else Path(urlsplit(url or URL).path).name
-    return looked.received(scratch), looked.source(pinned=True, name=name)
+    file = Path(urlsplit(url).path).name if url else ZIP
+    return looked.received(scratch), looked.source(pinned=True, file=file)
 
 
 def kept(url: str, sha256: str, size: int | None, patience: Patience = PATIENCE) -> Path:

@@ -31,7 +31,9 @@ class Source:
     """Where images come from.
 
     Attributes:
-        name: Of the archive or data set.
+        name: Of the data set; experiments and models are named after it. "phantom", "kermany", or
+            "archive" for a user's own images, whatever the file is called.
+        file: Name of the archive's file or folder, for people; "" where there is none.
         version: "" where unknown.
         licence: Of the images.
         citation: How to cite the images.
@@ -41,6 +43,7 @@ class Source:
     """
 
     name: str
+    file: str
     version: str
     licence: str
     citation: str

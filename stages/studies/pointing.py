@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.engine.errors import InputError
+from stages.engine.files import read_json
 from stages.images.options import PixelOptions
 from stages.images.resize import prepare
 from stages.images.shards import open_shards
@@ -28,7 +29,7 @@ def table(settings: Params) -> str:
     Raises InputError where the images are not phantoms: nobody outlined a patient's lesions.
     """
     shards = open_shards(paths.SHARDS)
-    source = shards.manifest["source"]
+    source = read_json(paths.SOURCE)
     masks_path, truth_path = paths.RAW / MASKS, paths.RAW / TRUTH
     if not source["synthetic"] or not masks_path.exists():
         raise InputError(

@@ -1,6 +1,7 @@
 """What other rules for the decision threshold would have done, on the validation images."""
 
 from stages.engine.errors import InputError
+from stages.engine.files import read_json
 from stages.images.shards import open_shards
 from stages.network import predict
 from stages.network.operating_point import pool
@@ -21,7 +22,7 @@ def table() -> str:
         )
     logits = predict.predictor(predict.load_model(paths.MODEL / "model.keras"))
     roles = [FITTED, MATCHED, *(name for name in shards.roles if name == "val_tail")]
-    if shards.manifest["source"]["synthetic"]:
+    if read_json(paths.SOURCE)["synthetic"]:
         roles.append("test")
     found = {}
     for name in roles:

@@ -45,12 +45,11 @@ def audited(
     census = Census()
     return build(
         images,
-        source,
         how,
         folder,
         workers=workers,
         observe=census.see,
-        judge=lambda built: report.write(built, census, how, Path("data/audit")),
+        judge=lambda built: report.write(built, census, source, how, Path("data/audit")),
     )
 
 
@@ -62,7 +61,13 @@ def test_the_account_is_whole_and_the_same_from_any_number_of_workers() -> None:
     how = options(tail_fraction=0.2)
     audited(paths(), {paths()[0]: b"broken"}, how)
     before = digests()
-    assert set(before) == {"findings.json", "audit.md", "contact.png", "means.png"}
+    assert set(before) == {
+        "findings.json",
+        "audit.md",
+        "contact.png",
+        "means.png",
+        "unreadable.csv",
+    }
     found = read_json(Path("data/audit/findings.json"))
     assert found["data"] == read_json(Path("data/shards/manifest.json"))["digest"]
     assert set(found["roles"]) == set(found["probes"]) == {"train", "val", "test", "val_tail"}

@@ -105,8 +105,8 @@ def rate(raw: Path) -> Rate:
     """Preprocess, from the raw folder to finished shards."""
     with tempfile.TemporaryDirectory() as scratch:
         started, used = time.perf_counter(), time.process_time()
-        images, source = open_raw(raw)
-        build(images, source, OPTIONS, Path(scratch) / "shards")
+        images, _ = open_raw(raw)
+        build(images, OPTIONS, Path(scratch) / "shards")
         return _since(started, used, len(images))
 
 

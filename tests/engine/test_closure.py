@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.engine.closure import code_digests, import_closure
+from stages.engine.closure import code_digests, import_closure, meaning_digest
 from stages.engine.files import sha256_bytes
 
 TREE = {
@@ -81,3 +81,43 @@ def test_digests_are_by_path_and_change_with_the_file(root: Path) -> None:
     (root / "stages/net/names.py").write_text("NAME = 2\n")
     after = code_digests(["stages.gone", "stages.net"], root)
     assert [name for name in before if before[name] != after[name]] == ["stages/net/names.py"]
+
+
+SOURCE = '"""Doc."""\n\nX = 1\n\n\ndef f(a):\n    """Doc."""\n    return a + X\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SOURCE.replace("X = 1", "X = 1  # a comment"),
+        SOURCE.replace("\n\n\n", "\n\n\n\n# more\n"),
+        SOURCE.replace("Doc.", "Documented."),
+        SOURCE.replace('    """Doc."""\n', ""),
+        SOURCE.replace("a + X", "(a\n            + X)"),
+    ],
+)
+def test_comments_positions_and_docstrings_mean_nothing(text: str) -> None:
+    assert text != SOURCE
+    assert meaning_digest(text) == meaning_digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SOURCE.replace("X = 1", "X = 2"),
+        SOURCE.replace("X = 1", "X = 1.0"),
+        SOURCE.replace("X = 1", 'X = "1"'),
+        SOURCE.replace("a + X", "a - X"),
+        SOURCE.replace("f(a)", "f(b)"),
+        SOURCE.replace("def f", "async def f"),
+        SOURCE + "Y = None\n",
+    ],
+)
+def test_every_other_change_means_something(text: str) -> None:
+    assert text != SOURCE
+    assert meaning_digest(text) != meaning_digest(SOURCE)
+
+
+def test_the_digest_of_what_code_means_is_golden() -> None:
+    # The same on every version of Python: a run is found again by it.
+    assert meaning_digest(SOURCE)[:16] == "a99b52f15f266cdc"

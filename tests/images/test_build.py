@@ -9,7 +9,7 @@ import pytest
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
 from stages.images import prepared
-from stages.images.build import build
+from stages.images.build import Built, build
 from stages.images.options import PreprocessOptions
 from stages.images.resize import prepare
 from stages.images.shards import open_shards
@@ -19,16 +19,20 @@ from tests.sample_images import encoded, options, paths, picture, raw
 CUT = encoded(picture("cut"))[:-40]
 
 
-def built(
+def built(*given: Any, **options: Any) -> dict[str, Any]:
+    return whole(*given, **options).manifest
+
+
+def whole(
     folder: Path,
     names: list[str],
     broken: dict[str, bytes] | None = None,
     *,
     workers: int = 1,
     how: PreprocessOptions | None = None,
-) -> dict[str, Any]:
-    images, source = open_raw(raw(folder / "raw", names, broken))
-    return build(images, source, how or options(), folder / "shards", workers=workers).manifest
+) -> Built:
+    images, _ = open_raw(raw(folder / "raw", names, broken))
+    return build(images, how or options(), folder / "shards", workers=workers)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -42,7 +46,6 @@ def test_shards_hold_every_image_once_in_its_role(tmp_path: Path) -> None:
     assert shards.roles == ("train", "val", "test")
     assert sorted(shards.records["id"]) == names
     assert manifest["test"] == "cut by patient"
-    assert manifest["source"]["synthetic"] is True
     stored = {image.row.path: image for image in open_raw(tmp_path / "raw")[0]}
     for name in shards.roles:
         role = shards.role(name)
@@ -53,7 +56,6 @@ def test_shards_hold_every_image_once_in_its_role(tmp_path: Path) -> None:
         assert counts["pneumonia"] == role.records["label"].sum()
         for image, pixels in zip(role.records["id"], role.pixels, strict=True):
             assert np.array_equal(pixels, prepare(stored[image].read(), options().pixels))
-    assert (tmp_path / "shards" / "unreadable.csv").read_text() == "path,reason\n"
 
 
 def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
@@ -80,11 +82,10 @@ def test_golden_role_assignment(tmp_path: Path) -> None:
 def test_broken_images_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     names = paths()
     broken = {names[3]: CUT, names[-1]: b"page"}
-    manifest = built(tmp_path, names, broken)
-    assert manifest["unreadable"] == 2
-    listed = (tmp_path / "shards" / "unreadable.csv").read_text().splitlines()
-    assert listed[1].startswith(f"{names[3]},the file is cut short or damaged")
-    assert listed[2].startswith(f'{names[-1]},"expected a JPEG, PNG or DICOM image')
+    first, second = whole(tmp_path, names, broken).unreadable
+    assert (first.path, second.path) == (names[3], names[-1])
+    assert first.reason.startswith("the file is cut short or damaged")
+    assert second.reason.startswith("expected a JPEG, PNG or DICOM image")
     assert len(open_shards(tmp_path / "shards").records) == len(names) - 2
 
 
@@ -132,7 +133,7 @@ def test_a_defect_in_a_worker_stops_the_stage(
         ),
         (
             lambda folder: (folder / "manifest.json").write_text(
-                (folder / "manifest.json").read_text().replace('"unreadable": 0', '"unreadable": 1')
+                (folder / "manifest.json").read_text().replace("cut by patient", "official")
             ),
             "its digest is not that of its content",
         ),

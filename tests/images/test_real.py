@@ -33,7 +33,7 @@ def test_every_image_is_read_and_the_shift_is_matched(
     received, source = archive.receive(DATA / name, None)
     assert write_raw(tmp_path, received, source) == images
     how = options(**{**vars(HOW), "seed": seed, "matched_donors": 5})
-    manifest = build(*open_raw(tmp_path), how, tmp_path / "shards").manifest
+    manifest = build(open_raw(tmp_path)[0], how, tmp_path / "shards").manifest
     assert manifest["unreadable"] == 0
     assert manifest["val_matched"]["road"] == road
     shards = open_shards(tmp_path / "shards")

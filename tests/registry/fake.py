@@ -24,6 +24,17 @@ JOURNAL = {
         "time": "2026-03-01T12:00:00+00:00",
     }
 }
+SOURCE = {
+    "name": "phantom",
+    "file": "",
+    "version": "1",
+    "licence": "Apache-2.0",
+    "citation": "none",
+    "sha256": "",
+    "pinned": True,
+    "synthetic": True,
+    "images": 9,
+}
 FLOORS = {"auroc": 0.9}
 
 
@@ -37,20 +48,19 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
     for name in ("shards", "model"):
         (folder / name).mkdir(exist_ok=True)
     manifest: dict[str, Any] = {
-        "format": 1,
+        "format": 2,
         "counts": {
             "train": {"normal": 3, "pneumonia": 4, "patients": 5},
             "test": {"normal": 1, "pneumonia": 1, "patients": 2},
         },
-        "source": {"name": "phantom", "version": "1", "licence": "Apache-2.0", "citation": "none",
-                   "sha256": "", "pinned": True, "synthetic": True, "images": 9},
-    }  # fmt: skip
+    }
     records = "id,role\na,train\n"
     manifest["records"] = sha256_bytes(records.encode())
     manifest["digest"] = checksums.content_digest(manifest)
     texts: dict[str, Any] = {
         "shards/manifest.json": manifest,
         "shards/records.csv": records,
+        "source.json": SOURCE,
         "model/history.csv": "epoch,loss,val_auroc\n1,0.7,0.8\n2,0.5,0.9\n",
         "model/operating_point.json": {"format": 1, "slope": 1.0, "intercept": 0.0, "prior": 0.5,
                                        "thresholds": {"decision": 0.5}, "fitted_on": ["val"]},
@@ -89,7 +99,12 @@ def write_checksums(folder: Path) -> None:
 
 def identity(folder: Path, **params: Any) -> Identity:
     return read_identity(
-        folder / "shards", params={**PARAMS, **params}, code={"stages/train.py": "1"}, lock=LOCK
+        folder / "shards",
+        folder / "source.json",
+        params={**PARAMS, **params},
+        decisive={**PARAMS, **params},
+        code={"stages/train.py": "1"},
+        lock=LOCK,
     )
 
 

@@ -22,7 +22,7 @@ from stages.sources.received import ReceivedImage, Source
 from stages.sources.writer import write_raw
 from tests.registry import fake, tiny
 
-SOURCE = Source("phantom", "1", "none", "none", "", pinned=True, synthetic=True)
+SOURCE = Source("phantom", "", "1", "none", "none", "", pinned=True, synthetic=True)
 # Four patients: two normal, two sick; n1 and s1 were known to another data set's model.
 LIGHT, DARK = 200, 60
 

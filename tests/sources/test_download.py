@@ -155,7 +155,7 @@ def test_another_zip_under_the_same_door(tmp_path: Path) -> None:
     data.rename(target)
     images, source = kermany.receive("http://127.0.0.1/mine.zip", sha256, scratch=tmp_path)
     assert len(list(images)) == len(SOUND)
-    assert (source.name, source.version, source.pinned) == ("mine.zip", "", True)
+    assert (source.name, source.file, source.pinned) == ("archive", "mine.zip", True)
     assert source.sha256 == sha256
 
 

@@ -11,6 +11,7 @@ from stages.metrics.pages.tables import (
     SYNTHETIC,
     figures_table,
     interval_note,
+    source_name,
 )
 from stages.metrics.pages.text import format_figure, markdown_table
 
@@ -29,14 +30,17 @@ _GROUPINGS = {"kind": "Kind of pneumonia", "series": "Series of normals", "site"
 class Facts:
     """What the card tells of, beside the figures.
 
-    manifest: of the shards. point: what operating_point.json holds. parameters: numbers in the
-    model. official_test: whether the test split is the source's own.
+    Attributes:
+        manifest: Of the shards.
+        source: What the data set's source says of itself (source.json).
+        point: What operating_point.json holds.
+        parameters: How many numbers the model has.
     """
 
     manifest: Mapping[str, Any]
+    source: Mapping[str, Any]
     point: Mapping[str, Any]
     parameters: int
-    official_test: bool
 
 
 def card(metrics: Mapping[str, Any], validation: Mapping[str, Any], facts: Facts) -> str:
@@ -46,7 +50,7 @@ def card(metrics: Mapping[str, Any], validation: Mapping[str, Any], facts: Facts
     """
     sections = [
         "# Model card: pneumonia in chest X-rays of children",
-        *([SYNTHETIC] if facts.manifest["source"]["synthetic"] else []),
+        *([SYNTHETIC] if facts.source["synthetic"] else []),
         _INTENDED_USE,
         _model(facts),
         _data(facts),
@@ -82,12 +86,12 @@ def _model(facts: Facts) -> str:
 
 
 def _data(facts: Facts) -> str:
-    source, counts = facts.manifest["source"], facts.manifest["counts"]
+    source, counts = facts.source, facts.manifest["counts"]
     parts = (*CLASS_NAMES, "patients")
     pinned = f"sha256 `{source['sha256']}`" if source["sha256"] else "not pinned by a checksum"
     test = (
         "The test split is the source's own, kept whole."
-        if facts.official_test
+        if facts.manifest["test"] == "official"
         else "The source has no test split: one was cut by patient from the same images. "
         "It is in-distribution (the same hospital, machines and habits as training), so figures "
         "on it are optimistic."
@@ -99,7 +103,7 @@ def _data(facts: Facts) -> str:
     return "\n\n".join(
         [
             "## Data and splits",
-            f"Source: {source['name']} {source['version']}".rstrip() + f" ({pinned}). Data set "
+            f"Source: {source_name(source)} ({pinned}). Data set "
             f"digest `{facts.manifest['digest']}`.",
             f"A patient's images are all in one split. {test}",
             markdown_table(["Split", "Normal", "Pneumonia", "Patients", "What it is"], rows),
@@ -198,7 +202,7 @@ def _baselines(splits: Mapping[str, Any]) -> str:
 
 
 def _licence(facts: Facts) -> str:
-    source = facts.manifest["source"]
+    source = facts.source
     return "\n".join(
         [
             "## Licence and citation",

@@ -39,16 +39,21 @@ SYNTHETIC = (
 
 
 def results_table(
-    metrics: Mapping[str, Any], validation: Mapping[str, Any], manifest: Mapping[str, Any]
+    metrics: Mapping[str, Any], validation: Mapping[str, Any], source: Mapping[str, Any]
 ) -> str:
     """The README's results: headline figures by split, the best baseline beside them."""
     splits = {**metrics, **validation}
-    source = manifest["source"]
     lines = [
-        f"Data: {source['name']} {source['version']}".rstrip() + f". {interval_note(splits)}",
+        f"Data: {source_name(source)}. {interval_note(splits)}",
         figures_table(splits, HEADLINES, shadow=True),
     ]
     return "\n\n".join([*([SYNTHETIC] if source["synthetic"] else []), *lines])
+
+
+def source_name(source: Mapping[str, Any]) -> str:
+    """Where the images come from in a few words, such as "archive chest.zip" or "phantom 1"."""
+    parts = [source["name"], source["version"], source["file"]]
+    return " ".join(part for part in parts if part)
 
 
 def splice(text: str, results: str) -> str:

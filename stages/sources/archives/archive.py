@@ -61,10 +61,14 @@ class Archive:
             for path, member in self.images.items():
                 yield ReceivedImage(path, read(member), **asdict(said_of(path, self.table)))
 
-    def source(self, *, pinned: bool, name: str | None = None) -> Source:
-        """What is known of where the images come from; `name`: the archive's, unless given."""
-        name = name or self.packing.path.resolve().name
+    def source(self, *, pinned: bool, file: str | None = None) -> Source:
+        """What is known of where the images come from; `file`: the archive's name, unless given.
+
+        The data set's name follows from the bytes, never from the file's name or place.
+        """
+        name = "archive"
         if self.sha256 == MENDELEY_V2:
+            name = "kermany"
             facts = "Mendeley Data V2", "CC BY 4.0", _CITATION
         elif self.table is not None:
             facts = "", "not stated by the archive", "not stated by the archive"
@@ -74,7 +78,8 @@ class Archive:
                 "not stated by the archive; its file names are those of a data set under CC BY 4.0",
                 f"by its file names: {_CITATION}",
             )
-        return Source(name, *facts, self.sha256, pinned, synthetic=False)
+        file = file or self.packing.path.resolve().name
+        return Source(name, file, *facts, self.sha256, pinned, synthetic=False)
 
 
 def receive(

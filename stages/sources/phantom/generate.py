@@ -24,6 +24,7 @@ MASKS: Final = "masks.zip"
 
 SOURCE: Final = Source(
     name="phantom",
+    file="",
     version="1",
     licence="Apache-2.0, as the generator",
     citation="Synthetic: drawn by this pipeline's own generator; no patient was imaged",

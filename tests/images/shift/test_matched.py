@@ -82,9 +82,9 @@ def test_val_matched_is_written(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(matched, "LOW", 0.0)  # two dozen images can't pass but by luck
     monkeypatch.setattr(matched, "HIGH", 1.0)
-    images, source = open_raw(cohort(tmp_path, normal, pneumonia))
+    images, _ = open_raw(cohort(tmp_path, normal, pneumonia))
     how = options(matched_donors=3)
-    manifest = build(images, source, how, tmp_path / "shards", workers=2).manifest
+    manifest = build(images, how, tmp_path / "shards", workers=2).manifest
     assert manifest["val_matched"]["road"] == road
     shards = open_shards(tmp_path / "shards")
     val, found = shards.role("val").records, shards.role("val_matched")

@@ -21,9 +21,9 @@ def image(path: str) -> ReceivedImage:
 
 def test_the_normals_that_frame_like_pneumonia_are_set_aside(tmp_path: Path) -> None:
     write_raw(tmp_path, map(image, paths(18)), SOURCE)
-    images, source = open_raw(tmp_path)
+    images, _ = open_raw(tmp_path)
     how = options(tail_fraction=0.2)
-    build(images, source, how, tmp_path / "shards", workers=1)
+    build(images, how, tmp_path / "shards", workers=1)
     shards = open_shards(tmp_path / "shards")
     tail = shards.role("val_tail").records
     groups = set(tail.loc[tail["label"] == 0, "split_group"])

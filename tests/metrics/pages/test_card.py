@@ -19,6 +19,7 @@ SOURCE = {
     "pinned": True,
     "synthetic": True,
     "images": 100,
+    "file": "",
 }
 
 
@@ -36,10 +37,10 @@ def facts(*, official: bool = True, **source: Any) -> Facts:
         "digest": "d" * 64,
         "image_px": 128,
         "counts": {"train": {"normal": 3, "pneumonia": 9, "patients": 7}},
-        "source": {**SOURCE, **source},
+        "test": "official" if official else "cut by patient",
     }
     point = {"thresholds": POINTS, "prior": 0.5, "fitted_on": ["val"]}
-    return Facts(manifest, point, parameters=123456, official_test=official)
+    return Facts(manifest, {**SOURCE, **source}, point, parameters=123456)
 
 
 METRICS, VALIDATION = {"test": figures(1)}, {"val": figures(2)}
@@ -85,7 +86,7 @@ def test_an_undefined_figure_is_called_so() -> None:
 
 
 def test_results_show_the_best_baseline_and_the_synthetic_line() -> None:
-    text = results_table(METRICS, VALIDATION, facts().manifest)
+    text = results_table(METRICS, VALIDATION, facts().source)
     best = METRICS["test"]["baselines"]["shape"]["auroc"]
     assert f"{format_figure(best)}, image size and shape alone" in text
     assert "computer-made phantoms" in text

@@ -1,0 +1,65 @@
+"""The finished run whose files lie under a root: read, judged against the floors, described."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from stages.engine import journal
+from stages.engine.files import sha256_file
+from stages.registry.offer import Offer, release
+from stages.registry.record import Record, read_identity, read_record
+from stages.registry.rule import Verdict, floors
+from stages.settings import digests, paths
+from stages.settings.params import Params
+
+
+def finished(params: Params, root: Path = Path()) -> tuple[dict[str, Any], Offer]:
+    """The content of release.json, and what the tracking store is offered.
+
+    Raises:
+        InputError: A file of the run is missing, or is not the one that another names.
+    """
+    record, circumstances = trained(params, root)
+    options = params.register
+    verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
+    offered = Offer(record, verdict, options.name, circumstances, root, root / paths.LOCK)
+    return release(record, verdict), offered
+
+
+def trained(
+    params: Params, root: Path = Path(), *, judged: bool = True
+) -> tuple[Record, dict[str, Any]]:
+    """The files of a run, and what the journal holds of it, by stage.
+
+    Args:
+        params: The whole of params.yaml.
+        root: Where the stages left their files.
+        judged: Whether evaluate has run.
+
+    Raises:
+        InputError: A file of the run is missing, or is not the one that another names.
+    """
+    shards, report = root / paths.SHARDS, root / paths.REPORT
+    identity = read_identity(
+        shards,
+        root / paths.SOURCE,
+        params=digests.judged_params(params),
+        decisive=digests.decisive_params(params, root),
+        code=digests.run_code(root),
+        lock=root / paths.LOCK,
+    )
+    record = read_record(
+        identity,
+        shards=shards,
+        audit=root / paths.AUDIT,
+        model=root / paths.MODEL,
+        validation=root / paths.VALIDATION,
+        report=report if judged else None,
+        pixels=dataclasses.asdict(params.preprocess.pixels),
+    )
+    last = [root / paths.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
+    keys = [sha256_file(path) for path in last if path.exists()]
+    circumstances: dict[str, Any] = {}
+    for key in (*keys, digests.training_digest(params, identity.data, root)):
+        circumstances |= journal.read(key)
+    return record, circumstances

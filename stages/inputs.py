@@ -1,0 +1,20 @@
+"""Stage `inputs`: what params name outside the repository, by content, in data/inputs.json."""
+
+from stages.engine.files import read_json, write_json
+from stages.engine.root import project_root
+from stages.engine.stage import run
+from stages.settings import outside, params, paths
+
+
+def main() -> None:
+    """Check the whole of params.yaml, then record the digests of outside files."""
+    everything = params.load()
+    recorded = read_json(paths.INPUTS) if paths.INPUTS.exists() else {}
+    memory = outside.Memory(project_root() / ".cache/inputs.json")
+    found = outside.digests(everything, recorded, memory)
+    memory.save()
+    write_json(paths.INPUTS, {"format": outside.FORMAT, **found})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,147 @@
+"""Files outside the repository: noticed by content, whatever their path, time and length say."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.engine.files import read_json, sha256_file
+from stages.settings import outside, params, paths
+from tests.workspace import ROOT
+
+ARCHIVE, TABLE = Path("outside/images.zip"), Path("outside/labels.csv")
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(outside, "_SETTLED_NS", 0)
+    ARCHIVE.parent.mkdir()
+    ARCHIVE.write_bytes(b"first")
+    TABLE.write_text("path,label,patient\n")
+
+
+def settings(**changes: str | None) -> params.Params:
+    """The default params, but an archive as the source and `changes` by "section.key"."""
+    tree = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
+    tree["fetch"] |= {"source": "archive", "path": str(ARCHIVE), "labels": str(TABLE)}
+    for name, value in changes.items():
+        section, key = name.split("_", 1)
+        tree[section][key] = value
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    return params.load()
+
+
+def record(recorded: outside.Digests | None = None, **changes: str | None) -> outside.Digests:
+    memory = outside.Memory(Path("memory.json"))
+    found = outside.digests(settings(**changes), recorded or {}, memory)
+    memory.save()
+    return found
+
+
+def test_content_is_recorded_and_no_path() -> None:
+    assert record() == {
+        "fetch": {"path": sha256_file(ARCHIVE), "labels": sha256_file(TABLE)},
+        "train": {"weights": None},
+    }
+    moved = Path("elsewhere.zip")
+    ARCHIVE.rename(moved)
+    assert record(fetch_path=str(moved))["fetch"]["path"] == sha256_file(moved)
+
+
+def test_phantoms_read_nothing_outside() -> None:
+    found = record(fetch_source="phantom")
+    assert found == {"fetch": {"path": None, "labels": None}, "train": {"weights": None}}
+
+
+def test_equal_length_and_an_old_time_hide_nothing() -> None:
+    before = record()
+    kept = ARCHIVE.stat()
+    ARCHIVE.write_bytes(b"other")  # as long as it was
+    os.utime(ARCHIVE, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert record()["fetch"]["path"] == sha256_file(ARCHIVE) != before["fetch"]["path"]
+    table = TABLE.stat()
+    TABLE.write_text("path,label,paTient\n")
+    os.utime(TABLE, ns=(table.st_atime_ns, table.st_mtime_ns))
+    assert record()["fetch"]["labels"] != before["fetch"]["labels"]
+
+
+def test_a_link_that_leads_elsewhere_is_noticed() -> None:
+    other, link = Path("other.zip"), Path("link.zip")
+    shutil.copy2(ARCHIVE, other)
+    other.write_bytes(b"other")
+    link.symlink_to(ARCHIVE)
+    before = record(fetch_path=str(link))
+    link.unlink()
+    link.symlink_to(other)
+    assert record(fetch_path=str(link))["fetch"]["path"] != before["fetch"]["path"]
+
+
+def test_a_touched_file_is_the_same() -> None:
+    before = record()
+    ARCHIVE.touch()
+    assert record() == before
+
+
+def test_what_did_not_move_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = record()
+    seen: list[Path] = []
+
+    def reading(path: Path) -> str:
+        seen.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(outside, "sha256_file", reading)
+    assert record() == before
+    assert seen == [TABLE]  # small, so always read
+
+
+def test_a_file_that_has_just_changed_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The file system's clock is coarse: two changes may carry one time.
+    monkeypatch.setattr(outside, "_SETTLED_NS", 10**12)
+    record()
+    assert not Path("memory.json").exists() or not read_json(Path("memory.json"))
+
+
+def test_what_is_not_there_keeps_its_digest() -> None:
+    before = record()
+    ARCHIVE.unlink()
+    assert record(before) == before
+    assert record()["fetch"]["path"] is None
+
+
+def test_a_folder_is_known_by_its_files() -> None:
+    folder = Path("folder/inner")
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"a")
+    before = record(fetch_path="folder")
+    assert record(fetch_path="folder") == before
+    (folder / "a.png").rename(folder / "b.png")
+    after = record(fetch_path="folder")
+    assert after["fetch"]["path"] != before["fetch"]["path"]
+    (folder / ".DS_Store").write_bytes(b"litter")
+    assert record(fetch_path="folder") == after
+
+
+def test_weights_are_known_by_their_content() -> None:
+    weights = Path("start.weights.h5")
+    weights.write_bytes(b"one")
+    change: dict[str, Any] = {"train_network": "DenseNet121", "train_weights": str(weights)}
+    before = record(**change)
+    weights.write_bytes(b"two")
+    assert record(**change)["train"]["weights"] == sha256_file(weights)
+    assert record(**change) != before
+    assert record(train_network="DenseNet121", train_weights="imagenet")["train"] == {
+        "weights": None
+    }
+
+
+def test_a_damaged_memory_is_none() -> None:
+    before = record()
+    for damage in ("{", "[]", '{"/x": 1}', "null"):
+        Path("memory.json").write_text(damage)
+        assert record() == before
