@@ -1,0 +1,1 @@
+"""What the stages read, recorded while they run."""
