@@ -11,7 +11,7 @@ from stages.settings import params, paths
 
 def promote(arguments: argparse.Namespace) -> int:
     """Judge a version and, where it passes, move the alias; 1 where it does not."""
-    from stages.history.lineage import lineage, report
+    from stages.history.lineage import compare_with_head, released_figures
     from stages.registry import gate
 
     everything = params.load()
@@ -23,7 +23,9 @@ def promote(arguments: argparse.Namespace) -> int:
 
     devices.configure(everything.train.threads)
     options = everything.register
-    rule = gate.Gate(options.floors, options.rule, lineage, report, paths.SHARDS, paths.RAW)
+    rule = gate.Gate(
+        options.floors, options.rule, compare_with_head, released_figures, paths.SHARDS, paths.RAW
+    )
     outcome = gate.promote(
         client, store, name, arguments.version, rule, alias=arguments.to,
         override=arguments.reason,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from stages.engine.errors import InputError
 from stages.engine.root import project_root
-from stages.history import experiments, past
+from stages.history import dvc, past
 from stages.history.finished import finished, trained
-from stages.history.past import MissingError, Past
+from stages.history.past import MissingError, PastRun, Progress
 from stages.registry.offer import offer, show_past, trouble
 from stages.registry.store import Store, find_store, open_store, reason
 from stages.settings import params, paths
@@ -46,10 +46,10 @@ def _workspace(everything: params.Params, store: Store) -> None:
     if not (paths.SHARDS / "manifest.json").exists():
         print("data/: nothing to show yet; `dvc pull` or `dvc repro` brings it")
         return
-    judged = past.workspace()
-    if judged is None:
+    progress = past.workspace_progress()
+    if progress is Progress.OTHER_RUN:
         print("data/: not shown, dvc.lock tells of other code, params or files; run `dvc repro`")
-    elif judged:
+    elif progress is Progress.EVALUATED:
         print(offer(finished(everything)[1], store, limited=False))
     else:
         record, told = trained(everything, judged=False)
@@ -58,9 +58,9 @@ def _workspace(everything: params.Params, store: Store) -> None:
 
 
 def _history(store: Store) -> None:
-    cache = Path(experiments.dvc("cache", "dir", quiet=True).strip())
+    cache = Path(dvc.output("cache", "dir").strip())
     count = dict.fromkeys(("now", "already", "elsewhere"), 0)
-    for one in past.listed():
+    for one in past.find_runs():
         try:
             new = _show(one, cache, store)
         except MissingError:
@@ -79,16 +79,17 @@ def _history(store: Store) -> None:
     print(f"history: {count['now']} shown now, {count['already']} already{hint}")
 
 
-def _show(one: Past, cache: Path, store: Store) -> bool | None:
+def _show(one: PastRun, cache: Path, store: Store) -> bool | None:
     """Whether anything of this run was lacking; None where its dvc.lock is not of its tree."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        judged = past.bring(one, cache, root)
-        if judged is None:
+        progress = past.restore(one, cache, root)
+        if progress is Progress.OTHER_RUN:
             return None
+        judged = progress is Progress.EVALUATED
         everything = params.load(root / paths.PARAMS)
         record, told = trained(everything, root, judged=judged)
         offered = finished(everything, root)[1] if judged else None
         if one.experiment and "train" not in told:  # git knows this much
-            told["train"] = {"dvc_experiment": one.experiment, "git_commit": one.commit}
+            told["train"] = {"dvc_experiment": one.experiment, "git_commit": one.base}
         return show_past(store, everything.register.name, record, told, offered)

@@ -14,10 +14,11 @@ from stages.commands import releases
 from stages.commands.listing import aligned
 from stages.engine import git, installed
 from stages.engine.devices import instruction_set
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, NotFound
 from stages.engine.files import read_json
-from stages.history import causes, experiments, rebuild
-from stages.history.moved_figures import Moved, moved
+from stages.history import causes, lock_file, rebuild
+from stages.history.lock_file import LockFile
+from stages.history.moved_figures import MovedFigure, compare_figures
 from stages.metrics.pages.text import format_interval
 from stages.settings import paths
 from stages.settings.digests import JUDGED
@@ -38,7 +39,7 @@ class Verified:
     outs: list[causes.Out]
     cause: causes.Cause | None
     compared: int
-    figures: list[Moved]
+    figures: list[MovedFigure]
 
     @property
     def explained(self) -> bool:
@@ -62,8 +63,8 @@ def show(arguments: argparse.Namespace) -> int:
         lock = _locked(rev)
         if git.output("status", "--porcelain").strip():
             print("there are uncommitted changes; what is verified is the commit", file=sys.stderr)
-        with rebuild.clone(rev, keep=arguments.keep) as folder:
-            rebuild.build(folder)
+        with rebuild.temporary_clone(rev, keep=arguments.keep) as folder:
+            rebuild.rebuild(folder)
             verified = compare(rev, lock, folder, tags)
     except InputError as error:
         print(f"error: can't be judged: {error}", file=sys.stderr)
@@ -97,28 +98,27 @@ def _commit(arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
     )
 
 
-def _locked(rev: str) -> Mapping[str, Any]:
-    """The stages in dvc.lock at `rev`; InputError where a judged one is not there."""
+def _locked(rev: str) -> LockFile:
+    """The dvc.lock at `rev`; InputError where a judged stage is not there."""
     try:
-        stages = (yaml.safe_load(git.file_at(rev, experiments.LOCK)) or {})["stages"]
-    except (InputError, KeyError, TypeError):
-        stages = {}
-    missing = [name for name in JUDGED if name not in stages]
+        lock = LockFile.at(rev)
+    except NotFound:
+        lock = LockFile({})
+    missing = [name for name in JUDGED if name not in lock.stages]
     if missing:
         raise InputError(
             f"dvc.lock at {rev[:7]}: expected a record of {', '.join(JUDGED)}, found none of "
             f"{', '.join(missing)}; run `dvc repro` and commit dvc.lock"
         )
-    found: Mapping[str, Any] = stages
-    return found
+    return lock
 
 
-def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, str]) -> Verified:
+def compare(rev: str, lock: LockFile, folder: Path, tags: Mapping[str, str]) -> Verified:
     """The record `lock` of the commit `rev` beside what was built in `folder`.
 
     tags: of the version that led there, if one did.
     """
-    now = yaml.safe_load((folder / experiments.LOCK).read_text(encoding="utf-8"))["stages"]
+    now = LockFile.read(folder / lock_file.PATH)
     pins = (folder / paths.LOCK).read_text(encoding="utf-8")
     here = causes.Machine(
         instruction_set(), _recorded_class(rev), installed.mismatched_pins(pins),
@@ -133,9 +133,10 @@ def compare(rev: str, lock: Mapping[str, Any], folder: Path, tags: Mapping[str, 
         print(
             f"the version's data digest is {tags['data_digest']}, rebuilt {data}", file=sys.stderr
         )
-    compared, figures = moved(recorded, rebuilt)
+    compared, figures = compare_figures(recorded, rebuilt)
     cause = causes.first_cause(lock, now, here)
-    return Verified(rev, here.instruction_set, causes.outs(lock, now), cause, compared, figures)
+    outs = causes.compare_outs(lock, now)
+    return Verified(rev, here.instruction_set, outs, cause, compared, figures)
 
 
 def _recorded_class(rev: str) -> str | None:
@@ -182,7 +183,7 @@ def _figures(verified: Verified) -> list[str]:
     return said
 
 
-def _moves(figures: Sequence[Moved]) -> str:
+def _moves(figures: Sequence[MovedFigure]) -> str:
     rows = [
         (one.name, format_interval(*one.recorded, decimals=4),
          format_interval(*one.rebuilt, decimals=4),

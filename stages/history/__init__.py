@@ -1,1 +1,1 @@
-"""Experiments, commits and dvc.lock: what was run before, asked of git and DVC."""
+"""Experiments, commits and dvc.lock: what ran before, from git and DVC."""

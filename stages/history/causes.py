@@ -1,21 +1,21 @@
-"""Where two builds of the pipeline part, told from what DVC locked of each. Pure functions."""
+"""Explain why two builds of the pipeline differ, from their dvc.lock files. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from stages.history.lock_file import LockFile
 from stages.settings import paths
 from stages.settings.differences import differences
 from stages.settings.digests import JUDGED
 
 THREADS = "train.threads"
-COMPUTED = ("train", "evaluate")
-"""The stages whose last bits a class of instruction set may move."""
+FLOATING_POINT = ("train", "evaluate")
+"""The stages whose last bits another instruction set may change."""
 
 
 @dataclass(frozen=True)
 class Out:
-    """An out of a stage and the digests that DVC names it by; None where it was not made."""
+    """An out of a stage with DVC's MD5 of it in both builds; None where it was not made."""
 
     stage: str
     path: str
@@ -24,15 +24,17 @@ class Out:
 
     @property
     def equal(self) -> bool:
+        """Whether both builds gave the same bytes."""
         return self.recorded == self.rebuilt
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The environment of the rebuild, as far as dvc.lock tells nothing of it.
+    """What decides a build and is not in dvc.lock.
 
-    instruction_set: that of the rebuild. recorded: that of the record; None where it is not
-    known. packages: what is installed otherwise than the lock file pins. source: fetch.source.
+    instruction_set: the one that rebuilt. recorded: the one that made the record; None where it is
+    unknown. packages: what is installed in another version than the lock file pins, one text each.
+    source: fetch.source.
     """
 
     instruction_set: str
@@ -43,7 +45,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Cause:
-    """The first place that a difference comes from.
+    """Where the first difference comes from.
 
     kind: params, code, data, environment, thread count, instruction set or unexplained.
     """
@@ -56,64 +58,60 @@ class Cause:
         return f"{self.kind}: {self.detail}"
 
 
-def outs(recorded: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> list[Out]:
-    """Every out of the judged stages, in flow order; both are the `stages` of a dvc.lock."""
+def compare_outs(recorded: LockFile, rebuilt: LockFile) -> list[Out]:
+    """Return every out of the stages fetch to evaluate, in the order in which they run."""
     found = []
     for stage in JUDGED:
-        then, now = _by_path(recorded, stage, "outs"), _by_path(rebuilt, stage, "outs")
-        found += [Out(stage, path, then.get(path), now.get(path)) for path in then | now]
+        then, now = recorded.stage(stage).outs, rebuilt.stage(stage).outs
+        found += [Out(stage, path, then.get(path), now.get(path)) for path in {**then, **now}]
     return found
 
 
-def first_cause(
-    recorded: Mapping[str, Any], rebuilt: Mapping[str, Any], machine: Machine
-) -> Cause | None:
-    """Why the first stage that differs does; None where every out is equal.
+def first_cause(recorded: LockFile, rebuilt: LockFile, machine: Machine) -> Cause | None:
+    """Return why the first stage that differs does so; None where all outs are equal.
 
-    recorded, rebuilt: the `stages` of a dvc.lock. What the record itself shows comes before what
-    can only be suspected, which is a source that changed unseen and the instruction set.
+    What the lock files prove comes before what can only be suspected: that a source outside the
+    repository changed, or that another instruction set rounds otherwise.
     """
-    stage = next((out.stage for out in outs(recorded, rebuilt) if not out.equal), None)
+    outs = compare_outs(recorded, rebuilt)
+    stage = next((out.stage for out in outs if not out.equal), None)
     if stage is None:
         return None
-    then, now = recorded.get(stage, {}), rebuilt.get(stage, {})
-    changed = differences(
-        *({**side.get("params", {})}.get("params.yaml", {}) for side in (then, now))
+    then, now = recorded.stage(stage), rebuilt.stage(stage)
+    changed = differences(*(side.params.get(paths.PARAMS.as_posix(), {}) for side in (then, now)))
+    outside = differences(*(side.params.get(paths.INPUTS.as_posix(), {}) for side in (then, now)))
+    params = [f"{key} is {was!r} on record, {has!r} now" for key, (was, has) in changed.items()]
+    deps = sorted(
+        path for path in {**then.deps, **now.deps} if then.deps.get(path) != now.deps.get(path)
     )
-    settings = [f"{key} is {was!r} on record, {has!r} now" for key, (was, has) in changed.items()]
-    had, have = _by_path(recorded, stage, "deps"), _by_path(rebuilt, stage, "deps")
-    deps = sorted(path for path in had | have if had.get(path) != have.get(path))
     code = [path for path in deps if path.endswith(".py")]
-    code += ["its command"] if then.get("cmd") != now.get("cmd") else []
+    code += ["its command"] if then.command != now.command else []
     data = [path for path in deps if path.startswith("data/")]
+    data += [f"file in {key} ({paths.INPUTS})" for key in outside]
     lock = [f"{paths.LOCK} changed since"] if paths.LOCK.as_posix() in deps else []
     environment = [*lock, *machine.packages]
-    if settings and set(changed) != {THREADS}:
-        return Cause(stage, "params", _some(settings))
+    if params and set(changed) != {THREADS}:
+        return Cause(stage, "params", _first(params))
     if code:
-        return Cause(stage, "code", f"{_some(code)} changed since")
+        return Cause(stage, "code", f"{_first(code)} changed since")
     if data:
-        return Cause(stage, "data", f"the record was made from another {_some(data)}")
+        return Cause(stage, "data", f"the record was made from another {_first(data)}")
     if environment:
-        return Cause(stage, "environment", _some(environment))
-    if settings:
-        return Cause(stage, "thread count", _some(settings))
+        return Cause(stage, "environment", _first(environment))
+    if params:
+        return Cause(stage, "thread count", _first(params))
     if stage == "fetch" and machine.source != "phantom":
         return Cause(stage, "data", f"the source ({machine.source}) holds something else by now")
-    if stage in COMPUTED and machine.recorded not in (None, machine.instruction_set):
-        told = f"{machine.recorded} on record, {machine.instruction_set} here"
-        return Cause(stage, "instruction set", told)
-    told = (
+    if stage in FLOATING_POINT and machine.recorded not in (None, machine.instruction_set):
+        detail = f"{machine.recorded} on record, {machine.instruction_set} here"
+        return Cause(stage, "instruction set", detail)
+    detail = (
         "params, code, data and environment are equal; instruction set on record: "
         f"{machine.recorded or 'not known here'}, of the rebuild: {machine.instruction_set}"
     )
-    return Cause(stage, "unexplained", told)
+    return Cause(stage, "unexplained", detail)
 
 
-def _by_path(stages: Mapping[str, Any], stage: str, part: str) -> dict[str, str]:
-    return {one["path"]: str(one["md5"]) for one in stages.get(stage, {}).get(part, ())}
-
-
-def _some(told: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return "; ".join(told[:most]) + more
+def _first(texts: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more

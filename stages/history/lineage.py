@@ -1,40 +1,44 @@
-"""Does the last commit name exactly what lies under data/? Reads `dvc.lock` as git has it."""
+"""Does the last commit record exactly what lies under data/?"""
 
-import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from stages.engine import git
-from stages.engine.errors import InputError
+from stages.engine.errors import NotFound
 from stages.engine.files import read_json
+from stages.history.lock_file import LockFile, dvc_md5
 from stages.settings import paths
 
-NAMED = (paths.MODEL, paths.VALIDATION, paths.METRICS, paths.RELEASE)
-"""What a release comes from: outs of train, evaluate and register."""
+RELEASED = (paths.MODEL, paths.VALIDATION, paths.METRICS, paths.RELEASE)
+"""What a release is made from: outs of train, evaluate and register."""
 
 
-def lineage(model_digest: str) -> list[tuple[str, str | None, str | None]]:
-    """What must be the same for a version to be the committed one: (what, found, required).
+def compare_with_head(model_digest: str) -> list[tuple[str, str | None, str | None]]:
+    """Compare what lies under data/ with the dvc.lock of the last commit.
 
-    The model, its figures and the release must be the outs that HEAD's dvc.lock names, and the
-    release must name the version's model.
+    Args:
+        model_digest: Of the version that is to be released.
+
+    Returns:
+        (rule, found, required) for each rule: the model, its figures and release.json are the outs
+        that HEAD's dvc.lock records, and release.json names the version's model. A rule holds
+        where found and required are equal and not None.
     """
-    locked = _locked()
-    named: list[tuple[str, str | None, str | None]] = [
-        (f"{path} is what HEAD's dvc.lock names", md5(path), locked.get(path.as_posix()))
-        for path in NAMED
+    try:
+        recorded = LockFile.at("HEAD").outs
+    except NotFound:
+        recorded = {}
+    rules: list[tuple[str, str | None, str | None]] = [
+        (f"{path} is what HEAD's dvc.lock names", dvc_md5(path), recorded.get(path.as_posix()))
+        for path in RELEASED
     ]
-    return [*named, (f"{paths.RELEASE} names this version's model", _released(), model_digest)]
+    return [*rules, (f"{paths.RELEASE} names this version's model", _released(), model_digest)]
 
 
-def report(model_digest: str) -> dict[str, Any] | None:
-    """The figures by role under data/; None where they are not those of this model.
+def released_figures(model_digest: str) -> dict[str, Any] | None:
+    """Return the figures by role under data/; None where they are not those of this model.
 
-    Raises InputError where the release names this model and its figures are not there.
+    Raises:
+        InputError: release.json names this model, and its figures are not there.
     """
     if _released() != model_digest:
         return None
@@ -42,41 +46,8 @@ def report(model_digest: str) -> dict[str, Any] | None:
 
 
 def _released() -> str | None:
+    """The model digest in release.json; None where there is none that can be read."""
     try:
         return str(json.loads(paths.RELEASE.read_text(encoding="utf-8"))["model_digest"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def md5(path: Path) -> str | None:
-    """The name that DVC gives to a file or folder; None where it is not there.
-
-    A folder's is the MD5 of the JSON list of its files, sorted by path, with ".dir" behind it.
-    """
-    if path.is_file():
-        return _md5(path.read_bytes())
-    if not path.is_dir():
-        return None
-    files = sorted(
-        found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()
-    )
-    listed = [{"md5": _md5((path / name).read_bytes()), "relpath": name} for name in files]
-    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _locked() -> dict[str, str]:
-    """MD5 by path of the outs in HEAD's dvc.lock; empty where HEAD has none."""
-    try:
-        text = git.file_at("HEAD", Path("dvc.lock"))
-    except InputError:
-        return {}
-    stages: Mapping[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
-    return {
-        out["path"]: str(out.get("md5"))
-        for stage in stages.values()
-        for out in stage.get("outs", [])
-    }

@@ -1,4 +1,4 @@
-"""How far the figures of a rebuild are from those on record."""
+"""Compare the figures of a rebuild with those on record."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,51 +6,55 @@ from typing import Any
 
 from stages.metrics.pages.tables import HEADLINES
 
+Interval = tuple[float, float, float]
+"""A value with the lower and upper bound of its interval."""
+
 
 @dataclass(frozen=True)
-class Moved:
-    """A figure that is another in the rebuild; (value, low, high) on record and rebuilt."""
+class MovedFigure:
+    """A figure whose value differs. name: its keys with dots between, such as "test.auroc"."""
 
     name: str
-    recorded: tuple[float, float, float]
-    rebuilt: tuple[float, float, float]
+    recorded: Interval
+    rebuilt: Interval
 
     @property
     def difference(self) -> float:
-        """The rebuilt value less the recorded one."""
+        """The rebuilt value minus the recorded one."""
         return self.rebuilt[0] - self.recorded[0]
 
     @property
     def headline(self) -> bool:
-        """Whether it is a role's own figure, as `pneumonia results` has it, and no finer one."""
+        """Whether `pneumonia results` prints it: a role's own figure, not one of its details."""
         return self.name.count(".") == 1 and self.name.partition(".")[2] in HEADLINES
 
     @property
     def overlap(self) -> bool:
-        """Whether the recorded and the rebuilt interval have a value in common."""
+        """Whether the two intervals have a value in common."""
         return self.recorded[1] <= self.rebuilt[2] and self.rebuilt[1] <= self.recorded[2]
 
 
-def moved(recorded: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> tuple[int, list[Moved]]:
-    """How many figures both have, and those that differ, by their path with dots between."""
+def compare_figures(
+    recorded: Mapping[str, Any], rebuilt: Mapping[str, Any]
+) -> tuple[int, list[MovedFigure]]:
+    """Return how many figures both have, and those that differ.
+
+    Args:
+        recorded: Figures by role, nested, as in metrics.json and validation.json.
+        rebuilt: Likewise.
+    """
     then, now = dict(_figures(recorded, "")), dict(_figures(rebuilt, ""))
-    both = [name for name in then if name in now]
-    found = [
-        Moved(name, _with_interval(then[name]), _with_interval(now[name]))
-        for name in both
-        if then[name]["value"] != now[name]["value"]
+    common = [name for name in then if name in now]
+    moved = [
+        MovedFigure(name, then[name], now[name]) for name in common if then[name][0] != now[name][0]
     ]
-    return len(both), found
+    return len(common), moved
 
 
-def _with_interval(figure: Mapping[str, float]) -> tuple[float, float, float]:
-    return figure["value"], figure["low"], figure["high"]
-
-
-def _figures(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, float]]]:
+def _figures(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Interval]]:
     if {"value", "low", "high"} <= tree.keys():
         if None not in (tree["value"], tree["low"], tree["high"]):
-            yield path, tree
+            yield path, (tree["value"], tree["low"], tree["high"])
         return
     for key, inner in tree.items():
         if isinstance(inner, Mapping):

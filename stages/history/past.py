@@ -1,200 +1,173 @@
-"""Earlier runs, as git and DVC's cache keep them: experiments, and commits of `dvc.lock`.
+"""Earlier runs, as git and DVC's cache keep them: experiments, and commits of dvc.lock.
 
-What tracking shows of a run is a few small files. They are brought into a folder of their own;
-nothing in the workspace changes, and nothing here imports DVC.
+What a run is logged from are a few small files. They are restored into a folder of their own;
+the workspace is left alone.
 """
 
 import contextlib
+import enum
 import io
 import json
 import re
 import shutil
 import tarfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from stages.engine import git
-from stages.engine.errors import InputError
-from stages.history import experiments
-from stages.history.lineage import md5
+from stages.engine.errors import InputError, NotFound
+from stages.history import lock_file, plan
+from stages.history.lock_file import LockFile, dvc_md5
 from stages.settings import paths
 
-PLAN = Path("dvc.yaml")
-_TREE = (PLAN, experiments.LOCK, paths.PARAMS, paths.LOCK, Path("stages"))
-"""What of a commit decides a run and packages its model."""
+_TREE = (plan.PATH, lock_file.PATH, paths.PARAMS, paths.LOCK, Path("stages"))
+"""The files of a commit that decide a run and package its model."""
 
-_KEPT = (paths.INPUTS, paths.SOURCE)
-"""What git keeps of the images' origin; a commit of an earlier format has none of it."""
+_ORIGIN = (paths.INPUTS, paths.SOURCE)
+"""What git keeps of the images' origin; a commit of data format 1 has neither."""
 
 _FILES = {paths.RAW: ("index.csv",), paths.SHARDS: ("manifest.json", "records.csv")}
-"""Of folders with images, what is shown."""
+"""For folders with images, the files that a run is logged from."""
 
 _TRAINED = ("fetch", "preprocess", "train")
 
 
 class MissingError(Exception):
-    """What a run is shown from is not in DVC's cache."""
+    """DVC's cache does not hold a file that a run is logged from."""
+
+
+class Progress(enum.Enum):
+    """How far dvc.lock records the run that the code and params beside it would make."""
+
+    OTHER_RUN = "not even trained: dvc.lock is of other code, params or files"
+    TRAINED = "up to train"
+    EVALUATED = "up to evaluate"
 
 
 @dataclass(frozen=True)
-class Past:
-    """A commit, and the DVC experiment that it is, if it is one.
+class PastRun:
+    """A commit that holds a run.
 
-    commit: the one that the experiment started from, or `rev` itself.
+    rev: the commit. experiment: its name where it is a DVC experiment. base: the commit that the
+    experiment started from; `rev` where it is none.
     """
 
     rev: str
     experiment: str | None
-    commit: str
+    base: str
 
     def __str__(self) -> str:
         return self.experiment or self.rev[:7]
 
 
-def listed() -> list[Past]:
-    """Every experiment, then every commit of a branch or tag that changed dvc.lock, newest first.
+def find_runs() -> list[PastRun]:
+    """Return all experiments, then the commits of branches and tags that changed dvc.lock.
 
-    Of commits that hold the same run, the newest alone.
+    Commits come newest first; of those that hold the same run, only the newest.
     """
     found = []
     refs = git.output("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
     for line in refs.splitlines():
-        # Where DVC keeps finished experiments; its queue and its stash lie beside them.
-        name = re.fullmatch(r"(\w+) refs/exps/(\w{2})/(\w{38})/(.+)", line)
-        if name:
-            found.append(Past(name[1], name[4], name[2] + name[3]))
-    revs = ("--branches", "--tags", "--remotes", "HEAD", "--", experiments.LOCK.as_posix())
-    commits = git.output("log", "--format=%H", *revs).split()
-    found += [Past(rev, None, rev) for rev in commits]
+        # Where DVC keeps finished experiments; its queue and its stash have other names.
+        ref = re.fullmatch(r"(\w+) refs/exps/(\w{2})/(\w{38})/(.+)", line)
+        if ref:
+            found.append(PastRun(ref[1], ref[4], ref[2] + ref[3]))
+    revs = ("--branches", "--tags", "--remotes", "HEAD", "--", lock_file.PATH.as_posix())
+    found += [PastRun(rev, None, rev) for rev in git.output("log", "--format=%H", *revs).split()]
     seen: set[tuple[str, ...]] = set()
     different = []
-    for past in found:
-        names = [f"{past.rev}:{path.as_posix()}" for path in (*_TREE, paths.VALIDATION)]
+    for run in found:
+        names = [f"{run.rev}:./{path.as_posix()}" for path in (*_TREE, paths.VALIDATION)]
         try:
-            held = tuple(git.output("rev-parse", *names).split())
+            content = tuple(git.output("rev-parse", *names).split())
         except InputError:
-            continue  # a commit without one of them holds no run
-        if held not in seen:
-            seen.add(held)
-            different.append(past)
+            continue  # a commit without one of these files holds no run
+        if content not in seen:
+            seen.add(content)
+            different.append(run)
     return different
 
 
-def bring(past: Past, cache: Path, folder: Path) -> bool | None:
-    """Bring what `past` is shown from into `folder`; whether evaluate judged it too.
+def restore(run: PastRun, cache: Path, folder: Path) -> Progress:
+    """Restore into `folder` what `run` is logged from, and return how far it got.
 
-    None where its dvc.lock tells of another training than its own code and params would run.
-    cache: DVC's. Raises MissingError where the cache lacks something.
+    Of another run than its own code and params would make, only git's files are restored.
+
+    Args:
+        run: One of `find_runs`.
+        cache: The folder of DVC's cache.
+        folder: An empty folder.
+
+    Raises:
+        MissingError: The cache does not hold a file.
     """
-    _unpack(past.rev, folder)
-    lock, plan = _read(folder / experiments.LOCK), _read(folder / PLAN)
-    if not all(answers(folder, stage, lock, plan) for stage in _TRAINED):
-        return None
-    judged = answers(folder, "evaluate", lock, plan)
-    for stage in (*_TRAINED, "evaluate") if judged else _TRAINED:
-        for out in lock["stages"][stage]["outs"]:
-            # Images may be elsewhere: of data/raw, only how long fetch took is shown.
-            raw = out["path"] == paths.RAW.as_posix()
-            with contextlib.suppress(MissingError) if raw else contextlib.nullcontext():
-                _bring(out, cache, folder)
-    return judged
+    _extract(run.rev, folder)
+    progress = recorded_progress(folder)
+    if progress is Progress.OTHER_RUN:
+        return progress
+    lock = LockFile.read(folder / lock_file.PATH)
+    for stage in (*_TRAINED, "evaluate") if progress is Progress.EVALUATED else _TRAINED:
+        for path, md5 in lock.stage(stage).outs.items():
+            # Images may be elsewhere: of data/raw, only the seconds that fetch took are logged.
+            optional = path == paths.RAW.as_posix()
+            with contextlib.suppress(MissingError) if optional else contextlib.nullcontext():
+                _restore_out(Path(path), md5, cache, folder)
+    return progress
 
 
-def answers(tree: Path, stage: str, lock: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
-    """Whether `lock` tells of `stage` as the code, params and plan in `tree` would run it."""
-    told, planned = lock["stages"].get(stage), plan["stages"][stage]
-    if told is None or told["cmd"] != planned["cmd"]:
-        return False
-    made = {out["path"]: out["md5"] for other in lock["stages"].values() for out in other["outs"]}
-    had = {dep["path"]: dep["md5"] for dep in told["deps"]}
-    if set(had) != set(planned["deps"]):
-        return False
-    if any(name != (made.get(path) or md5(tree / path)) for path, name in had.items()):
-        return False
-    settings = _read(tree / paths.PARAMS)
-    used = told.get("params", {})
-    if {path: set(values) for path, values in used.items()} != _planned_params(planned):
-        return False
-    trees = {path: settings if path == paths.PARAMS.as_posix() else _inputs(tree) for path in used}
-    return all(
-        value == _at(trees[path], key)
-        for path, values in used.items()
-        for key, value in values.items()
-    )
+def recorded_progress(tree: Path) -> Progress:
+    """Compare the dvc.lock in `tree` with the code, params and dvc.yaml there.
 
-
-def _planned_params(planned: Mapping[str, Any]) -> dict[str, set[str]]:
-    """The keys that a stage of dvc.yaml reads, by file."""
-    found: dict[str, set[str]] = {}
-    for entry in planned["params"]:
-        files = entry if isinstance(entry, dict) else {paths.PARAMS.as_posix(): [entry]}
-        for path, keys in files.items():
-            found.setdefault(path, set()).update(keys)
-    return found
-
-
-def _inputs(tree: Path) -> Any:
-    """data/inputs.json of a tree; nothing where the tree is of a time before there was one."""
-    path = tree / paths.INPUTS
-    return _read(path) if path.exists() else {}
-
-
-def workspace() -> bool | None:
-    """Whether evaluate judged what lies under data/; None where dvc.lock tells of another run."""
+    Raises:
+        InputError: dvc.lock is cut off, or another file cannot be read.
+    """
     try:
-        lock, plan = _read(experiments.LOCK), _read(PLAN)
-    except FileNotFoundError:
-        return None
-    made = [out for stage in lock["stages"].values() for out in stage["outs"]]
-    model = [out["md5"] for out in made if out["path"] == paths.MODEL.as_posix()]
-    if model != [md5(paths.MODEL)]:
-        return None
-    if not all(answers(Path(), stage, lock, plan) for stage in _TRAINED):
-        return None
-    return answers(Path(), "evaluate", lock, plan)
+        lock, planned = LockFile.read(tree / lock_file.PATH), plan.read_plan(tree / plan.PATH)
+    except (NotFound, FileNotFoundError):
+        return Progress.OTHER_RUN
+    if not all(lock.answers_for(stage, planned[stage], tree) for stage in _TRAINED):
+        return Progress.OTHER_RUN
+    evaluated = lock.answers_for("evaluate", planned["evaluate"], tree)
+    return Progress.EVALUATED if evaluated else Progress.TRAINED
 
 
-def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+def workspace_progress() -> Progress:
+    """Like `recorded_progress`, for the workspace, whose model must be the one recorded."""
+    try:
+        recorded = LockFile.read().outs.get(paths.MODEL.as_posix())
+    except NotFound:
+        return Progress.OTHER_RUN
+    if recorded is None or recorded != dvc_md5(paths.MODEL):
+        return Progress.OTHER_RUN
+    return recorded_progress(Path())
 
 
-def _at(tree: Any, dotted: str) -> Any:
-    for key in dotted.split("."):
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    return tree
-
-
-def _unpack(rev: str, folder: Path) -> None:
-    """The commit's code, params, lock files and figures; those that it has."""
-    wanted = [path.as_posix() for path in (*_TREE, *_KEPT, paths.VALIDATION, paths.REPORT)]
-    have = git.output("ls-tree", "--name-only", rev, *wanted).splitlines()
-    packed = git.output_bytes("archive", "--format=tar", rev, "--", *have)
+def _extract(rev: str, folder: Path) -> None:
+    """Extract the commit's code, params, lock files and figures, as far as it has them."""
+    wanted = [path.as_posix() for path in (*_TREE, *_ORIGIN, paths.VALIDATION, paths.REPORT)]
+    existing = git.output("ls-tree", "--name-only", rev, *wanted).splitlines()
+    packed = git.output_bytes("archive", "--format=tar", rev, "--", *existing)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
 
 
-def _bring(out: Mapping[str, Any], cache: Path, folder: Path) -> None:
-    path, name = Path(out["path"]), str(out["md5"])
-    if md5(folder / path) == name:  # git keeps it
+def _restore_out(path: Path, md5: str, cache: Path, folder: Path) -> None:
+    if dvc_md5(folder / path) == md5:  # git keeps it
         return
-    stored = _stored(cache, name)
-    if not name.endswith(".dir"):
+    stored = _in_cache(cache, md5)
+    if not md5.endswith(".dir"):
         _copy(stored, folder / path)
         return
     for entry in json.loads(stored.read_text(encoding="utf-8")):
         if path not in _FILES or entry["relpath"] in _FILES[path]:
-            _copy(_stored(cache, entry["md5"]), folder / path / entry["relpath"])
+            _copy(_in_cache(cache, entry["md5"]), folder / path / entry["relpath"])
 
 
-def _stored(cache: Path, name: str) -> Path:
-    """Where DVC keeps the content named `name`."""
-    stored = cache / "files" / "md5" / name[:2] / name[2:]
+def _in_cache(cache: Path, md5: str) -> Path:
+    """The file in DVC's cache whose content has this MD5."""
+    stored = cache / "files" / "md5" / md5[:2] / md5[2:]
     if not stored.exists():
-        raise MissingError(name)
+        raise MissingError(md5)
     return stored
 
 

@@ -1,4 +1,4 @@
-"""A commit's pipeline, built again in a temporary clone whose DVC cache is empty."""
+"""Rebuild a commit's pipeline in a temporary clone whose DVC cache is empty."""
 
 import contextlib
 import os
@@ -11,31 +11,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-import yaml
-
 from stages.engine import git
-from stages.engine.errors import InputError
-from stages.history import experiments
+from stages.engine.errors import NotFound
+from stages.history import dvc, lock_file
+from stages.history.yaml_file import parse_mapping
 from stages.settings import paths
 
 _PREFIX = "pneumonia-verify-"
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_RECORD = (lock_file.PATH, paths.SOURCE, paths.VALIDATION, paths.METRICS, paths.RELEASE)
+_OTHER_CACHES = ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR")
 
 
 @contextlib.contextmanager
-def clone(rev: str, *, keep: bool) -> Iterator[Path]:
-    """A clone of this repository at `rev`, without dvc.lock and cache; gone when it is left.
+def temporary_clone(rev: str, *, keep: bool) -> Iterator[Path]:
+    """Clone this repository at `rev`, without the record of its run and without a DVC cache.
 
-    Also where the process is told to end. What a killed one left is removed by the next.
-    Files beside the repository that params name by a relative path are reached from it too.
-    keep: leave it, and say where. Raises InputError where such a file is not there.
+    The clone is removed on exit, also after SIGTERM or SIGHUP; one that a killed process left is
+    removed by the next. Files beside the repository that params name by a relative path can be
+    reached from the clone.
+
+    Args:
+        rev: A commit.
+        keep: Leave the clone in place and print where it is.
+
+    Raises:
+        NotFound: A file outside the repository that params name is not there.
     """
-    _sweep()
-    outside = _named(rev)
-    above = max((path.parts.count("..") for path in outside), default=0)
+    _remove_leftovers()
+    outside = _outside_files(rev)
+    levels = max((path.parts.count("..") for path in outside), default=0)
     top = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")).resolve()
-    folder = top.joinpath(*["up"] * above, "repository")
-    before = {number: signal.signal(number, _leave) for number in _ENDS}
+    folder = top.joinpath(*["up"] * levels, "repository")
+    handlers = {number: signal.signal(number, _exit) for number in _SIGNALS}
     try:
         git.output("clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
         git.output("-C", str(folder), "checkout", "--quiet", "--detach", rev)
@@ -44,14 +52,8 @@ def clone(rev: str, *, keep: bool) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 target.symlink_to(path.absolute())
-        for path in (
-            experiments.LOCK,
-            paths.SOURCE,
-            paths.VALIDATION,
-            paths.METRICS,
-            paths.RELEASE,
-        ):
-            (folder / path).unlink(missing_ok=True)  # nothing of the record may be carried over
+        for path in _RECORD:
+            (folder / path).unlink(missing_ok=True)
         (folder / ".dvc/config.local").write_text("[cache]\n    dir = cache\n", encoding="utf-8")
         yield folder
     finally:
@@ -59,29 +61,31 @@ def clone(rev: str, *, keep: bool) -> Iterator[Path]:
             print(f"kept: {folder}", file=sys.stderr)
         else:
             _remove(top)
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def build(folder: Path) -> None:
-    """Run every stage up to evaluate there, its lines shown on stderr.
+def rebuild(folder: Path) -> None:
+    """Run every stage up to evaluate in `folder`, with what they print on stderr.
 
-    register is not run, and no tracking store but one in the clone is written to. Raises
-    InputError where a stage fails.
+    register does not run, and nothing is written to a tracking store outside the clone.
+
+    Raises:
+        InputError: A stage fails.
     """
-    kept = {
-        key: value for key, value in os.environ.items()
+    inherited = {
+        key: value
+        for key, value in os.environ.items()
         if not key.startswith(("DVC_", "GIT_", "MLFLOW_"))
-    }  # fmt: skip
-    nothing = folder / ".dvc/tmp/nothing"  # no config of user or machine leads to another cache
-    places = ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR")
-    here = {"PYTHONUNBUFFERED": "1", **{name: str(nothing) for name in places}}
-    experiments.dvc("repro", "evaluate", folder=folder, environment=kept | here)
+    }
+    nothing = str(folder / ".dvc/tmp/nothing")  # no config of user or machine names another cache
+    environment = {**inherited, "PYTHONUNBUFFERED": "1", **dict.fromkeys(_OTHER_CACHES, nothing)}
+    dvc.run("repro", "evaluate", folder=folder, environment=environment)
 
 
-def _named(rev: str) -> list[Path]:
+def _outside_files(rev: str) -> list[Path]:
     """Files outside git that params at `rev` name by a path relative to the root."""
-    params = yaml.safe_load(git.file_at(rev, paths.PARAMS))
+    params = parse_mapping(git.file_at(rev, paths.PARAMS), f"{paths.PARAMS} at {rev[:7]}")
     fetch, train = params.get("fetch") or {}, params.get("train") or {}
     named = {"train.weights": train.get("weights")}
     if fetch.get("source") == "archive":
@@ -94,28 +98,28 @@ def _named(rev: str) -> list[Path]:
             continue
         path = Path(str(name)).expanduser()
         if not path.exists():
-            raise InputError(
+            raise NotFound(
                 f"{paths.PARAMS} at {rev[:7]}: {key}: expected a file or folder, found none at "
-                f"{path}; bring it there, the images of this commit can't be fetched without it"
+                f"{path}; copy it there, this commit's images or weights come from it"
             )
         if not path.is_absolute():
             found.append(Path(os.path.normpath(path)))
     return found
 
 
-def _leave(number: int, _: FrameType | None) -> None:
+def _exit(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _sweep() -> None:
-    """Remove what processes that are no more have left."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        number = left.name.removeprefix(_PREFIX).partition("-")[0]
+def _remove_leftovers() -> None:
+    """Remove the clones of processes that have ended."""
+    for leftover in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        number = leftover.name.removeprefix(_PREFIX).partition("-")[0]
         if number.isdigit():
             try:
                 os.kill(int(number), 0)
             except ProcessLookupError:
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(leftover, ignore_errors=True)
             except PermissionError:
                 continue
 

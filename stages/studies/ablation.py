@@ -24,7 +24,7 @@ def table(settings: Params, rev: str, *, against: str | None = None, paired: boo
     judged on the validation images again (seconds each). Raises InputError where there is nothing
     to tell, or nothing to tell it against.
     """
-    commit, found = experiments.listed(rev)
+    commit, found = experiments.list_experiments(rev)
     if not found:
         raise InputError(
             f"{rev}: expected experiments that start from it, found none; run some by `dvc exp run "

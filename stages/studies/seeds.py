@@ -38,7 +38,7 @@ def table(count: int, prefix: str, settings: list[str], *, test: bool = False) -
     figures = {name: _figures(there.get(name), test) for name in wanted}
     missing = [name for name in wanted if figures[name] is None]
     if missing:
-        with experiments.workspace_kept():
+        with experiments.restored_workspace():
             for name in missing:
                 if name in there:  # trained: DVC brings that back, and judges it
                     experiments.remove(name)
@@ -51,7 +51,7 @@ def _figures(found: Experiment | None, test: bool) -> dict[str, Any] | None:
     """Figures by role, None where there are none yet."""
     if found is None or found.validation is None or not test:
         return found.validation if found else None
-    judged = experiments.evaluated(found.rev)
+    judged = experiments.metrics_at(found.rev)
     return {"test": judged["test"], **found.validation} if judged else None
 
 
@@ -89,7 +89,7 @@ def _refuse_bad(tree: dict[str, Any]) -> None:
 
 
 def _finished() -> dict[str, Experiment]:
-    return {found.name: found for found in experiments.listed()[1] if found.validation}
+    return {found.name: found for found in experiments.list_experiments()[1] if found.validation}
 
 
 def _refuse_other(found: Experiment, wanted: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _refuse_other(found: Experiment, wanted: dict[str, Any]) -> None:
         {name: found.params.get(name) for name in JUDGED}, {name: wanted[name] for name in JUDGED}
     )
     told = [f"{key} is {was} there and {now} here" for key, (was, now) in changes.items()]
-    told += [f"{path} has changed since" for path in experiments.code_differs(found.rev)]
+    told += [f"{path} has changed since" for path in experiments.changed_code(found.rev)]
     if told:
         raise InputError(
             f"experiment {found.name}: expected this recipe, received another ({'; '.join(told)}); "

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from stages.engine import devices, git
+from stages.engine import devices
 from stages.engine.errors import InputError
-from stages.history import experiments
+from stages.history import dvc
+from stages.history.lock_file import LockFile
 from stages.images.shards import Shards, open_shards
 from stages.metrics.differences import Judged, paired
 from stages.metrics.intervals import Figure
@@ -58,9 +58,7 @@ class _Stored:
         self._shards: dict[str, Shards] = {}
         at_hand = paths.SHARDS / "manifest.json"
         if at_hand.exists():
-            self._shards[_hash(experiments.LOCK.read_text(encoding="utf-8"))] = open_shards(
-                paths.SHARDS
-            )
+            self._shards[_md5_of_shards(LockFile.read())] = open_shards(paths.SHARDS)
 
     def judged(self, rev: str) -> tuple[dict[str, pd.DataFrame], Judged]:
         """Records of every validation role at `rev`, and what its model says of them."""
@@ -75,7 +73,7 @@ class _Stored:
         return records, Judged(probability, point.thresholds["screening"])
 
     def _shards_of(self, rev: str) -> Shards:
-        name = _hash(git.file_at(rev, experiments.LOCK))
+        name = _md5_of_shards(LockFile.at(rev))
         if name not in self._shards:
             _get(paths.SHARDS, rev, self._folder / name)
             self._shards[name] = open_shards(self._folder / name)
@@ -84,10 +82,8 @@ class _Stored:
 
 def _get(path: Path, rev: str, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    experiments.dvc("get", ".", path.as_posix(), "--rev", rev, "--out", str(to), quiet=True)
+    dvc.output("get", ".", path.as_posix(), "--rev", rev, "--out", str(to))
 
 
-def _hash(lock: str) -> str:
-    """The hash of data/shards in the text of a dvc.lock."""
-    outs = yaml.safe_load(lock)["stages"]["preprocess"]["outs"]
-    return str(next(out["md5"] for out in outs if out["path"] == paths.SHARDS.as_posix()))
+def _md5_of_shards(lock: LockFile) -> str:
+    return lock.outs[paths.SHARDS.as_posix()]

@@ -11,16 +11,16 @@ from collections import defaultdict
 from typing import Any
 
 from stages.history import experiments
-from stages.history.moved_figures import Moved, moved
+from stages.history.moved_figures import MovedFigure, compare_figures
 
 
 def drawn(prefix: str) -> dict[str, dict[str, Any]]:
     """Figures by role, test among them, of each experiment that is one of the seeds."""
     found = {}
-    for one in experiments.listed()[1]:
+    for one in experiments.list_experiments()[1]:
         name, _, seed = one.name.rpartition("-")
         if name == prefix and seed.isdecimal() and one.validation:
-            judged = experiments.evaluated(one.rev)
+            judged = experiments.metrics_at(one.rev)
             if judged:
                 found[one.name] = one.validation | judged
     return found
@@ -28,11 +28,11 @@ def drawn(prefix: str) -> dict[str, dict[str, Any]]:
 
 def lines(draws: dict[str, dict[str, Any]]) -> list[str]:
     """The furthest that each headline figure moved, and how many pairs each rule would refuse."""
-    moves: defaultdict[str, list[Moved]] = defaultdict(list)
+    moves: defaultdict[str, list[MovedFigure]] = defaultdict(list)
     outside = apart = 0
     pairs = list(itertools.permutations(draws, 2))
     for then, now in pairs:
-        headlines = [one for one in moved(draws[then], draws[now])[1] if one.headline]
+        headlines = [one for one in compare_figures(draws[then], draws[now])[1] if one.headline]
         outside += any(map(_outside, headlines))
         apart += any(not one.overlap for one in headlines)
         for one in headlines:
@@ -46,7 +46,7 @@ def lines(draws: dict[str, dict[str, Any]]) -> list[str]:
     ]  # fmt: skip
 
 
-def _outside(one: Moved) -> bool:
+def _outside(one: MovedFigure) -> bool:
     _, low, high = one.recorded
     return not low <= one.rebuilt[0] <= high
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stages.engine import checksums
 from stages.engine.files import read_json
-from stages.history.lineage import md5
+from stages.history.lock_file import dvc_md5
 from tests.registry.server import Server
 from tests.registry.told import runs, whole
 from tests.workspace import ROOT, Workspace, copy_tree
@@ -108,16 +108,16 @@ def history(workspace: Workspace, count: int) -> None:
     lock = workspace.folder / "dvc.lock"
     for seed in range(1, count):
         folder = workspace.folder / "data/model"
-        was = md5(folder)
+        was = dvc_md5(folder)
         point = folder / "operating_point.json"
         point.write_text(point.read_text(encoding="utf-8") + " ", encoding="utf-8")
         _update_checksums(folder)
-        now = md5(folder)
+        now = dvc_md5(folder)
         assert was is not None
         assert now is not None
-        files = [{"md5": md5(path), "relpath": path.name} for path in sorted(folder.iterdir())]
+        files = [{"md5": dvc_md5(path), "relpath": path.name} for path in sorted(folder.iterdir())]
         for path in (point, folder / checksums.CHECKSUMS):
-            _keep(cache, str(md5(path)), path.read_bytes())
+            _keep(cache, str(dvc_md5(path)), path.read_bytes())
         _keep(cache, now, json.dumps(files, sort_keys=True).encode())
         workspace.params({"train.seed": seed})
         text = lock.read_text(encoding="utf-8").replace(was, now)

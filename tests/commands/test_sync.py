@@ -11,10 +11,10 @@ import yaml
 
 from stages.commands.sync import sync
 from stages.engine.errors import InputError
-from stages.history import experiments
-from stages.history.lineage import md5
+from stages.history import dvc
+from stages.history.lock_file import dvc_md5
 from stages.registry.store import Store
-from tests.history.test_past import commit, git, keep
+from tests.history.test_past import add_to_cache, commit, git
 from tests.registry import conftest, fake, told
 
 store, template, mlflow_imported = conftest.store, conftest.template, conftest.mlflow_imported
@@ -32,7 +32,7 @@ def root(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("params.yaml", "dvc.yaml", "requirements.lock"):
         shutil.copy(fake.ROOT / name, root)
     monkeypatch.chdir(root)
-    monkeypatch.setattr(experiments, "dvc", lambda *_, **__: f"{root / '.dvc/cache'}\n")
+    monkeypatch.setattr(dvc, "output", lambda *_, **__: f"{root / '.dvc/cache'}\n")
     write(0)
     git("init", "--quiet")
     commit()
@@ -56,20 +56,22 @@ def write(seed: int, *, judged: bool = True) -> None:
             out if isinstance(out, str) else next(iter(out))
             for out in [*plan["outs"], *plan.get("metrics", [])]
         ]
+        if name == "register":
+            continue
         for path in map(Path, outs):
-            if not path.exists() and name != "register":
+            if not path.exists():
                 path.mkdir()
                 (path / "page.html").write_text("x")
         used = {key: _at(tree, key) for key in plan["params"]}
         stages[name] = {
             "cmd": plan["cmd"], "params": {"params.yaml": used},
-            "deps": [{"path": path, "md5": md5(Path(path))} for path in plan["deps"]],
-            "outs": [{"path": path, "md5": md5(Path(path))} for path in outs],
+            "deps": [{"path": path, "md5": dvc_md5(Path(path))} for path in plan["deps"]],
+            "outs": [{"path": path, "md5": dvc_md5(Path(path))} for path in outs],
         }  # fmt: skip
         if name == "evaluate" and not judged:
             stages[name] = before[name]
-        for out in outs if name != "register" else []:
-            keep(Path(out))
+        for out in outs:
+            add_to_cache(Path(out))
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
 
 

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stages.commands import verify
 from stages.history import causes, rebuild
-from tests.spoiled import CASES, spoiled
+from stages.history.lock_file import LockFile
+from tests.history.corrupted_records import CASES
 from tests.workspace import BIN, Workspace
 
 
@@ -41,7 +41,7 @@ def test_a_clone_reaches_a_relative_archive_and_goes(
     copied.params({"fetch.source": "archive", "fetch.path": "../images.zip"})
     copied.commit()
     monkeypatch.chdir(copied.folder)
-    with rebuild.clone("HEAD", keep=False) as folder:
+    with rebuild.temporary_clone("HEAD", keep=False) as folder:
         assert (folder / "../images.zip").read_bytes() == b"images"
         assert (folder / "stages/commands/verify.py").exists()
         assert not (folder / "dvc.lock").exists()
@@ -70,13 +70,13 @@ def test_equal_then_each_kind_of_difference(
     (folder,) = re.findall(r"^kept: (.*)$", kept.stderr, flags=re.MULTILINE)
 
     monkeypatch.chdir(copied.folder)
-    record = yaml.safe_load(copied.text("dvc.lock"))["stages"]
+    record = LockFile.read()
     real = verify.compare("HEAD", record, Path(folder), {})
     assert real.status == verify.EQUAL
     here = causes.Machine(real.instruction_set, real.instruction_set, (), "phantom")
-    rebuilt = yaml.safe_load((Path(folder) / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    rebuilt = LockFile.read(Path(folder) / "dvc.lock")
     for name, case in CASES.items():
-        cause = causes.first_cause(spoiled(record, case), rebuilt, case.machine(here))
+        cause = causes.first_cause(case.corrupt(record), rebuilt, case.machine(here))
         assert cause is not None, name
         assert (cause.stage, cause.kind) == (case.stage, case.kind), name
 

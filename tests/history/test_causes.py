@@ -1,29 +1,30 @@
-"""Where two builds part: each kind of difference, spoiled on purpose, is named rightly."""
+"""Why two builds differ: each kind of difference, made on purpose, is named."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-import yaml
 
 from stages.commands import verify
 from stages.history import causes
-from stages.history.moved_figures import Moved, moved
+from stages.history.lock_file import LockFile
+from stages.history.moved_figures import MovedFigure, compare_figures
 from tests.bench import seeds_apart
-from tests.spoiled import CASES, HERE, spoiled
+from tests.history.corrupted_records import CASES, HERE, with_stage
+from tests.workspace import ROOT
 
-RECORD = yaml.safe_load((Path(__file__).parents[2] / "dvc.lock").read_text())["stages"]
+RECORD = LockFile.read(ROOT / "dvc.lock")
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_kind_of_difference_is_named(name: str) -> None:
     case = CASES[name]
-    cause = causes.first_cause(spoiled(RECORD, case), RECORD, case.machine(HERE))
+    cause = causes.first_cause(case.corrupt(RECORD), RECORD, case.machine(HERE))
     assert cause is not None
     assert (cause.stage, cause.kind) == (case.stage, case.kind)
-    assert case.says in cause.detail
+    assert case.detail in cause.detail
 
 
-def test_every_kind_is_spoiled_once() -> None:
+def test_every_kind_has_a_case() -> None:
     assert {case.kind for case in CASES.values()} == {
         "params", "code", "data", "environment", "thread count", "instruction set", "unexplained",
     }  # fmt: skip
@@ -31,21 +32,21 @@ def test_every_kind_is_spoiled_once() -> None:
 
 def test_equal_outs_have_no_cause_whatever_else_changed() -> None:
     assert causes.first_cause(RECORD, RECORD, HERE) is None
-    assert all(out.equal for out in causes.outs(RECORD, RECORD))
+    assert all(out.equal for out in causes.compare_outs(RECORD, RECORD))
 
 
-def test_an_out_that_is_no_more_is_a_difference() -> None:
-    less = {**RECORD, "train": {**RECORD["train"], "outs": []}}
-    found = [out for out in causes.outs(RECORD, less) if not out.equal]
+def test_an_out_that_was_not_made_is_a_difference() -> None:
+    less = with_stage(RECORD, "train", replace(RECORD.stages["train"], outs={}))
+    found = [out for out in causes.compare_outs(RECORD, less) if not out.equal]
     assert {(out.stage, out.rebuilt) for out in found} == {("train", None)}
 
 
-def test_figures_that_moved_stand_beside_their_interval() -> None:
+def test_figures_that_moved_come_with_their_intervals() -> None:
     then = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0}, "images": 3,
                      "ece": {"value": None, "low": None, "high": None}}}  # fmt: skip
-    assert moved(then, then) == (1, [])
+    assert compare_figures(then, then) == (1, [])
     now = {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.79}}}
-    compared, (figure,) = moved(then, now)
+    compared, (figure,) = compare_figures(then, now)
     assert (compared, figure.name, figure.overlap) == (1, "test.auroc", False)
     assert figure.difference == pytest.approx(-0.2)
     assert figure.headline
@@ -59,7 +60,7 @@ def test_figures_that_moved_stand_beside_their_interval() -> None:
 def test_intervals_overlap_where_they_share_a_value(
     rebuilt: tuple[float, float, float], overlap: bool
 ) -> None:
-    assert Moved("test.auroc", (0.9, 0.8, 1.0), rebuilt).overlap == overlap
+    assert MovedFigure("test.auroc", (0.9, 0.8, 1.0), rebuilt).overlap == overlap
 
 
 def test_pairs_of_seeds_are_counted_by_either_rule() -> None:
@@ -81,7 +82,7 @@ def test_pairs_of_seeds_are_counted_by_either_rule() -> None:
     [("test.sensitivity", True), ("val.screening.sensitivity", False), ("test.ece", False)],
 )
 def test_the_headlines_are_what_results_prints(name: str, headline: bool) -> None:
-    assert Moved(name, (0.9, 0.8, 1.0), (0.7, 0.6, 0.8)).headline == headline
+    assert MovedFigure(name, (0.9, 0.8, 1.0), (0.7, 0.6, 0.8)).headline == headline
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,8 @@ def test_the_headlines_are_what_results_prints(name: str, headline: bool) -> Non
 def test_another_machine_is_no_failure_while_the_headlines_intervals_overlap(
     kind: str, name: str, status: int
 ) -> None:
-    far = Moved(name, (0.9, 0.8, 1.0), (0.7, 0.6, 0.75))
-    near = Moved("val.accuracy", (0.9, 0.8, 1.0), (0.75, 0.65, 0.85))
+    far = MovedFigure(name, (0.9, 0.8, 1.0), (0.7, 0.6, 0.75))
+    near = MovedFigure("val.accuracy", (0.9, 0.8, 1.0), (0.75, 0.65, 0.85))
     cause = causes.Cause("train", kind, "")
     found = verify.Verified("HEAD", "x86-64 avx2, AMD", [], cause, 192, [far, near])
     assert found.status == status

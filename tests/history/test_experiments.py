@@ -43,7 +43,7 @@ def test_finished_queued_and_failed_experiments_are_told_apart() -> None:
             ],
         },
     ]  # fmt: skip
-    baseline, found = experiments.read(shown)
+    baseline, found = experiments.parse_listing(shown)
     assert (baseline.name, baseline.state, baseline.date) == ("main", "", "2026-01-01")
     assert [one.name for one in found] == ["good", "bad", "later"]
     assert [one.state for one in found] == ["", "failed: it broke", "queued"]
@@ -51,7 +51,7 @@ def test_finished_queued_and_failed_experiments_are_told_apart() -> None:
     assert [one.validation for one in found] == [{"val": {}}, None, None]
     assert found[0].params == {"train": {"seed": 1}}
     with pytest.raises(InputError, match="expected a commit"):
-        experiments.read(shown[:1])
+        experiments.parse_listing(shown[:1])
 
 
 def test_settings_change_a_copy_of_the_params_and_nothing_unknown() -> None:
@@ -93,14 +93,14 @@ class Dvc:
     def remove(self, name: str) -> None:
         del self.there[name]
 
-    def evaluated(self, rev: str) -> dict[str, Any] | None:
+    def metrics_at(self, rev: str) -> dict[str, Any] | None:
         return (
             {"test": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
             if rev in self.judged
             else None
         )
 
-    def listed(self, rev: str = "HEAD") -> tuple[Experiment, list[Experiment]]:
+    def list_experiments(self, rev: str = "HEAD") -> tuple[Experiment, list[Experiment]]:
         return Experiment("main", "1" * 40, "", PARAMS, None, ""), list(self.there.values())
 
 
@@ -109,9 +109,9 @@ def dvc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dvc:
     fake = Dvc()
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
-    for name in ("train", "listed", "remove", "evaluated"):
+    for name in ("train", "list_experiments", "remove", "metrics_at"):
         monkeypatch.setattr(experiments, name, getattr(fake, name))
-    monkeypatch.setattr(experiments, "code_differs", lambda _: [])
+    monkeypatch.setattr(experiments, "changed_code", lambda _: [])
     return fake
 
 
@@ -137,7 +137,7 @@ def test_a_name_taken_by_another_recipe_is_refused_before_anything_is_trained(
     seeds.table(2, "seed", [])
     with pytest.raises(InputError, match=rf"train.epochs is {EPOCHS} there and 9 here"):
         seeds.table(3, "seed", ["train.epochs=9"])
-    monkeypatch.setattr(experiments, "code_differs", lambda _: ["stages/train.py"])
+    monkeypatch.setattr(experiments, "changed_code", lambda _: ["stages/train.py"])
     with pytest.raises(InputError, match=r"stages/train.py has changed since"):
         seeds.table(3, "seed", [])
     assert dvc.trained == ["seed-0", "seed-1"]

@@ -1,4 +1,4 @@
-"""Which commits tell of a run, and what is brought of them from git and DVC's cache."""
+"""Which commits hold a run, and what is restored of them from git and DVC's cache."""
 
 import json
 import shutil
@@ -9,23 +9,25 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.engine.errors import InputError
 from stages.history import past
-from stages.history.lineage import md5
-from stages.history.past import MissingError, Past
+from stages.history.lock_file import dvc_md5
+from stages.history.past import MissingError, PastRun, Progress
 
+STAGES = {
+    "fetch": (["stages/fetch.py"], ["data/raw"]),
+    "preprocess": (["data/raw"], ["data/shards", "data/audit"]),
+    "train": (["data/shards", "stages/train.py"], ["data/model", "data/validation.json"]),
+    "evaluate": (["data/model"], ["data/report/plots", "data/report/metrics.json"]),
+}
 PLAN = {
     "stages": {
         stage: {"cmd": f"exec {stage}", "deps": deps, "params": [stage], "outs": outs}
-        for stage, deps, outs in (
-            ("fetch", ["stages/fetch.py"], ["data/raw"]),
-            ("preprocess", ["data/raw"], ["data/shards", "data/audit"]),
-            ("train", ["data/shards", "stages/train.py"], ["data/model", "data/validation.json"]),
-            ("evaluate", ["data/model"], ["data/report/plots", "data/report/metrics.json"]),
-        )
+        for stage, (deps, outs) in STAGES.items()
     }
-}  # fmt: skip
+}
 FILES = {
-    "params.yaml": yaml.safe_dump({stage: {"seed": 0} for stage in PLAN["stages"]}),
+    "params.yaml": yaml.safe_dump({stage: {"seed": 0} for stage in STAGES}),
     "dvc.yaml": yaml.safe_dump(PLAN),
     "requirements.lock": "a==1\n",
     "stages/fetch.py": "fetch",
@@ -44,31 +46,37 @@ FILES = {
 CACHE = Path(".dvc/cache")
 
 
-def lock() -> dict[str, Any]:
-    """A dvc.lock of what lies here."""
-    return {"stages": {
+def current_lock() -> dict[str, Any]:
+    """A dvc.lock that records what lies in the current folder."""
+    stages = {
         stage: {
-            "cmd": plan["cmd"],
-            "deps": [{"path": path, "md5": md5(Path(path))} for path in plan["deps"]],
+            "cmd": f"exec {stage}",
+            "deps": [{"path": path, "md5": dvc_md5(Path(path))} for path in deps],
             "params": {"params.yaml": {stage: {"seed": 0}}},
-            "outs": [{"path": path, "md5": md5(Path(path))} for path in plan["outs"]],
+            "outs": [{"path": path, "md5": dvc_md5(Path(path))} for path in outs],
         }
-        for stage, plan in PLAN["stages"].items()
-    }}  # fmt: skip
+        for stage, (deps, outs) in STAGES.items()
+    }
+    return {"stages": stages}
 
 
-def keep(path: Path) -> None:
+def add_to_cache(path: Path) -> None:
     """Keep a file or folder as DVC does."""
-    name = str(md5(path))
-    place = CACHE / "files/md5" / name[:2] / name[2:]
-    place.parent.mkdir(parents=True, exist_ok=True)
+    name = str(dvc_md5(path))
+    stored = CACHE / "files/md5" / name[:2] / name[2:]
+    stored.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
-        shutil.copy(path, place)
+        shutil.copy(path, stored)
         return
     files = sorted(path.iterdir())
     for file in files:
-        keep(file)
-    place.write_text(json.dumps([{"md5": md5(file), "relpath": file.name} for file in files]))
+        add_to_cache(file)
+    stored.write_text(json.dumps([{"md5": dvc_md5(file), "relpath": file.name} for file in files]))
+
+
+def remove_from_cache(path: str) -> None:
+    name = str(dvc_md5(Path(path)))
+    (CACHE / "files/md5" / name[:2] / name[2:]).unlink()
 
 
 def git(*words: str) -> str:
@@ -78,90 +86,105 @@ def git(*words: str) -> str:
     ).stdout.strip()
 
 
-def commit() -> Past:
-    git("add", "dvc.lock", "dvc.yaml", "params.yaml", "requirements.lock", "stages",
-        "data/validation.json", "data/report/metrics.json")  # fmt: skip
-    git("commit", "--quiet", "--allow-empty", "--message", "as it is")
+def commit() -> PastRun:
+    """Commit what git keeps of a run."""
+    kept = ["dvc.lock", "dvc.yaml", "params.yaml", "requirements.lock", "stages"]
+    figures = ["data/validation.json", "data/report/metrics.json"]
+    git("add", *kept, *figures)
+    git("commit", "--quiet", "--allow-empty", "--message", "a run")
     rev = git("rev-parse", "HEAD")
-    return Past(rev, None, rev)
+    return PastRun(rev, None, rev)
 
 
 @pytest.fixture
-def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Past:
-    """A commit of a finished run in a repository, which is the current folder."""
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PastRun:
+    """A commit of a finished run in a repository that is the current folder."""
     monkeypatch.chdir(tmp_path)
     for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
         monkeypatch.delenv(name, raising=False)
     for name, text in FILES.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
-    Path("dvc.lock").write_text(yaml.safe_dump(lock()))
+    Path("dvc.lock").write_text(yaml.safe_dump(current_lock()))
     for name in ("raw", "audit", "shards", "model", "report/plots"):
-        keep(Path("data") / name)
+        add_to_cache(Path("data") / name)
     git("init", "--quiet")
     return commit()
 
 
-def test_what_is_shown_is_brought_and_no_image(one: Past, tmp_path: Path) -> None:
+def test_all_but_images_is_restored(run: PastRun, tmp_path: Path) -> None:
     shutil.rmtree("data")
-    assert past.bring(one, CACHE, tmp_path / "there") is True
-    brought = {
+    assert past.restore(run, CACHE, tmp_path / "there") is Progress.EVALUATED
+    restored = {
         path.relative_to(tmp_path / "there").as_posix()
-        for path in (tmp_path / "there").rglob("*") if path.is_file()
-    }  # fmt: skip
-    assert brought == {*FILES, "dvc.lock"} - {"data/raw/images.zip", "data/shards/train.npy"}
+        for path in (tmp_path / "there").rglob("*")
+        if path.is_file()
+    }
+    assert restored == {*FILES, "dvc.lock"} - {"data/raw/images.zip", "data/shards/train.npy"}
     assert not Path("data").exists()
 
 
 @pytest.mark.parametrize("path", ["stages/train.py", "params.yaml", "dvc.yaml"])
-def test_a_lock_of_other_code_or_params_tells_of_no_run(
-    one: Past, tmp_path: Path, path: str
+def test_a_lock_file_of_other_code_or_params_records_no_run(
+    run: PastRun, tmp_path: Path, path: str
 ) -> None:
     text = FILES[path].replace("seed: 0", "seed: 1").replace("exec train", "exec other")
     Path(path).write_text(text + "\n")
-    assert past.bring(commit(), CACHE, tmp_path / "there") is None
-    assert past.workspace() is None
+    assert past.restore(commit(), CACHE, tmp_path / "there") is Progress.OTHER_RUN
+    assert past.workspace_progress() is Progress.OTHER_RUN
 
 
-def test_a_training_that_was_not_judged_is_one_without_a_report(one: Past, tmp_path: Path) -> None:
+def test_a_training_that_was_not_evaluated_has_no_report(run: PastRun, tmp_path: Path) -> None:
     Path("data/model/model.keras").write_text("another")
-    keep(Path("data/model"))
-    told = lock()
-    told["stages"]["evaluate"] = yaml.safe_load(Path("dvc.lock").read_text())["stages"]["evaluate"]
-    Path("dvc.lock").write_text(yaml.safe_dump(told))
-    assert past.bring(commit(), CACHE, tmp_path / "there") is False
-    assert past.workspace() is False
+    add_to_cache(Path("data/model"))
+    lock = current_lock()
+    lock["stages"]["evaluate"] = yaml.safe_load(Path("dvc.lock").read_text())["stages"]["evaluate"]
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    assert past.restore(commit(), CACHE, tmp_path / "there") is Progress.TRAINED
+    assert past.workspace_progress() is Progress.TRAINED
     assert (tmp_path / "there/data/model/model.keras").read_text() == "another"
 
 
-def test_what_the_cache_lacks_is_missed_but_for_images(one: Past, tmp_path: Path) -> None:
-    def drop(path: str) -> None:
-        name = str(md5(Path(path)))
-        (CACHE / "files/md5" / name[:2] / name[2:]).unlink()
-
-    drop("data/raw")
-    assert past.bring(one, CACHE, tmp_path / "there") is True
-    drop("data/shards/records.csv")
+def test_files_missing_from_the_cache_are_an_error_except_for_images(
+    run: PastRun, tmp_path: Path
+) -> None:
+    remove_from_cache("data/raw")
+    assert past.restore(run, CACHE, tmp_path / "there") is Progress.EVALUATED
+    remove_from_cache("data/shards/records.csv")
     with pytest.raises(MissingError):
-        past.bring(one, CACHE, tmp_path / "elsewhere")
+        past.restore(run, CACHE, tmp_path / "elsewhere")
 
 
-def test_a_model_changed_by_hand_is_no_run(one: Past) -> None:
-    assert past.workspace() is True
+def test_a_model_changed_by_hand_is_another_run(run: PastRun) -> None:
+    assert past.workspace_progress() is Progress.EVALUATED
     Path("data/model/model.keras").write_text("by hand")
-    assert past.workspace() is None
+    assert past.workspace_progress() is Progress.OTHER_RUN
     Path("dvc.lock").unlink()
-    assert past.workspace() is None
+    assert past.workspace_progress() is Progress.OTHER_RUN
 
 
-def test_experiments_come_first_and_equal_commits_once(one: Past) -> None:
-    Path("README").write_text("of no matter")
+def test_without_a_plan_there_is_no_run(run: PastRun) -> None:
+    Path("dvc.yaml").unlink()
+    assert past.workspace_progress() is Progress.OTHER_RUN
+
+
+def test_a_lock_file_that_is_cut_off_is_an_error(run: PastRun, tmp_path: Path) -> None:
+    text = Path("dvc.lock").read_text()
+    Path("dvc.lock").write_text(text[: text.rindex("md5: ") + 9])
+    with pytest.raises(InputError, match=r"^dvc.lock: .* expected a whole lock file"):
+        past.workspace_progress()
+    with pytest.raises(InputError, match=r"dvc.lock: .* expected a whole lock file"):
+        past.restore(commit(), CACHE, tmp_path / "there")
+
+
+def test_experiments_come_first_and_equal_commits_once(run: PastRun) -> None:
+    Path("README").write_text("no part of a run")
     git("add", "README")
-    git("commit", "--quiet", "--message", "a word")
+    git("commit", "--quiet", "--message", "a README")
     Path("params.yaml").write_text(FILES["params.yaml"].replace("seed: 0", "seed: 1"))
     other = commit()
-    git("update-ref", f"refs/exps/{one.rev[:2]}/{one.rev[2:]}/odd-elk", other.rev)
-    git("update-ref", "refs/exps/exec/EXEC_HEAD", one.rev)
+    git("update-ref", f"refs/exps/{run.rev[:2]}/{run.rev[2:]}/odd-elk", other.rev)
+    git("update-ref", "refs/exps/exec/EXEC_HEAD", run.rev)
     git("reset", "--quiet", "--hard", "HEAD~")
-    assert past.listed() == [Past(other.rev, "odd-elk", one.rev), one]
-    assert [str(found) for found in past.listed()] == ["odd-elk", one.rev[:7]]
+    assert past.find_runs() == [PastRun(other.rev, "odd-elk", run.rev), run]
+    assert [str(found) for found in past.find_runs()] == ["odd-elk", run.rev[:7]]
