@@ -19,7 +19,7 @@ def pin(path: str) -> str:
     Raises InputError where the archive is refused.
     """
     labels = params.load().fetch.labels
-    looked = archive.look(from_root(path), table=from_root(labels) if labels else None)
+    looked = archive.scan(from_root(path), table=from_root(labels) if labels else None)
     written = {"source": "archive", "path": path, "sha256": looked.sha256}
     text = paths.PARAMS.read_text(encoding="utf-8")
     write_text(paths.PARAMS, with_values(text, "fetch", written))

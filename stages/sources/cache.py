@@ -1,37 +1,46 @@
-"""Files that are kept for all clones of one user, each made by one process at a time."""
+"""Files kept in the user's cache folder, shared by all clones and made by one process at a time."""
 
 import contextlib
-import fcntl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 from stages.engine.errors import InputError
 
 
 @contextlib.contextmanager
-def place(name: str) -> Iterator[Path]:
-    """The path of a file in the user's cache, while no other process has it.
+def locked_path(name: str) -> Iterator[Path]:
+    """Yield the path of the cache file `name` while holding its lock.
 
-    The folder is $XDG_CACHE_HOME or ~/.cache on Linux, the platform's own elsewhere. The system
-    lets go of the lock however its holder ends. Raises InputError where the folder can't be
-    written to.
+    The folder is $XDG_CACHE_HOME/pneumonia-pipeline or ~/.cache/pneumonia-pipeline on Linux, the
+    platform's own cache folder elsewhere. The lock is an empty file `<name>.lock`, which stays;
+    the operating system releases it however its holder ends.
+
+    Raises:
+        InputError: The folder can't be created or written to, or doesn't support locks.
     """
     folder = platformdirs.user_cache_path("pneumonia-pipeline", appauthor=False)
+    # A soft lock, the library's fallback, would survive a killed holder.
+    lock = FileLock(folder / f"{name}.lock", fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / f"{name}.lock").open("w")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            print(
+                f"waiting for another process that writes {folder / name}",
+                file=sys.stderr,
+            )
+            lock.acquire()
     except OSError as error:
         raise InputError(
-            f"{folder}: expected a folder to keep the download in: {error}; set XDG_CACHE_HOME to "
-            "a folder that can be written to"
+            f"{folder}: can't keep the download here ({error}); set XDG_CACHE_HOME to a folder "
+            "that can be written to"
         ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that makes {folder / name}", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
         yield folder / name
+    finally:
+        lock.release()

@@ -1,7 +1,9 @@
-"""One file from a web server: whole, with the right checksum, or not at all.
+"""Download one file over HTTP: complete and with the right checksum, or not at all.
 
-Each attempt starts from the first byte: servers were seen to ignore requests for a range, and
-what is appended to half a file is then garbage of the right size.
+Each attempt starts from the first byte: some servers ignore range requests, and appending their
+answer to half a file gives garbage of the right size. The library pooch was tried on the same
+faults (tests/sources/faults.py): it never gives up on a server that sends a byte now and then,
+repeats refusals and wrong files, and ignores Retry-After, expected sizes and the disk space.
 """
 
 import contextlib
@@ -18,62 +20,78 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, NoReturn
 
 from tqdm import tqdm
 
 from stages.engine.addresses import without_secrets
 from stages.engine.errors import InputError
 
-_CHUNK = 2**18
-# 408 and 429 are the server's wish to be asked again; other 4xx stay as they are.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-
-_REFUSED = {
-    401: "a log-in is asked for",
-    404: "the file is not there",
-    410: "the file is gone",
+_CHUNK_BYTES = 2**18
+# Temporary failures; any other 4xx status stays the same when repeated.
+_RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
+_STATUS_REASONS = {
+    401: "the server requires a login",
+    404: "the file was not found",
+    410: "the file was removed",
     429: "too many requests",
 }
 
 
 @dataclass(frozen=True)
 class Patience:
-    """When to give up. `silence_s`: without a byte. `slowest`: bytes per second, over each
-    `silence_s`. `wait_s`: before the second attempt; it doubles with each. `longest_wait_s`:
-    that a server may ask for."""
+    """When to give up.
+
+    Attributes:
+        attempts: Number of attempts.
+        silence_s: Longest time without a byte.
+        min_bytes_per_s: Lowest average speed over each `silence_s`.
+        first_wait_s: Wait before the second attempt; doubles with each further one.
+        max_wait_s: Longest wait that a server may ask for (Retry-After).
+    """
 
     attempts: int = 5
     silence_s: float = 60
-    slowest: float = 5_000
-    wait_s: float = 2
-    longest_wait_s: float = 600
+    min_bytes_per_s: float = 5_000
+    first_wait_s: float = 2
+    max_wait_s: float = 600
 
 
 PATIENCE = Patience()
 
 
-class _FailedError(Exception):
-    """An attempt that failed; `again`: whether another may help, `wait_s`: what the server asks."""
+class _AttemptFailedError(Exception):
+    """A failed attempt.
 
-    def __init__(self, reason: str, *, again: bool, wait_s: float | None = None) -> None:
+    Attributes:
+        retry: Whether another attempt may succeed.
+        retry_after_s: The wait that the server asks for, if it does.
+    """
+
+    def __init__(self, reason: str, *, retry: bool, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
-        self.again = again
-        self.wait_s = wait_s
+        self.retry = retry
+        self.retry_after_s = retry_after_s
 
 
 def download(
     url: str, to: Path, *, sha256: str, size: int | None = None, patience: Patience = PATIENCE
 ) -> None:
-    """Fetch `url` into the file `to`, which is there afterwards only if its SHA-256 is right.
+    """Download `url` to the file `to`, which exists afterwards only with the right SHA-256.
 
-    size: in bytes, where it is known beforehand. Attempts and waits are told on stderr. Whatever
-    is in `to` + ".part" is written over. Raises InputError with the reason.
+    Failed attempts and waits are printed to stderr. The file `<to>.part` is overwritten, and
+    removed at the end.
+
+    Args:
+        size: In bytes, if known beforehand.
+
+    Raises:
+        InputError: The download failed, with the reason.
     """
-    _check_space(to.parent, size)
-    shown = without_secrets(url)
+    _check_disk_space(to.parent, size)
+    address = without_secrets(url)
     part = to.with_name(f"{to.name}.part")
-    wait = patience.wait_s
+    next_wait_s = patience.first_wait_s
     try:
         for attempt in range(1, patience.attempts + 1):
             try:
@@ -81,180 +99,201 @@ def download(
                     _attempt(url, file, sha256, size, patience)
                 part.replace(to)
                 return
-            except _FailedError as failed:
-                pause = wait if failed.wait_s is None else failed.wait_s
-                if not failed.again or attempt == patience.attempts:
+            except _AttemptFailedError as failure:
+                if not failure.retry or attempt == patience.attempts:
                     tried = f" (attempt {attempt})" if attempt > 1 else ""
-                    raise InputError(f"{shown}: not downloaded: {failed}{tried}") from None
-                if pause > patience.longest_wait_s:
+                    raise InputError(f"{address}: download failed: {failure}{tried}") from None
+                asked_s = failure.retry_after_s
+                wait_s = next_wait_s if asked_s is None else asked_s
+                if wait_s > patience.max_wait_s:
                     raise InputError(
-                        f"{shown}: not downloaded: {failed}; the server asks to come back in "
-                        f"{pause:.0f} s"
+                        f"{address}: download failed: {failure}; the server asks to wait "
+                        f"{wait_s:.0f} s, more than the {patience.max_wait_s:.0f} s allowed"
                     ) from None
                 print(
-                    f"attempt {attempt} of {patience.attempts}: {failed}; again from the start in "
-                    f"{pause:.0f} s",
+                    f"attempt {attempt} of {patience.attempts} failed: {failure}; starting over in "
+                    f"{wait_s:.0f} s",
                     file=sys.stderr,
                 )
-            time.sleep(pause)
-            wait *= 2
+            time.sleep(wait_s)
+            next_wait_s *= 2
     finally:
         part.unlink(missing_ok=True)
 
 
 def _attempt(url: str, file: IO[bytes], sha256: str, size: int | None, patience: Patience) -> None:
-    with _failures(patience), _ask(url, patience.silence_s) as answer:
-        promised = _check_answer(answer, size)
-        _check_space(Path(file.name).parent, promised)
-        received, checksum = _copy(answer, file, promised, patience)
-    if promised is not None and received < promised:
-        raise _FailedError(
-            f"the connection was cut after {received:,} of {promised:,} bytes", again=True
+    with _network_errors(patience), _request(url, patience.silence_s) as response:
+        expected_size = _check_response(response, size)
+        _check_disk_space(Path(file.name).parent, expected_size)
+        received, checksum = _copy(response, file, expected_size, patience)
+    if expected_size is not None and received < expected_size:
+        raise _AttemptFailedError(
+            f"the connection closed after {received:,} of {expected_size:,} bytes", retry=True
         )
     if checksum != sha256:
-        raise _FailedError(
-            f"expected the SHA-256 {sha256}, received {received:,} bytes with {checksum}: another "
-            "file, or one that was damaged on the way",
-            again=False,
+        raise _AttemptFailedError(
+            f"expected a file with the SHA-256 {sha256}, received {received:,} bytes with "
+            f"{checksum}: another file, or one damaged in transit",
+            retry=False,
         )
 
 
-def _ask(url: str, silence_s: float) -> http.client.HTTPResponse:
-    """Web addresses alone, also after a redirect: none to a file of this machine."""
+def _request(url: str, silence_s: float) -> http.client.HTTPResponse:
+    """Send a GET request. Only HTTP and HTTPS are followed, so no redirect reaches a local file."""
+    handlers = (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.UnknownHandler,
+    )
     opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler, urllib.request.HTTPErrorProcessor,
-        urllib.request.HTTPDefaultErrorHandler, urllib.request.UnknownHandler,
-    ):  # fmt: skip
+    for handler in handlers:
         opener.add_handler(handler())
     headers = {"User-Agent": "pneumonia-pipeline", "Accept-Encoding": "identity"}
     request = urllib.request.Request(url, headers=headers)
-    answer: http.client.HTTPResponse = opener.open(request, timeout=silence_s)
-    return answer
+    response: http.client.HTTPResponse = opener.open(request, timeout=silence_s)
+    return response
 
 
-def _check_answer(answer: http.client.HTTPResponse, size: int | None) -> int | None:
-    """The file's size in bytes, if it is known."""
-    told = answer.headers.get("Content-Length", "")
-    promised = int(told) if told.isdecimal() else None
-    kind = answer.headers.get_content_type()
-    if answer.status != http.HTTPStatus.OK or (None not in (size, promised) and size != promised):
+def _check_response(response: http.client.HTTPResponse, size: int | None) -> int | None:
+    """Return the file's size in bytes, None if unknown; refuse an answer that isn't the file."""
+    length = response.headers.get("Content-Length", "")
+    offered = int(length) if length.isdecimal() else None
+    wrong_size = size is not None and offered is not None and size != offered
+    if response.status != http.HTTPStatus.OK or wrong_size:
         expected = "a file" if size is None else f"{size:,} bytes"
-        raise _FailedError(
-            f"expected {expected}, the server offers {told or 'some'} bytes of type {kind} (status "
-            f"{answer.status}): not the file",
-            again=False,
+        number = "an unknown number of" if offered is None else f"{offered:,}"
+        raise _AttemptFailedError(
+            f"expected {expected}, the server offers {number} bytes of type "
+            f"{response.headers.get_content_type()} (status {response.status}): not the file",
+            retry=False,
         )
-    return promised if size is None else size
+    return offered if size is None else size
 
 
 def _copy(
-    answer: http.client.HTTPResponse, file: IO[bytes], promised: int | None, patience: Patience
+    response: http.client.HTTPResponse,
+    file: IO[bytes],
+    expected_size: int | None,
+    patience: Patience,
 ) -> tuple[int, str]:
-    """Bytes received, and their SHA-256."""
+    """Copy the body to `file`; return the number of bytes and their SHA-256."""
     hashed, received = hashlib.sha256(), 0
-    since, before = time.monotonic(), 0
-    with _bar(promised) as bar:
-        # read1 returns what is there; read would wait for a whole chunk of a server that drips.
-        while data := answer.read1(_CHUNK):
+    window_start, window_received = time.monotonic(), 0
+    with _progress_bar(expected_size) as bar:
+        # read1 returns what has arrived; read would wait for a whole chunk from a slow server.
+        while data := response.read1(_CHUNK_BYTES):
             received += len(data)
-            if promised is not None and received > promised:
-                raise _FailedError(f"the server sends more than {promised:,} bytes", again=False)
+            window_received += len(data)
+            if expected_size is not None and received > expected_size:
+                raise _AttemptFailedError(
+                    f"the server sends more than the expected {expected_size:,} bytes", retry=False
+                )
             hashed.update(data)
             _write(file, data)
             bar.update(len(data))
-            now = time.monotonic()
-            if now - since > patience.silence_s:
-                if received - before < patience.slowest * (now - since):
-                    raise _FailedError(
-                        f"only {received - before:,} bytes in {now - since:.1f} s", again=True
+            seconds = time.monotonic() - window_start
+            if seconds > patience.silence_s:
+                if window_received < patience.min_bytes_per_s * seconds:
+                    raise _AttemptFailedError(
+                        f"too slow: {window_received:,} bytes in {seconds:.1f} s", retry=True
                     )
-                since, before = now, received
+                window_start, window_received = time.monotonic(), 0
     return received, hashed.hexdigest()
 
 
-def _bar(promised: int | None) -> Any:
+def _progress_bar(total_bytes: int | None) -> "tqdm[NoReturn]":
     return tqdm(
-        total=promised, desc="download", unit="B", unit_scale=True, leave=False,
+        total=total_bytes,
+        desc="download",
+        unit="B",
+        unit_scale=True,
+        leave=False,
         disable=not sys.stderr.isatty(),
-    )  # fmt: skip
+    )
 
 
 def _write(file: IO[bytes], data: bytes) -> None:
     try:
         file.write(data)
     except OSError as error:
-        raise InputError(f"{file.name}: expected room for the download: {error}") from None
+        raise InputError(f"{file.name}: can't write the download: {error}") from None
 
 
-def _check_space(folder: Path, size: int | None) -> None:
+def _check_disk_space(folder: Path, size: int | None) -> None:
     free = shutil.disk_usage(folder).free
     if size is not None and size > free:
         raise InputError(
-            f"{folder}: expected {size / 1e9:.2f} GB of free disk for the download, found "
-            f"{free / 1e9:.2f} GB; make room, or set XDG_CACHE_HOME to a folder on a larger disk"
+            f"{folder}: the download needs {size / 1e9:.2f} GB of disk space, {free / 1e9:.2f} GB "
+            "are free; free some, or set XDG_CACHE_HOME to a folder on a larger disk"
         )
 
 
 @contextlib.contextmanager
-def _failures(patience: Patience) -> Iterator[None]:
-    """What the network does to us, as reasons that say whether to try again."""
-    silent = f"no byte for {patience.silence_s:g} s"
+def _network_errors(patience: Patience) -> Iterator[None]:
+    """Turn errors of the network and of HTTP into _AttemptFailedError."""
+    silence = f"no data for {patience.silence_s:g} s"
     try:
         yield
     except urllib.error.HTTPError as error:
         with error:
-            raise _refusal(error) from None
+            raise _status_failure(error) from None
     except urllib.error.URLError as error:
-        raise _unreachable(error.reason, silent) from None
+        raise _connection_failure(error.reason, silence) from None
     except TimeoutError:
-        raise _FailedError(silent, again=True) from None
+        raise _AttemptFailedError(silence, retry=True) from None
     except (http.client.InvalidURL, ValueError) as error:
-        raise _FailedError(f"no address that can be asked ({_said(error)})", again=False) from None
+        raise _AttemptFailedError(f"invalid address ({_text(error)})", retry=False) from None
     except (http.client.HTTPException, OSError) as error:
-        raise _FailedError(f"the connection broke ({_said(error)})", again=True) from None
+        raise _AttemptFailedError(f"the connection broke ({_text(error)})", retry=True) from None
 
 
-def _refusal(error: urllib.error.HTTPError) -> _FailedError:
-    again = error.code in _PASSING
-    return _FailedError(
-        f"{_refused(error.code)} (status {error.code})",
-        again=again,
-        wait_s=_retry_after(error) if again else None,
+def _status_failure(error: urllib.error.HTTPError) -> _AttemptFailedError:
+    retry = error.code in _RETRIED_STATUSES
+    return _AttemptFailedError(
+        f"{_status_reason(error.code)} (status {error.code})",
+        retry=retry,
+        retry_after_s=_retry_after_s(error) if retry else None,
     )
 
 
-def _refused(status: int) -> str:
-    if status in _REFUSED:
-        return _REFUSED[status]
+def _status_reason(status: int) -> str:
+    if status in _STATUS_REASONS:
+        return _STATUS_REASONS[status]
     if 300 <= status < 400:
-        return "its redirects lead nowhere"
-    return "the server failed" if status >= 500 else "the server refuses"
+        return "redirected in a circle or to something that is not a web address"
+    return "the server failed" if status >= 500 else "the server refused the request"
 
 
-def _retry_after(error: urllib.error.HTTPError) -> float | None:
-    """Seconds that the server asks to wait, given as such or as a date."""
-    told = error.headers.get("Retry-After", "")
-    if told.isdecimal():
-        return float(told)
+def _retry_after_s(error: urllib.error.HTTPError) -> float | None:
+    """Return the header Retry-After, a number of seconds or a date, in seconds from now."""
+    value = error.headers.get("Retry-After", "")
+    if value.isdecimal():
+        return float(value)
     with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - time.time())
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
 
 
-def _unreachable(reason: Any, silent: str) -> _FailedError:
-    """Why there was no answer at all."""
+def _connection_failure(reason: BaseException | str, silence: str) -> _AttemptFailedError:
+    """Return the failure of an attempt that got no response at all."""
     if isinstance(reason, TimeoutError):
-        return _FailedError(silent, again=True)
+        return _AttemptFailedError(silence, retry=True)
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return _FailedError(
-            f"the server's certificate is not trusted ({_said(reason)})", again=False
+        return _AttemptFailedError(
+            f"the server's certificate is not trusted ({_text(reason)})", retry=False
         )
     if isinstance(reason, socket.gaierror):
-        return _FailedError(f"its host is not found: no network? ({_said(reason)})", again=True)
-    return _FailedError(f"no connection ({_said(reason)})", again=isinstance(reason, OSError))
+        return _AttemptFailedError(
+            f"host not found; is there a network? ({_text(reason)})", retry=True
+        )
+    return _AttemptFailedError(
+        f"no connection ({_text(reason)})", retry=isinstance(reason, OSError)
+    )
 
 
-def _said(error: Any) -> str:
+def _text(error: BaseException | str) -> str:
     return str(error) or type(error).__name__

@@ -22,12 +22,12 @@ URL = (
 BYTES = 1_235_512_464
 
 _BY_HAND = """\
-Nothing of it was kept, and data/raw is as it was. Try again later with `dvc repro`; or set
-fetch.url to another place that has the same file; or get it by hand, as ChestXRay2017.zip from
+Nothing was kept, and data/raw is unchanged. Try again later with `dvc repro`; or set fetch.url
+to another address of the same file; or download it by hand, as ChestXRay2017.zip from
   https://data.mendeley.com/datasets/rscbjbr9sj/2
 or as Kaggle's copy (zip or folder) from
   https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia
-and then
+and then run
   pneumonia pin PATH/TO/IT
   dvc repro"""
 
@@ -35,27 +35,35 @@ and then
 def receive(
     url: str | None, sha256: str | None, *, scratch: Path
 ) -> tuple[Iterator[ReceivedImage], Source]:
-    """The images of the real data set, in the order of their paths, and what is known of it.
+    """Return the images of the data set, in the order of their paths, and where they come from.
 
-    url: where to download it from, if not from Mendeley. sha256: of the zip there, if it is
-    another than version 2. Raises InputError where the download or the archive fails.
+    Args:
+        url: Where to download the archive; None: from Mendeley Data.
+        sha256: Of the archive at `url`; None: that of version 2.
+        scratch: Folder for temporary files, on the disk where images will be written.
+
+    Raises:
+        InputError: The download failed, or the archive is refused.
     """
-    expected = sha256 or MENDELEY_V2
-    real = expected == MENDELEY_V2
-    zipped = kept(url or URL, expected, BYTES if real else None)
-    looked = archive.look(zipped)
+    sha256 = sha256 or MENDELEY_V2
+    size = BYTES if sha256 == MENDELEY_V2 else None
+    scanned = archive.scan(cached_download(url or URL, sha256, size))
     file = Path(urlsplit(url).path).name if url else ZIP
-    return looked.received(scratch), looked.source(pinned=True, file=file)
+    return scanned.received(scratch), scanned.source(pinned=True, file=file)
 
 
-def kept(url: str, sha256: str, size: int | None, patience: Patience = PATIENCE) -> Path:
-    """The file with this checksum in the user's cache, downloaded if it is not there whole.
+def cached_download(url: str, sha256: str, size: int | None, patience: Patience = PATIENCE) -> Path:
+    """Return the file with this checksum in the user's cache; download it if it isn't there.
 
-    Raises InputError that says what to do by hand.
+    Args:
+        size: In bytes, if known.
+
+    Raises:
+        InputError: The download failed; the message also says how to do it by hand.
     """
-    with cache.place(f"{sha256}.zip") as path:
+    with cache.locked_path(f"{sha256}.zip") as path:
         if path.is_file() and sha256_file(path) != sha256:
-            print(f"{path}: its bytes have changed; it is downloaded again", file=sys.stderr)
+            print(f"{path}: changed since its download; downloading it again", file=sys.stderr)
             path.unlink()
         if not path.is_file():
             print(f"downloading {without_secrets(url)} to {path}", file=sys.stderr)

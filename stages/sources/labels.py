@@ -1,7 +1,7 @@
-"""A table that says what file names don't: `path,label,patient[,split][,kind]`, as CSV.
+"""A table of facts that file names don't give: CSV, `path,label,patient[,split][,kind]`.
 
-It works for any binary image data set. Paths are those in the archive; a patient's images are kept
-together; `split` is the source's own (train, val or test) for every image or for none.
+It works for any binary image data set. Paths are those in the archive. Images of one patient are
+kept in one split. `split` is the source's own, given for every image or for none.
 """
 
 import csv
@@ -11,26 +11,30 @@ from pathlib import Path, PurePosixPath
 
 from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
-from stages.sources.names import SPLITS, ImageName
+from stages.sources.names import SPLITS, ImageFacts
 
-REQUIRED = ("path", "label", "patient")
-OPTIONAL = ("split", "kind")
+_REQUIRED = ("path", "label", "patient")
+_OPTIONAL = ("split", "kind")
+_EXPECTED_COLUMNS = "path,label,patient[,split][,kind]"
 _LABELS = {NORMAL: 0, "0": 0, PNEUMONIA: 1, "1": 1}
 _KINDS = {0: ("normal",), 1: ("", "bacterial", "viral")}
-_SHOWN = 20
+_MAX_LISTED = 20
 
 
-def normal_path(name: str) -> str:
-    """A path in the one form in which archive and table are compared: systems write `é` in two
-    ways, and some begin paths with `./`."""
+def normalised_path(name: str) -> str:
+    """Return a path in the form in which archive and table are compared.
+
+    Systems encode `é` as one code point or two, and some start paths with `./`.
+    """
     return unicodedata.normalize("NFC", str(PurePosixPath(name)))
 
 
-def read(path: Path) -> dict[str, ImageName]:
-    """What the table at `path` says of each image, by its path in the archive.
+def read_labels(path: Path) -> dict[str, ImageFacts]:
+    """Return the facts of each image in the table at `path`, by its path in the archive.
 
-    Raises InputError that names each line (20 at most) with a value that is missing or unknown, a
-    path that comes twice, or a table that is none.
+    Raises:
+        InputError: The file is missing or is not such a table, or lines have missing, unknown or
+            repeated values; the message lists the first 20 of them.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
@@ -43,65 +47,73 @@ def read(path: Path) -> dict[str, ImageName]:
             "relative to the repository's root"
         ) from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(f"{path}: expected a table in CSV and UTF-8, received: {error}") from None
+        raise InputError(
+            f"{path}: expected a CSV file in UTF-8, received another: {error}"
+        ) from None
     splits = {image.source_split for image in found.values()}
     if "" in splits and len(splits) > 1:
-        problems.append("a split is given for some images and not for others: give all or none")
+        problems.append("only some images have a split; give one for all or for none")
     if problems:
-        raise InputError(f"{path}: nothing was taken by it, because of\n{listed(problems)}")
+        raise InputError(f"{path}: nothing was imported because of\n{format_problems(problems)}")
     return found
 
 
-def listed(problems: list[str]) -> str:
-    """Problems as indented lines, the first 20 of them."""
-    more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-    return "\n".join(f"  {line}" for line in [*problems[:_SHOWN], *more])
+def format_problems(problems: Sequence[str]) -> str:
+    """Return problems as indented lines, the first 20 of them and how many more there are."""
+    hidden = len(problems) - _MAX_LISTED
+    more = [f"... and {hidden} more"] if hidden > 0 else []
+    return "\n".join(f"  {line}" for line in [*problems[:_MAX_LISTED], *more])
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    known = (*REQUIRED, *OPTIONAL)
-    if not set(REQUIRED) <= set(columns) <= set(known) or len(set(columns)) < len(columns):
+    known = {*_REQUIRED, *_OPTIONAL}
+    if not set(_REQUIRED) <= set(columns) <= known or len(set(columns)) < len(columns):
         raise InputError(
-            f"{path}: expected the columns {','.join(REQUIRED)}[,split][,kind], received "
+            f"{path}: expected the columns {_EXPECTED_COLUMNS}, received "
             f"{','.join(columns) or 'an empty file'}"
         )
 
 
-def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, ImageName], list[str]]:
-    found: dict[str, ImageName] = {}
+def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, ImageFacts], list[str]]:
+    """Return the facts of each row that has them, and the problems of the others."""
+    found: dict[str, ImageFacts] = {}
     problems = []
     for row in table:
-        where = f"line {table.line_num}"
+        line = f"line {table.line_num}"
         if None in row or None in row.values():
-            problems.append(f"{where}: more or fewer fields than columns")
+            problems.append(f"{line}: expected one field for each column, received more or fewer")
             continue
-        name = normal_path(row["path"])
+        path = normalised_path(row["path"])
         try:
-            image = _image(row)
+            facts = _facts(row)
         except ValueError as error:
-            problems.append(f"{where} ({row['path']!r}): {error}")
+            problems.append(f"{line} ({row['path']!r}): {error}")
             continue
-        if name in found:
-            problems.append(f"{where}: {row['path']!r} comes twice")
-        found[name] = image
+        if path in found:
+            problems.append(f"{line}: {row['path']!r} has a row already; remove one")
+        found[path] = facts
     return found, problems
 
 
-def _image(row: Mapping[str, str]) -> ImageName:
-    """One row. Raises ValueError with what is wrong in it."""
-    said = {column: row.get(column, "").strip() for column in (*REQUIRED, *OPTIONAL)}
-    if not said["path"]:
+def _facts(row: Mapping[str, str]) -> ImageFacts:
+    """Return the facts of one row; raise ValueError if one is missing or unknown."""
+    given = {column: row.get(column, "").strip() for column in (*_REQUIRED, *_OPTIONAL)}
+    if not given["path"]:
         raise ValueError("expected a path, received none")
-    if not said["patient"]:
+    if not given["patient"]:
         raise ValueError("expected a patient, received none: images of one patient stay together")
-    label = _LABELS.get(said["label"].lower())
+    label = _LABELS.get(given["label"].lower())
     if label is None:
-        raise ValueError(f"expected a label normal, pneumonia, 0 or 1, received {said['label']!r}")
-    if said["split"] and said["split"] not in SPLITS:
-        raise ValueError(f"expected a split train, val, test or none, received {said['split']!r}")
-    kind = said["kind"] or ("normal" if label == 0 else "")
+        raise ValueError(
+            f"expected the label normal, pneumonia, 0 or 1, received {given['label']!r}"
+        )
+    if given["split"] and given["split"] not in SPLITS:
+        raise ValueError(
+            f"expected the split train, val or test or none, received {given['split']!r}"
+        )
+    kind = given["kind"] or ("normal" if label == 0 else "")
     if kind not in _KINDS[label]:
-        known = " or ".join(repr(each) for each in _KINDS[label])
-        raise ValueError(f"expected for label {label} the kind {known}, received {kind!r}")
-    split = SPLITS[said["split"]] if said["split"] else ""
-    return ImageName(label, kind, said["patient"], said["patient"], split)
+        allowed = " or ".join(repr(each) for each in _KINDS[label])
+        raise ValueError(f"expected the kind {allowed} for label {label}, received {kind!r}")
+    split = SPLITS[given["split"]] if given["split"] else ""
+    return ImageFacts(label, kind, given["patient"], given["patient"], split)

@@ -1,12 +1,12 @@
-"""What an image's path says: class, kind, patient, and the split that its source claims.
+"""Facts that an image's path gives: class, kind, patient, and the split of its source.
 
-Two grammars of Kermany et al.'s chest X-rays are known; any other name is refused, because
-a guessed patient is a leak that no later check can see.
+Two naming schemes of Kermany et al.'s chest X-rays are known. Any other name is refused, because
+a guessed patient is a leak that no later check can find.
 
 - Mendeley version 2, and Kaggle's copy: `person<N>_(bacteria|virus)_<serial>[_k]` and
-  `[NORMAL2-]IM-<N>-<seq>[-<k>]`. Bacterial and viral images are numbered by separate counters,
-  so `person7_bacteria` and `person7_virus` are two patients; but they may as well be one,
-  so a split that we cut keeps all of `person7` together (`split_group`).
+  `[NORMAL2-]IM-<N>-<seq>[-<k>]`. Bacterial and viral images have separate counters, so
+  `person7_bacteria` and `person7_virus` are two patients; but they may be one person, so where
+  this pipeline cuts the splits all of `person7` stays together (`split_group`).
 - Mendeley version 3: `(NORMAL|BACTERIA|VIRUS)-<patient>-<seq>`.
 """
 
@@ -26,13 +26,17 @@ _VERSION_3 = re.compile(
 
 _KINDS = {"bacteria": "bacterial", "virus": "viral", "normal": "normal"}
 LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
-# `val` is Kaggle's 16 images, taken from the official training split: one image is six points.
+"""Labels by the name of the folder."""
 SPLITS = {"train": "train", "val": "train", "test": "test"}
+"""Splits by the name of the folder.
+
+Kaggle's `val` is 16 images of the official training split, too few to validate on.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class ImageName:
-    """What a path says of an image; `kind` is normal, bacterial or viral."""
+class ImageFacts:
+    """Facts of an image that its source gives; see `received.ReceivedImage`."""
 
     label: int
     kind: str
@@ -41,10 +45,11 @@ class ImageName:
     source_split: str
 
 
-def parse(path: str) -> ImageName:
-    """Read `<split>/<class>/<name>`, such as `train/NORMAL/IM-0115-0001.jpeg`.
+def parse(path: str) -> ImageFacts:
+    """Parse `<split>/<class>/<name>`, such as `train/NORMAL/IM-0115-0001.jpeg`.
 
-    Raises InputError where the path has another form or the name contradicts its folder.
+    Raises:
+        InputError: The path has another form, or the name contradicts its folder.
     """
     split, _, rest = path.partition("/")
     folder, _, name = rest.partition("/")
@@ -53,18 +58,18 @@ def parse(path: str) -> ImageName:
             f"{path}: expected {{train,val,test}}/{{NORMAL,PNEUMONIA}}/<name>, "
             "received another folder"
         )
-    kind, patient, group = _person(path, name)
+    kind, patient, group = _parse_name(path, name)
     label = 0 if kind == "normal" else 1
     if label != LABELS[folder]:
         raise InputError(
-            f"{path}: expected an image of its folder's class ({folder}), received one whose name "
-            f"says {kind}; move or rename the file"
+            f"{path}: expected an image of its folder's class ({folder}), received one with the "
+            f"name of a {kind} image; move or rename the file"
         )
-    return ImageName(label, kind, patient, group, SPLITS[split])
+    return ImageFacts(label, kind, patient, group, SPLITS[split])
 
 
-def _person(path: str, name: str) -> tuple[str, str, str]:
-    """Kind, patient and split group of a file name."""
+def _parse_name(path: str, name: str) -> tuple[str, str, str]:
+    """Return kind, patient and split group of a file name."""
     if match := _PNEUMONIA.fullmatch(name):
         kind = match["kind"]
         return _KINDS[kind], f"{match['group']}_{kind}", match["group"]
@@ -76,5 +81,5 @@ def _person(path: str, name: str) -> tuple[str, str, str]:
     raise InputError(
         f"{path}: expected a name such as person<N>_bacteria_<serial>.jpeg, "
         "person<N>_virus_<serial>.jpeg, IM-<N>-<seq>.jpeg, NORMAL2-IM-<N>-<seq>.jpeg or "
-        f"BACTERIA-<N>-<seq>.jpeg, received {name!r}: the patient can't be told from it"
+        f"BACTERIA-<N>-<seq>.jpeg, received {name!r}, which identifies no patient"
     )

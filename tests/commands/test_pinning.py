@@ -10,7 +10,7 @@ from stages.commands.main import main
 from stages.commands.pinning import with_values
 from stages.engine.files import sha256_file
 from stages.settings import params
-from tests.sources.archives.broken import SOUND, folder_of, zip_of
+from tests.sources.archives.broken import VALID, folder_of, zip_of
 from tests.workspace import ROOT
 
 
@@ -22,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    zip_of(SOUND)(here)
+    zip_of(VALID)(here)
     before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
     assert main(["pin", "images.zip"]) == 0
     after = Path("params.yaml").read_text(encoding="utf-8").splitlines()
@@ -46,7 +46,7 @@ def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_folder_of_an_odd_name_is_pinned_too(here: Path) -> None:
-    folder_of(SOUND)(here).path.rename("my images: # 1 é")
+    folder_of(VALID)(here).path.rename("my images: # 1 é")
     assert main(["pin", "my images: # 1 é"]) == 0
     assert params.load().fetch.path == "my images: # 1 é"
 
@@ -57,7 +57,7 @@ def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture
     zip_of({})(here)
     assert main(["pin", "images.zip"]) == 1
     said = capsys.readouterr().err
-    assert "found none at none.zip" in said
+    assert "found nothing at none.zip" in said
     assert "expected images of both classes" in said
     assert Path("params.yaml").read_bytes() == before
 

@@ -1,4 +1,4 @@
-"""A web server with every fault in turn, and what the download makes of each.
+"""A web server with one fault after another, and how the download handles each.
 
 `python -m tests.sources.faults` prints, for each fault, what a user sees and what is left on disk.
 """
@@ -22,19 +22,19 @@ from stages.sources.download import Patience
 BODY = bytes(range(256)) * 512
 SHA256 = sha256_bytes(BODY)
 HALF = len(BODY) // 2
-QUICK = Patience(attempts=3, silence_s=30, slowest=10_000, wait_s=0, longest_wait_s=5)
+QUICK = Patience(attempts=3, silence_s=30, min_bytes_per_s=10_000, first_wait_s=0, max_wait_s=5)
 IMPATIENT = replace(QUICK, silence_s=0.1)
 
 
 @dataclass
 class Server:
-    """Answers each request by the next of `faults`, and by the last of them from then on."""
+    """State of a server that answers each request with the next fault, at the end with the last."""
 
     faults: Sequence[str]
     body: bytes
     address: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def next(self, headers: dict[str, str]) -> str:
         self.requests.append(headers)
@@ -42,7 +42,7 @@ class Server:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request; a fault's name is its method's, or a status."""
+    """Answer of one request; a fault is the name of a method, or a status."""
 
     state: Server
 
@@ -76,18 +76,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(BODY)
 
     def silent(self) -> None:
-        self.state.over.wait(20)
+        self.state.stopped.wait(20)
 
     def stalls(self) -> None:
         self.head(Content_Length=str(len(BODY)))
         self.wfile.write(BODY[:HALF])
-        self.state.over.wait(20)
+        self.state.stopped.wait(20)
 
     def drips(self) -> None:
         self.head(Content_Length=str(len(BODY)))
         for byte in BODY:
             self.wfile.write(bytes([byte]))
-            if self.state.over.wait(0.01):
+            if self.state.stopped.wait(0.01):
                 return
 
     def cuts(self) -> None:
@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(*faults: str, body: bytes = BODY) -> Iterator[Server]:
-    """A server on this machine, whose first answers are these; "good" is `body`."""
+    """Run a server on this machine that answers with these faults; "good" answers with `body`."""
     state = Server(faults, body)
     handler = type("Handler", (Handler,), {"state": state})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -144,53 +144,59 @@ def serving(*faults: str, body: bytes = BODY) -> Iterator[Server]:
         try:
             yield state
         finally:
-            state.over.set()
+            state.stopped.set()
             server.shutdown()
             thread.join()
 
 
 @dataclass(frozen=True)
 class Fault:
-    """The answers in turn; what is said at last ("" if the file comes), after how many requests."""
+    """A server's behaviour and the expected outcome.
+
+    Attributes:
+        answers: Of the server, one for each request.
+        message: Part of the error's message; "" if the download succeeds.
+        requests: Number of requests that are made.
+    """
 
     answers: tuple[str, ...]
-    said: str
+    message: str
     requests: int
     patience: Patience = QUICK
 
 
+THREE_ERRORS = ("500", "busy_until", "busy", "good")
 FAULTS = {
-    "nothing wrong": Fault(("good",), "", 1),
-    "no length told": Fault(("without_length",), "", 1),
-    "redirects": Fault(("redirects",), "", 1),
-    "cuts once": Fault(("cuts", "good"), "", 2),
-    "hangs up once": Fault(("hangs_up", "good"), "", 2),
-    "500, then 503 until a date, then 429": Fault(("500", "busy_until", "busy", "good"), "", 4,
-                                                  replace(QUICK, attempts=4)),
-    "stalls": Fault(("stalls",), "no byte for 0.1 s (attempt 3)", 3, IMPATIENT),
-    "never answers": Fault(("silent",), "no byte for 0.1 s (attempt 3)", 3, IMPATIENT),
-    "drips": Fault(("drips",), "s (attempt 2)", 2, replace(QUICK, attempts=2, silence_s=0.3)),
-    "cuts": Fault(
-        ("cuts",), "the connection was cut after 65,536 of 131,072 bytes (attempt 3)", 3
+    "no fault": Fault(("good",), "", 1),
+    "no Content-Length": Fault(("without_length",), "", 1),
+    "a redirect": Fault(("redirects",), "", 1),
+    "cut once": Fault(("cuts", "good"), "", 2),
+    "closed without an answer once": Fault(("hangs_up", "good"), "", 2),
+    "500, 503 with a date, 429": Fault(THREE_ERRORS, "", 4, replace(QUICK, attempts=4)),
+    "stalls": Fault(("stalls",), "no data for 0.1 s (attempt 3)", 3, IMPATIENT),
+    "never answers": Fault(("silent",), "no data for 0.1 s (attempt 3)", 3, IMPATIENT),
+    "a byte now and then": Fault(
+        ("drips",), "too slow: ", 2, replace(QUICK, attempts=2, silence_s=0.3)
     ),
-    "hangs up": Fault(("hangs_up",), "the connection broke", 3),
-    "serves garbage": Fault(("garbage",), "another file, or one that was damaged", 1),
-    "serves a page": Fault(("login_page",), "offers 6 bytes of type text/html", 1),
-    "serves more and more": Fault(("endless",), "the server sends more than 131,072 bytes", 1),
-    "serves a part unasked": Fault(("part_unasked",), "offers 65536 bytes", 1),
-    "403": Fault(("403",), "the server refuses (status 403)", 1),
-    "404": Fault(("404",), "the file is not there (status 404)", 1),
-    "410": Fault(("410",), "the file is gone (status 410)", 1),
+    "cut": Fault(("cuts",), "the connection closed after 65,536 of 131,072 bytes (attempt 3)", 3),
+    "closed without an answer": Fault(("hangs_up",), "the connection broke", 3),
+    "wrong bytes": Fault(("garbage",), "another file, or one damaged in transit", 1),
+    "a login page": Fault(("login_page",), "the server offers 6 bytes of type text/html", 1),
+    "too many bytes": Fault(("endless",), "more than the expected 131,072 bytes", 1),
+    "part of the file, not requested": Fault(("part_unasked",), "offers 65,536 bytes", 1),
+    "403": Fault(("403",), "the server refused the request (status 403)", 1),
+    "404": Fault(("404",), "the file was not found (status 404)", 1),
+    "410": Fault(("410",), "the file was removed (status 410)", 1),
     "429": Fault(("busy",), "too many requests (status 429) (attempt 3)", 3),
-    "429 for a day": Fault(("busy_for_a_day",), "asks to come back in 86400 s", 1),
+    "429 for a day": Fault(("busy_for_a_day",), "the server asks to wait 86400 s", 1),
     "500": Fault(("500",), "the server failed (status 500) (attempt 3)", 3),
-    "redirects in a circle": Fault(("circles",), "its redirects lead nowhere (status 302)", 5),
-    "redirects to a file here": Fault(("to_a_file",), "its redirects lead nowhere", 1),
-}  # fmt: skip
+    "circular redirects": Fault(("circles",), "redirected in a circle", 5),
+    "a redirect to a local file": Fault(("to_a_file",), "not a web address (status 302)", 1),
+}
 
 
 def main() -> None:
-    """Print what each gives. The user's cache is a temporary folder meanwhile."""
+    """Print the outcome of each fault, with a temporary folder as the user's cache."""
     advice = ""
     os.environ["no_proxy"] = "127.0.0.1"
     for name, fault in FAULTS.items():
@@ -198,13 +204,13 @@ def main() -> None:
             os.environ["XDG_CACHE_HOME"] = cache
             print(f"\n=== {name}", flush=True)
             try:
-                kermany.kept(server.address, SHA256, len(BODY), fault.patience)
+                kermany.cached_download(server.address, SHA256, len(BODY), fault.patience)
             except InputError as error:
                 first, _, rest = str(error).partition("\n")
-                print(f"error: {first}\n{'(how to go on: as above)' if rest == advice else rest}")
+                print(f"error: {first}\n{'(advice as above)' if rest == advice else rest}")
                 advice = rest
-            left = {path.name: path.stat().st_size for path in Path(cache).rglob("*")
-                    if path.is_file()}  # fmt: skip
+            files = [path for path in Path(cache).rglob("*") if path.is_file()]
+            left = {path.name: path.stat().st_size for path in files}
             print(f"requests: {len(server.requests)}; left in the cache: {left}")
 
 

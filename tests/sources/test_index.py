@@ -40,7 +40,7 @@ def test_the_index_is_sorted_and_a_path_comes_once(tmp_path: Path) -> None:
     names = paths(2)
     write_raw(tmp_path, images(names[::-1]), SOURCE)
     assert [image.row.path for image in open_raw(tmp_path)[0]] == names
-    with pytest.raises(ValueError, match="two images of one path"):
+    with pytest.raises(ValueError, match="two images have the path"):
         write_raw(tmp_path, images([names[0], names[0]]), SOURCE)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stages.engine.files import sha256_file
 from tests.sample_images import zipped
-from tests.sources.archives.broken import SOUND
+from tests.sources.archives.broken import VALID
 from tests.workspace import Workspace, copy_tree
 
 FEW = {"fetch.phantom.patients_train": 6, "fetch.phantom.patients_test": 4}
@@ -34,7 +34,7 @@ def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
     assert "truth.csv" in phantoms
 
     workspace.params(ARCHIVE)
-    zipped(workspace.folder / "images.zip", {**SOUND, "../image.jpeg": b""})
+    zipped(workspace.folder / "images.zip", {**VALID, "../image.jpeg": b""})
     assert fetched(workspace, expect=255)
     assert raw(workspace) == phantoms
     assert [path.name for path in (workspace.folder / "data").glob(".raw*")] == []
@@ -42,7 +42,7 @@ def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
     assert not fetched(workspace)  # what lies there is still what DVC knows
     assert raw(workspace) == phantoms
 
-    zipped(workspace.folder / "images.zip", SOUND)
+    zipped(workspace.folder / "images.zip", VALID)
     workspace.params(ARCHIVE)
     assert fetched(workspace)
     assert set(raw(workspace)) == {"images.zip", "index.csv", "source.json"}  # nothing left over

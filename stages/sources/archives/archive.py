@@ -1,30 +1,34 @@
-"""Images of an archive or folder on disk, told apart by their paths or by a table.
+"""Images of an archive or folder on disk, described by their paths or by a table.
 
-Paths: `{train,val,test}/{NORMAL,PNEUMONIA}/<name>` at any depth, names as `sources.names` knows.
+Without a table, paths are `{train,val,test}/{NORMAL,PNEUMONIA}/<name>` at any depth, with names
+that `sources.names` can parse.
 """
 
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.sources import labels, names
-from stages.sources.archives.members import Member, Packing, is_litter
+from stages.sources.archives.members import Member, Packing, is_junk
 from stages.sources.archives.packing import open_packing
-from stages.sources.names import ImageName
+from stages.sources.names import ImageFacts
 from stages.sources.options import MENDELEY_V2
 from stages.sources.received import ReceivedImage, Source
 
-# An image of 60 megapixels at 16 bits, uncompressed, is 120 MB.
+# An uncompressed image of 60 megapixels at 16 bits has 120 MB.
 MAX_IMAGE_BYTES = 256 * 2**20
 
-_IMAGES = {".jpeg", ".jpg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}
-# Mendeley's version 3 holds scans of the eye in the same folder names.
-_OTHER_DATA = {"OCT"}
+_IMAGE_SUFFIXES = frozenset(
+    (".jpeg", ".jpg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
+)
+# Mendeley's version 3 has scans of the eye in folders of the same names.
+_IGNORED_FOLDERS = {"OCT"}
+_EXPECTED_FOLDERS = "{train,val,test}/{NORMAL,PNEUMONIA}/"
 _CITATION = (
     "Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and "
     "Chest X-Ray Images for Classification, Mendeley Data, doi 10.17632/rscbjbr9sj"
@@ -33,36 +37,48 @@ _CITATION = (
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive whose members were all read. `images`: by their paths in the index, sorted."""
+    """An archive after a scan of all its members.
+
+    Attributes:
+        packing: How members are stored and read.
+        images: Members that are images, by their paths in the index, sorted.
+        table: Facts of each image by path; None where the path itself gives them.
+        sha256: Checksum of everything in the archive, and of the table if there is one.
+    """
 
     packing: Packing
     images: Mapping[str, Member]
-    table: Mapping[str, ImageName] | None
+    table: Mapping[str, ImageFacts] | None
     sha256: str
 
     def received(self, scratch: Path) -> Iterator[ReceivedImage]:
-        """The images in the order of their paths; what must be unpacked lies in `scratch`.
+        """Return an iterator over the images, in the order of their paths.
 
-        Raises InputError where `scratch`'s disk is too small for them, or an image can't be had.
+        Args:
+            scratch: Folder for temporary files, on the disk where images will be written.
+
+        Raises:
+            InputError: The disk is too small for the images. The iterator raises it too, where
+                an image can't be read.
         """
-        # Disks fill up with little files too: a hundredth, for what is beside the images.
+        # One per cent more, for the index and for what small files waste.
         needed = sum(image.size for image in self.images.values()) * 101 // 100
-        needed += self.packing.spooled_bytes()
+        needed += self.packing.scratch_bytes()
         free = shutil.disk_usage(scratch).free
         if needed > free:
             raise InputError(
-                f"{self.packing.path}: expected {needed / 1e9:.2f} GB of free disk for its images, "
-                f"found {free / 1e9:.2f} GB beside data/raw; nothing was written"
+                f"{self.packing.path}: its images need {needed / 1e9:.2f} GB of disk space, "
+                f"{free / 1e9:.2f} GB are free where data/raw lies; free some; nothing was written"
             )
         return self._read(scratch)
 
     def _read(self, scratch: Path) -> Iterator[ReceivedImage]:
-        with self.packing.reading(scratch) as read:
+        with self.packing.reader(scratch) as read:
             for path, member in self.images.items():
-                yield ReceivedImage(path, read(member), **asdict(said_of(path, self.table)))
+                yield ReceivedImage(path, read(member), **asdict(_facts(path, self.table)))
 
     def source(self, *, pinned: bool, file: str | None = None) -> Source:
-        """What is known of where the images come from; `file`: the archive's name, unless given.
+        """Return where the images come from; `file` is the archive's name unless given.
 
         The data set's name follows from the bytes, never from the file's name or place.
         """
@@ -85,144 +101,161 @@ class Archive:
 def receive(
     path: Path, sha256: str | None, *, table: Path | None = None, scratch: Path | None = None
 ) -> tuple[Iterator[ReceivedImage], Source]:
-    """The images of an archive, in the order of their paths, and what is known of it.
+    """Return the images of an archive, in the order of their paths, and where they come from.
 
-    As `look`, with the folder where something may have to be unpacked (the system's, unless
-    given), on the disk that the images will be written to.
+    Args:
+        path: The archive or folder; `table` and errors as of `scan`.
+        sha256: The checksum it must have; None: any, and the source counts as not pinned.
+        scratch: Folder for temporary files, on the disk where images will be written; None: the
+            system's temporary folder.
     """
-    archive = look(path, table=table, sha256=sha256)
+    archive = scan(path, table=table, sha256=sha256)
     images = archive.received(scratch or Path(tempfile.gettempdir()))
     return images, archive.source(pinned=sha256 is not None)
 
 
-def look(path: Path, *, table: Path | None = None, sha256: str | None = None) -> Archive:
-    """Look at every member of the archive at `path`; nothing is written.
+def scan(path: Path, *, table: Path | None = None, sha256: str | None = None) -> Archive:
+    """Check every member of the archive or folder at `path`, writing nothing.
 
-    `table`: a CSV (sources.labels) where the paths don't tell what is in an image. `sha256`: what
-    `checksum` must be.
+    Args:
+        table: A CSV file that describes the images (`sources.labels`); None: their paths do.
+        sha256: The checksum that archive and table must have.
 
-    Raises InputError where the file is missing, is no archive, is not the one that is pinned,
-    holds a member that is refused, or has no images of both classes.
+    Raises:
+        InputError: The file is missing, is not an archive, has another checksum, contains a
+            member that is refused, or lacks images of one class.
     """
     packing = open_packing(path)
-    received = _checksum(packing, table)
-    if sha256 not in (None, received):
+    actual = _checksum(packing, table)
+    if sha256 not in (None, actual):
         raise InputError(
-            f"{path}: expected the archive pinned by fetch.sha256 ({sha256}), received "
-            f"{received}; get the right file, or change the pin if this one is meant "
-            f"(`pneumonia pin`)"
+            f"{path}: expected the archive pinned by fetch.sha256 ({sha256}), received {actual}; "
+            "get that archive, or pin this one (`pneumonia pin`)"
         )
-    said = None if table is None else labels.read(table)
-    return Archive(packing, _images(packing, said, table), said, received)
+    facts = None if table is None else labels.read_labels(table)
+    return Archive(packing, _images(packing, facts, table), facts, actual)
 
 
-def said_of(path: str, table: Mapping[str, ImageName] | None) -> ImageName:
-    """What is said of the image with this path in the index, by the table or else by its name."""
+def _facts(path: str, table: Mapping[str, ImageFacts] | None) -> ImageFacts:
     return names.parse(path) if table is None else table[path]
 
 
 def _checksum(packing: Packing, table: Path | None) -> str:
-    """What pins an archive: its own checksum; with a table, that of the line
-    `<archive's> <table's>`, since other labels are other data."""
+    """Return the archive's checksum; with a table, that of `<archive's> <table's>` and a newline.
+
+    The table counts because other labels are other data.
+    """
     if table is None:
         return packing.sha256()
     if not table.is_file():
-        labels.read(table)  # which says what is wrong
+        labels.read_labels(table)  # raises the error that says so
     both = f"{packing.sha256()} {hashlib.sha256(table.read_bytes()).hexdigest()}\n"
     return hashlib.sha256(both.encode()).hexdigest()
 
 
 def _images(
-    packing: Packing, said: Mapping[str, ImageName] | None, table: Path | None
+    packing: Packing, facts: Mapping[str, ImageFacts] | None, table: Path | None
 ) -> dict[str, Member]:
-    """The images by their paths in the index, sorted; everything odd is refused."""
+    """Return the images by their paths in the index, sorted; refuse anything unexpected."""
     images: dict[str, Member] = {}
-    problems, unnamed = [], ""
+    problems, unknown = [], ""
     for member in packing.members():
         if member.problem:
             problems.append(f"{member.name!r}: {member.problem}")
             continue
         try:
-            path = _by_name(member) if said is None else _by_table(member, said, table)
+            path = _path_by_name(member) if facts is None else _path_in_table(member, facts, table)
         except InputError as error:
             problems.append(str(error))
-            unnamed = unnamed or member.name
+            unknown = unknown or member.name
             continue
         if path is None:
             continue
         if member.size > MAX_IMAGE_BYTES:
             problems.append(
-                f"{member.name!r}: {member.size:,} bytes (an image has at most {MAX_IMAGE_BYTES:,})"
+                f"{member.name!r}: {member.size:,} bytes; an image may have at most "
+                f"{MAX_IMAGE_BYTES:,}"
             )
         if images.setdefault(path, member).content != member.content:
-            problems.append(f"{path}: two different images of one name in the archive")
-    if said is not None:
-        lacking = sorted(said.keys() - images)
-        problems += [f"{path!r}: in {table}, not in the archive" for path in lacking]
+            problems.append(
+                f"{path}: the archive has two different images of this name; rename or remove one"
+            )
+    if facts is not None:
+        missing = sorted(facts.keys() - images)
+        problems += [
+            f"{path!r}: listed in {table}, missing in the archive; add the image or remove the row"
+            for path in missing
+        ]
     if problems:
-        hint = f"\n{_hint(unnamed)}" if unnamed and said is None else ""
+        hint = f"\n{_table_hint(unknown)}" if unknown and facts is None else ""
         raise InputError(
-            f"{packing.path}: nothing was taken from it, because of\n"
-            f"{labels.listed(problems)}{hint}"
+            f"{packing.path}: nothing was imported because of\n"
+            f"{labels.format_problems(problems)}{hint}"
         )
-    _check_classes(packing, images, lambda path: said_of(path, said))
+    _check_classes(packing, {_facts(path, facts).label for path in images}, len(images))
     return dict(sorted(images.items()))
 
 
-def _by_name(member: Member) -> str | None:
-    """`<split>/<class>/<name>`, however deep; so one data set has one index in each packing.
+def _path_by_name(member: Member) -> str | None:
+    """Return `<split>/<class>/<name>` of an image at any depth, None for any other file.
 
-    None for what is no image. Kaggle's zip holds every image twice, at two depths, and 16 training
-    images under `val/`. Raises InputError where an image is elsewhere or its name is unknown.
+    A data set so has one index however it is packed. Kaggle's zip has each image twice, at two
+    depths, and 16 training images in `val/`.
+
+    Raises:
+        InputError: An image is in another folder, or its name is unknown.
     """
     parts = member.path.parts
-    if is_litter(parts) or _OTHER_DATA & set(parts[:-1]):
+    if is_junk(parts) or _IGNORED_FOLDERS & set(parts[:-1]):
         return None
-    in_class = len(parts) > 1 and parts[-2] in names.LABELS
-    if not in_class and member.path.suffix.lower() not in _IMAGES:
-        return None  # a note beside the images
+    in_class_folder = len(parts) > 1 and parts[-2] in names.LABELS
+    if not in_class_folder and member.path.suffix.lower() not in _IMAGE_SUFFIXES:
+        return None  # such as a readme
     split, folder, name = ("", "", *parts)[-3:]
     if split not in names.SPLITS or folder not in names.LABELS:
         raise InputError(
-            f"{member.name!r}: expected an image in {{train,val,test}}/{{NORMAL,PNEUMONIA}}/, "
-            "received one elsewhere"
+            f"{member.name!r}: expected an image in {_EXPECTED_FOLDERS}, found it elsewhere; move "
+            "or remove it"
         )
     path = f"{names.SPLITS[split]}/{folder}/{name}"
     names.parse(path)
     return path
 
 
-def _by_table(member: Member, said: Mapping[str, ImageName], table: Path | None) -> str | None:
-    """The member's path as the table has it. Raises InputError for an image that it lacks."""
-    path = labels.normal_path(member.name)
-    if path in said:
+def _path_in_table(
+    member: Member, facts: Mapping[str, ImageFacts], table: Path | None
+) -> str | None:
+    """Return the member's path as the table writes it, None for a file that is no image.
+
+    Raises:
+        InputError: An image has no row.
+    """
+    path = labels.normalised_path(member.name)
+    if path in facts:
         return path
-    if is_litter(member.path.parts) or member.path.suffix.lower() not in _IMAGES:
+    if is_junk(member.path.parts) or member.path.suffix.lower() not in _IMAGE_SUFFIXES:
         return None
-    raise InputError(f"{member.name!r}: no row in {table}; add one, or take the image away")
+    raise InputError(f"{member.name!r}: no row in {table}; add one or remove the image")
 
 
-def _check_classes(
-    packing: Packing, images: Mapping[str, Member], said: Callable[[str], ImageName]
-) -> None:
-    found = {said(path).label for path in images}
+def _check_classes(packing: Packing, found: set[int], count: int) -> None:
     if found == {0, 1}:
         return
     received = PNEUMONIA if 1 in found else NORMAL
-    what = f"{len(images)} of one class only ({received})" if images else "none"
+    images = f"{count} images of one class only ({received})" if count else "no image"
     raise InputError(
-        f"{packing.path}: expected images of both classes in "
-        f"{{train,val,test}}/{{NORMAL,PNEUMONIA}}/, or in the table of fetch.labels, found {what}"
+        f"{packing.path}: expected images of both classes, in {_EXPECTED_FOLDERS} or in the table "
+        f"of fetch.labels, found {images}"
     )
 
 
-def _hint(name: str) -> str:
+def _table_hint(name: str) -> str:
     return (
-        "Images that are named otherwise need a table, which works for any binary data set: set "
-        "fetch.labels to\na CSV with the columns path,label,patient[,split][,kind], one row per "
-        "image, such as\n"
+        "Images with other names need a table, which works for any binary data set. Set "
+        "fetch.labels to\na CSV file with the columns path,label,patient[,split][,kind] and one "
+        "row per image, such as\n"
         "  path,label,patient,split,kind\n"
         f"  {name},normal,patient-1,train,\n"
-        "label: normal or pneumonia (0 or 1). patient: whatever tells patients apart. split: "
-        "train, val or test,\nfor all images or none. kind: bacterial, viral or nothing."
+        "label: normal or pneumonia (0 or 1). patient: any text that identifies the patient. "
+        "split: train, val\nor test, for all images or none. kind: bacterial, viral or empty."
     )

@@ -1,4 +1,4 @@
-"""A folder of files, treated like an archive. Nothing in it is ever written to."""
+"""A folder of files, read like an archive and never written to."""
 
 import contextlib
 import functools
@@ -11,64 +11,72 @@ from pathlib import Path
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
 from stages.engine.progress import progress
-from stages.sources.archives.members import Member, Read, is_litter, name_problem
+from stages.sources.archives.members import Member, Read, is_junk, name_problem
 
 
 class FolderPacking:
-    """The folder at `path`. Litter is neither listed nor part of the checksum."""
+    """The folder at `path`. Junk files are not listed and don't count in the checksum."""
 
     def __init__(self, path: Path, digest: Callable[[Path], str] = sha256_file) -> None:
         self.path = path
         self._digest = digest
 
     def sha256(self) -> str:
-        """SHA-256 over the lines `<sha256 of the content>  ./<path>` of every file, sorted by
-        path as bytes of UTF-8; links and the like count as empty."""
-        lines = (f"{member.content}  ./{member.name}\n" for member in self.members())
+        """Return the SHA-256 of the list of files.
+
+        The list has a line `<sha256 of the content>  ./<path>` for each file, sorted by the bytes
+        of the path in UTF-8. Refused files, such as links, have an empty first field.
+        """
         hashed = hashlib.sha256()
-        for line in lines:
+        for member in self.members():
+            line = f"{member.content}  ./{member.name}\n"
             hashed.update(line.encode(errors="surrogateescape"))
         return hashed.hexdigest()
 
-    def spooled_bytes(self) -> int:
-        """Nothing."""
+    def scratch_bytes(self) -> int:
+        """Return 0: files are read in place."""
         return 0
 
     def members(self) -> list[Member]:
-        """Every file but litter, sorted by path. Raises InputError where one can't be read."""
-        return list(self._listed)
+        """Return every file except junk, sorted by path.
+
+        Raises:
+            InputError: A file or folder can't be read.
+        """
+        return list(self._members)
 
     @functools.cached_property
-    def _listed(self) -> list[Member]:
+    def _members(self) -> list[Member]:
         try:
             names = sorted(_walk(self.path, ""), key=os.fsencode)
-            listed = progress(names, label="checksums", total=len(names))
-            return [self._member(name) for name in listed]
+            tracked = progress(names, label="checksums", total=len(names))
+            return [self._member(name) for name in tracked]
         except OSError as error:
-            raise InputError(f"{self.path}: expected files that can be read: {error}") from None
+            raise InputError(f"{self.path}: not all of it can be read: {error}") from None
 
     def _member(self, name: str) -> Member:
         path = self.path / name
-        facts = path.lstat()
+        status = path.lstat()
         problem = name_problem(name)
-        if not stat.S_ISREG(facts.st_mode):
-            problem = "it is a link or a device, not a file; put the file itself in its place"
+        if not stat.S_ISREG(status.st_mode):
+            problem = "it is a link or a device, not a file; replace it with the file itself"
         content = self._digest(path) if problem is None else ""
-        return Member(name, facts.st_size, content, 0, problem)
+        return Member(name, status.st_size, content, 0, problem)
 
     @contextlib.contextmanager
-    def reading(self, scratch: Path) -> Iterator[Read]:  # noqa: ARG002
-        """Reads files in place; `scratch` is not used."""
+    def reader(self, scratch: Path) -> Iterator[Read]:  # noqa: ARG002
+        """Yield a function that reads a file in place; `scratch` is not used."""
 
         def read(member: Member) -> bytes:
+            path = self.path / member.name
             try:
-                data = (self.path / member.name).read_bytes()
+                data = path.read_bytes()
             except OSError as error:
-                raise InputError(f"{self.path / member.name}: can't be read: {error}") from None
+                raise InputError(f"{path}: the file can't be read: {error}") from None
             if hashlib.sha256(data).hexdigest() != member.content:
                 raise InputError(
-                    f"{self.path / member.name}: changed while it was read; leave the folder in "
-                    "peace until fetch has ended"
+                    f"{path}: changed while it was read; run fetch again and leave the folder "
+                    "unchanged until it ends"
                 )
             return data
 
@@ -76,11 +84,11 @@ class FolderPacking:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    """Paths of files, links and the like beneath `folder`, litter left out; links not followed."""
+    """Yield the paths of files, links and the like below `folder`; links are not followed."""
     with os.scandir(folder) as entries:
         for entry in entries:
             name = prefix + entry.name
-            if is_litter((entry.name,)):
+            if is_junk((entry.name,)):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path), f"{name}/")

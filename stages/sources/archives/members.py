@@ -1,4 +1,4 @@
-"""What an archive holds, however it is packed: members that are listed first and read later."""
+"""What an archive contains, however it is packed: members, listed first and read later."""
 
 import re
 from collections.abc import Callable
@@ -7,22 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-# Images are compressed already: real ones shrink by a few per cent, a blank DICOM file perhaps
-# fifty times. Small members may do what they like.
+# Images are compressed already: zipping real ones saves a few per cent, and a blank DICOM file
+# shrinks perhaps fifty times. Members up to RATIO_FROM_BYTES may have any ratio.
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 2**20
 
-_LITTER_FILES = {"Thumbs.db", "desktop.ini"}
-_LITTER_FOLDERS = {"__MACOSX"}
+_JUNK_FILES = {"Thumbs.db", "desktop.ini"}
+_JUNK_FOLDERS = {"__MACOSX"}
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an archive. `name`: its path there. `size`: bytes, unpacked. `content`: the
-    same text for the same content. `place`: where its own packing finds it. `problem`: why it
-    must not be touched; None if it may."""
+    """One file in an archive.
+
+    Attributes:
+        name: Its path in the archive.
+        size: In bytes, unpacked.
+        content: Equal for equal content.
+        place: Where its packing finds it again.
+        problem: Why it is refused; None if it may be read.
+    """
 
     name: str
     size: int
@@ -32,7 +38,7 @@ class Member:
 
     @property
     def path(self) -> PurePosixPath:
-        """The name in parts, without `.` and doubled slashes."""
+        """The name in parts, without `.` and repeated slashes."""
         return PurePosixPath(self.name)
 
 
@@ -40,46 +46,53 @@ Read = Callable[[Member], bytes]
 
 
 class Packing(Protocol):
-    """An archive on disk."""
+    """An archive on disk, of one format."""
 
     path: Path
 
     def sha256(self) -> str:
-        """Checksum of everything that it holds."""
+        """Return a checksum of everything in it."""
 
     def members(self) -> list[Member]:
-        """Its files, in any order; folders are left out. Raises InputError where it is damaged."""
+        """Return its files, in any order, without folders.
 
-    def spooled_bytes(self) -> int:
-        """Disk space, in bytes, that `reading` needs in `scratch`."""
+        Raises:
+            InputError: The archive is damaged.
+        """
 
-    def reading(self, scratch: Path) -> AbstractContextManager[Read]:
-        """Gives a function from a member to its bytes, which raises InputError where they can't
-        be had. What must be unpacked on the way lies in the folder `scratch` meanwhile."""
+    def scratch_bytes(self) -> int:
+        """Return the disk space that `reader` needs for temporary files; call `members` first."""
+
+    def reader(self, scratch: Path) -> AbstractContextManager[Read]:
+        """Open the archive for reading, with temporary files in the folder `scratch`.
+
+        The context manager yields a function from a member to its bytes, which raises InputError
+        if they can't be read.
+        """
 
 
 def name_problem(name: str) -> str | None:
-    """Why a member's name alone forbids to touch it; None if it doesn't."""
+    """Return why a member with this name is refused, None if it isn't."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):
-        return "its path climbs out of the archive"
+        return "its path leads out of the archive"
     if _CONTROL.search(name):
-        return "its name holds control characters"
+        return "its name contains control characters; rename the file"
     try:
         name.encode()
     except UnicodeEncodeError:
-        return "its name is no valid UTF-8; rename the file"
+        return "its name is not valid UTF-8; rename the file"
     return None
 
 
-def is_litter(parts: tuple[str, ...]) -> bool:
-    """Whether a path is what operating systems leave behind: hidden, or of a known name."""
+def is_junk(parts: tuple[str, ...]) -> bool:
+    """Return whether a path is hidden or a by-product of an operating system."""
     return (
-        any(part.startswith(".") or part in _LITTER_FOLDERS for part in parts)
-        or parts[-1] in _LITTER_FILES
+        any(part.startswith(".") or part in _JUNK_FOLDERS for part in parts)
+        or parts[-1] in _JUNK_FILES
     )
 
 
 def is_bomb(size: int, packed: int) -> bool:
-    """Whether `size` bytes from `packed` ones are more than any image gives."""
+    """Return whether `packed` bytes unpack to more (`size`) than any image does."""
     return size > RATIO_FROM_BYTES and size > MAX_RATIO * packed

@@ -1,4 +1,4 @@
-"""A tar archive, plain or packed with gzip: listed by one pass from its start to its end."""
+"""A tar archive, plain or compressed with gzip; listing it takes one pass over the whole file."""
 
 import contextlib
 import gzip
@@ -14,8 +14,8 @@ from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
 from stages.sources.archives.members import MAX_RATIO, Member, Read, is_bomb, name_problem
 
-_CHUNK = 2**20
-_DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError)
+_CHUNK_BYTES = 2**20
+_DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError)
 
 
 class _BombError(Exception):
@@ -23,73 +23,73 @@ class _BombError(Exception):
 
 
 class TarPacking:
-    """The tar at `path`; `packed`: by gzip."""
+    """The tar at `path`, compressed by gzip or not."""
 
-    def __init__(self, path: Path, *, packed: bool) -> None:
+    def __init__(self, path: Path, *, compressed: bool) -> None:
         self.path = path
-        self._packed = packed
-        self._length = 0  # of the tar itself, known once it has been listed
+        self._compressed = compressed
+        self._tar_bytes = 0  # size of the uncompressed tar, known after `members`
 
     def sha256(self) -> str:
-        """SHA-256 of the file as it is, packed or not."""
+        """Return the SHA-256 of the file as it is."""
         return sha256_file(self.path)
 
-    def spooled_bytes(self) -> int:
-        """The unpacked tar's size, where it is packed: gzip can't be read from the middle."""
-        return self._length if self._packed else 0
+    def scratch_bytes(self) -> int:
+        """Return the uncompressed size if it is compressed, since gzip has no random access."""
+        return self._tar_bytes if self._compressed else 0
 
     def members(self) -> list[Member]:
-        """Every entry that is no folder.
+        """Return every entry that is not a folder.
 
-        Raises InputError where the tar is damaged, lacks its end, or is a bomb: unlike a zip's,
-        a tar's list can't be had without unpacking, so that stops at once.
+        Raises:
+            InputError: The tar is truncated, damaged or a decompression bomb. Listing a tar
+                means decompressing it, so unlike with a zip a bomb stops the listing.
         """
         try:
             with self._opened() as stream:
-                found = list(self._scan(stream))
+                return list(self._entries(stream))
         except _BombError as bomb:
             raise InputError(
-                f"{self.path}: expected at most {MAX_RATIO} times its own size unpacked, received "
-                f"more ({bomb}): a decompression bomb; nothing was taken from it"
+                f"{self.path}: expected at most {MAX_RATIO} times its own size when unpacked, "
+                f"received more ({bomb}): a decompression bomb; nothing was imported"
             ) from None
-        except _DAMAGED as error:
+        except _DAMAGE as error:
             raise InputError(
-                f"{self.path}: expected a whole tar archive, received one that is cut short or "
-                f"damaged ({error}); get it again"
+                f"{self.path}: the tar archive is truncated or damaged ({error}); download or "
+                "copy it again"
             ) from None
-        return found
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
-        with gzip.open(self.path) if self._packed else self.path.open("rb") as stream:
+        with gzip.open(self.path) if self._compressed else self.path.open("rb") as stream:
             yield cast(IO[bytes], stream)
 
-    def _scan(self, stream: IO[bytes]) -> Iterator[Member]:
-        limited = _Limited(stream, self.path.stat().st_size)
-        archive: Any  # the checker's stubs leave out `members`
-        with tarfile.open(fileobj=cast(Any, limited), mode="r:") as archive:
+    def _entries(self, stream: IO[bytes]) -> Iterator[Member]:
+        guarded = _BombGuard(stream, self.path.stat().st_size)
+        archive: Any  # typeshed's TarFile has no `members`
+        with tarfile.open(fileobj=cast(Any, guarded), mode="r:") as archive:
             while (entry := archive.next()) is not None:
-                archive.members.clear()  # or each entry's dozen of fields would stay in memory
+                archive.members.clear()  # tarfile keeps every entry's header in memory
                 if entry.isdir():
                     continue
                 problem = _problem(entry)
-                content = "" if problem else _digest(limited, entry.offset_data, entry.size)
+                content = "" if problem else _digest(guarded, entry.offset_data, entry.size)
                 yield Member(entry.name, entry.size, content, entry.offset_data, problem)
-            # The library takes a header that makes no sense for the end of the archive.
-            if limited.last != tarfile.NUL * tarfile.BLOCKSIZE:
+            # tarfile takes an invalid header for the end of the archive.
+            if guarded.last_read != tarfile.NUL * tarfile.BLOCKSIZE:
                 raise tarfile.ReadError("its end mark is missing")
-            self._length = archive.offset
+            self._tar_bytes = archive.offset
 
     @contextlib.contextmanager
-    def reading(self, scratch: Path) -> Iterator[Read]:
-        """Reads members where they stand; a packed tar is unpacked to a nameless file first."""
-        with contextlib.ExitStack() as opened:
-            stream = opened.enter_context(self._opened())
-            if self._packed:
-                spool = opened.enter_context(tempfile.TemporaryFile(dir=scratch))
-                for done in range(0, self._length, _CHUNK):
-                    spool.write(stream.read(min(_CHUNK, self._length - done)))
-                stream = spool
+    def reader(self, scratch: Path) -> Iterator[Read]:
+        """Yield a function that reads a member; gzip is first unpacked to an unnamed file."""
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(self._opened())
+            if self._compressed:
+                unpacked = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
+                for done in range(0, self._tar_bytes, _CHUNK_BYTES):
+                    unpacked.write(stream.read(min(_CHUNK_BYTES, self._tar_bytes - done)))
+                stream = unpacked
 
             def read(member: Member) -> bytes:
                 stream.seek(member.place)
@@ -101,28 +101,28 @@ class TarPacking:
             yield read
 
 
-class _Limited:
-    """Reading of a stream that stops at a bomb.
+class _BombGuard:
+    """A stream that raises _BombError instead of unpacking too much.
 
-    The tar library reads headers of any size that they claim, at once.
+    tarfile reads a header at once, whatever size it claims.
     """
 
-    def __init__(self, stream: IO[bytes], packed: int) -> None:
+    def __init__(self, stream: IO[bytes], compressed_bytes: int) -> None:
         self._stream = stream
-        self._packed = packed
-        self.last = b""
+        self._compressed_bytes = compressed_bytes
+        self.last_read = b""
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _CHUNK:
+        if not 0 <= size <= _CHUNK_BYTES:
             raise _BombError(f"a header of {size:,} bytes")
-        self.last = data = self._stream.read(size)
-        if is_bomb(self._stream.tell(), self._packed):
-            raise _BombError(f"{self._stream.tell():,} bytes from {self._packed:,}")
+        self.last_read = data = self._stream.read(size)
+        if is_bomb(self._stream.tell(), self._compressed_bytes):
+            raise _BombError(f"{self._stream.tell():,} bytes from {self._compressed_bytes:,}")
         return data
 
     def seek(self, offset: int) -> int:
-        # Step by step: packed bytes can only be skipped by unpacking them.
-        while self.tell() < offset and self.read(min(_CHUNK, offset - self.tell())):
+        # In steps, because gzip skips bytes by decompressing them.
+        while self.tell() < offset and self.read(min(_CHUNK_BYTES, offset - self.tell())):
             pass
         return self._stream.seek(min(offset, self.tell()))
 
@@ -130,11 +130,11 @@ class _Limited:
         return self._stream.tell()
 
 
-def _digest(stream: _Limited, start: int, size: int) -> str:
+def _digest(stream: _BombGuard, start: int, size: int) -> str:
     hashed = hashlib.sha256()
     stream.seek(start)
     while size:
-        data = stream.read(min(_CHUNK, size))
+        data = stream.read(min(_CHUNK_BYTES, size))
         if not data:
             raise tarfile.ReadError("unexpected end of data")
         hashed.update(data)
@@ -146,7 +146,7 @@ def _problem(entry: tarfile.TarInfo) -> str | None:
     if problem := name_problem(entry.name):
         return problem
     if not entry.isreg():
-        return "it is a link or a device, not a file"
+        return "it is a link or a device, not a file; replace it with the file itself"
     if entry.issparse():
-        return "it is a sparse file; pack it without --sparse"
+        return "it is a sparse file; create the archive without --sparse"
     return None

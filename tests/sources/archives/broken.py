@@ -1,7 +1,7 @@
-"""Broken, hostile and odd archives, and what each gets: `python -m tests.sources.archives.broken`.
+"""Broken, hostile and unusual archives, and how each is handled.
 
-Each kind is a function that makes it in an empty folder; fetch and the cut of the splits are then
-asked to take it. The table that this prints stands in docs/data.md.
+A kind of archive is a function that makes one in an empty folder. Importing it and cutting the
+splits gives the outcome. `python -m tests.sources.archives.broken` prints docs/data.md's table.
 """
 
 import io
@@ -23,14 +23,14 @@ from tests.sample_images import encoded, options, paths, picture, zipped
 
 IMAGE = encoded(picture("image"))
 A, B = "train/NORMAL/IM-0001-0001.jpeg", "train/PNEUMONIA/person1_virus_2.jpeg"
-SOUND = {name: encoded(picture(name)) for name in paths()}
-"""Enough images for every split."""
+VALID = {name: encoded(picture(name)) for name in paths()}
+"""Valid images, enough for every split."""
 COLUMNS = "path,label,patient"
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a kind makes: the archive, and perhaps a table."""
+    """An archive, and a table of its images if it needs one."""
 
     path: Path
     table: Path | None = None
@@ -44,10 +44,10 @@ def zip_of(members: Mapping[str, bytes]) -> Make:
 
 
 def zip_with(member: str, data: bytes = IMAGE, attributes: int = 0) -> Make:
-    """Sound images, and one member more."""
+    """Valid images and one more member."""
 
     def make(folder: Path) -> Given:
-        path = zipped(folder / "images.zip", SOUND)
+        path = zipped(folder / "images.zip", VALID)
         entry = zipfile.ZipInfo(member)
         entry.external_attr = attributes << 16
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
@@ -58,7 +58,7 @@ def zip_with(member: str, data: bytes = IMAGE, attributes: int = 0) -> Make:
 
 
 def zip_patched(offset: int, value: bytes) -> Make:
-    """One image, whose entry in the list of members has other bytes at `offset`."""
+    """One image, with other bytes at `offset` of its entry in the zip's directory."""
 
     def make(folder: Path) -> Given:
         path = zipped(folder / "images.zip", {A: IMAGE})
@@ -72,7 +72,7 @@ def zip_patched(offset: int, value: bytes) -> Make:
 
 
 def overlapping_zip(folder: Path) -> Given:
-    """Two entries of the list that share the bytes of one member."""
+    """Two entries of the zip's directory that share the bytes of one member."""
     path = zipped(folder / "images.zip", {A: IMAGE})
     data = path.read_bytes()
     start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
@@ -92,16 +92,16 @@ def file_of(data: bytes, name: str = "images.zip") -> Make:
 
 
 def damaged(make: Make, cut: slice, filling: bytes = b"") -> Make:
-    """What `make` makes, with some of its bytes replaced."""
+    """The archive that `make` makes, with some of its bytes replaced."""
 
-    def spoil(folder: Path) -> Given:
+    def damage(folder: Path) -> Given:
         given = make(folder)
         data = bytearray(given.path.read_bytes())
         data[cut] = filling
         given.path.write_bytes(data)
         return given
 
-    return spoil
+    return damage
 
 
 def tar_of(members: Mapping[str, bytes], *more: tarfile.TarInfo, mode: str = "w") -> Make:
@@ -126,7 +126,7 @@ def tar_entry(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> tarfil
 
 
 def huge_header(folder: Path) -> Given:
-    """A header of the extended kind that claims 8 GB, which the library would read at once."""
+    """An extended header that claims 8 GB, which tarfile would read at once."""
     header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.PAX_FORMAT))
     header[156:157] = tarfile.XHDTYPE
     header[124:136] = b"%011o\0" % (8**11 - 1)
@@ -152,7 +152,7 @@ def folder_of(members: Mapping[str, bytes], links: Mapping[str, str] | None = No
 
 
 def table_of(*rows: str, columns: str = COLUMNS, encoding: str = "utf-8", images: int = 2) -> Make:
-    """A folder of images `image 1.png` and so on, and a table."""
+    """A folder of images `image 1.png`, `image 2.png`, ... and a table."""
 
     def make(folder: Path) -> Given:
         top = folder / "images"
@@ -168,7 +168,7 @@ def table_of(*rows: str, columns: str = COLUMNS, encoding: str = "utf-8", images
 
 
 def rows(count: int, patient: str = "child-{n}", label: str = "{odd}") -> list[str]:
-    """Rows of `image 1.png` and so on; every other one is ill, unless said otherwise."""
+    """Rows of `image 1.png`, `image 2.png`, ...; every other one is pneumonia by default."""
     return [
         f"image {n}.png,{label.format(odd=n % 2)},{patient.format(n=n, pair=(n + 1) // 2)}"
         for n in range(1, count + 1)
@@ -176,7 +176,7 @@ def rows(count: int, patient: str = "child-{n}", label: str = "{odd}") -> list[s
 
 
 def odd_names(folder: Path) -> Given:
-    """Names in which systems differ: spaces, commas, accents in two forms, other scripts."""
+    """Names that systems write differently: spaces, commas, accents in two forms, other scripts."""
     top = folder / "images"
     top.mkdir()
     lines = [COLUMNS]
@@ -191,13 +191,15 @@ def odd_names(folder: Path) -> Given:
 
 
 def kaggle(folder: Path) -> Given:
-    """Every image twice, at two depths, some under `val`, and what a Mac leaves behind."""
-    inner = {name.replace("train/", "val/", n == 0): data for n, (name, data) in
-             enumerate(SOUND.items())}  # fmt: skip
-    members = {f"{top}/{name}": data for top in ("chest_xray", "chest_xray/chest_xray")
-               for name, data in inner.items()}  # fmt: skip
-    litter = {"chest_xray/.DS_Store": b"x", f"__MACOSX/chest_xray/._{A}": b"x"}
-    return Given(zipped(folder / "images.zip", members | litter))
+    """Each image twice, at two depths, one in `val`, and the junk files of a Mac."""
+    images = dict(VALID)
+    first = next(iter(images))
+    images[first.replace("train/", "val/")] = images.pop(first)
+    members: dict[str, bytes] = {}
+    for top in ("chest_xray", "chest_xray/chest_xray"):
+        members |= {f"{top}/{name}": data for name, data in images.items()}
+    junk = {"chest_xray/.DS_Store": b"x", f"__MACOSX/chest_xray/._{A}": b"x"}
+    return Given(zipped(folder / "images.zip", members | junk))
 
 
 def version_3(folder: Path) -> Given:
@@ -214,79 +216,79 @@ def version_3(folder: Path) -> Given:
 
 
 def windows_zip(folder: Path) -> Given:
-    return zip_of({name.replace("/", "\\"): data for name, data in SOUND.items()})(folder)
+    return zip_of({name.replace("/", "\\"): data for name, data in VALID.items()})(folder)
 
 
 def end_of_members(count: int) -> int:
-    """Where the first members of a tar of the sound images end."""
-    sizes = [len(data) for data in SOUND.values()][:count]
+    """Offset of the end of the first members in a tar of the valid images."""
+    sizes = [len(data) for data in VALID.values()][:count]
     return sum(512 + -(-size // 512) * 512 for size in sizes)
 
 
 TWO = end_of_members(2)
 LINK = stat.S_IFLNK | 0o777
 KINDS: dict[str, Make] = {
-    "zip: a path that climbs out": zip_with(f"../{A}"),
+    "zip: a path out of the archive": zip_with(f"../{A}"),
     "zip: an absolute path": zip_with(f"/{A}"),
     "zip: a path with a drive": zip_with("C:/images/IM-0001-0001.jpeg"),
-    "zip: a path that climbs by backslashes": zip_with("..\\..\\IM-0001-0001.jpeg"),
+    "zip: a path out of the archive, with backslashes": zip_with("..\\..\\IM-0001-0001.jpeg"),
     "zip: control characters in a name": zip_with("train/NORMAL/IM-0001-\x1b[2J.jpeg"),
     "zip: a symbolic link": zip_with("train/NORMAL/IM-9.jpeg", b"/etc/hostname", LINK),
-    "zip: a member that is encrypted": zip_patched(8, b"\x01"),
-    "zip: packed by a method unknown here": zip_patched(10, b"\x09"),
+    "zip: an encrypted member": zip_patched(8, b"\x01"),
+    "zip: an unsupported compression method": zip_patched(10, b"\x09"),
     "zip: a decompression bomb": zip_with("train/NORMAL/IM-9-9.jpeg", bytes(2 * 2**20)),
-    "zip: members that overlap": overlapping_zip,
-    "zip: a member of damaged bytes": damaged(zip_of(SOUND), slice(300, 320), bytes(20)),
-    "zip: cut short": damaged(zip_of(SOUND), slice(-100, None)),
-    "zip: nothing in it": zip_of({}),
-    "zip: two different images of one name": zip_of({**SOUND, f"again/{A}": IMAGE[:-9]}),
-    "zip: one image at two places": zip_of({**SOUND, f"again/{A}": SOUND[A]}),
-    "zip: a name of no known grammar": zip_with("train/NORMAL/scan (1).jpeg"),
+    "zip: overlapping members": overlapping_zip,
+    "zip: a damaged member": damaged(zip_of(VALID), slice(300, 320), bytes(20)),
+    "zip: truncated": damaged(zip_of(VALID), slice(-100, None)),
+    "zip: empty": zip_of({}),
+    "zip: two different images of one name": zip_of({**VALID, f"again/{A}": IMAGE[:-9]}),
+    "zip: one image in two folders": zip_of({**VALID, f"again/{A}": VALID[A]}),
+    "zip: a name of no known scheme": zip_with("train/NORMAL/scan (1).jpeg"),
     "zip: digits of another script": zip_with("train/NORMAL/IM-１-1.jpeg"),
-    "zip: no image by its ending": zip_with("train/NORMAL/notes.txt"),
+    "zip: another file among the images": zip_with("train/NORMAL/notes.txt"),
     "zip: an image in another folder": zip_with("validation/NORMAL/IM-0001-0001.jpeg"),
     "zip: a name that contradicts its folder": zip_with("train/NORMAL/person9_virus_9.jpeg"),
-    "zip: one class only": zip_of({name: SOUND[name] for name in SOUND if "NORMAL" in name}),
+    "zip: one class only": zip_of({name: VALID[name] for name in VALID if "NORMAL" in name}),
     "zip: one patient of each class": zip_of({A: IMAGE, B: IMAGE}),
     "zip: a patient in train and test": zip_of(
-        {**SOUND, "test/PNEUMONIA/person1_bacteria_99.jpeg": IMAGE, f"test/{A[6:]}": IMAGE}
+        {**VALID, "test/PNEUMONIA/person1_bacteria_99.jpeg": IMAGE, f"test/{A[6:]}": IMAGE}
     ),
-    "zip: Kaggle's, doubled, with litter": kaggle,
+    "zip: Kaggle's, each image twice, junk files": kaggle,
     "zip: version 3, with scans of the eye": version_3,
-    "zip: backslashes from old Windows tools": windows_zip,
-    "a web page in place of a zip": file_of(b"<!DOCTYPE html><title>Log in</title>"),
+    "zip: backslashes of old Windows tools": windows_zip,
+    "a web page instead of a zip": file_of(b"<!DOCTYPE html><title>Log in</title>"),
     "a RAR archive": file_of(b"Rar!\x1a\x07\x00", "images.rar"),
     "an empty file": file_of(b""),
-    "other bytes": file_of(bytes(range(256)) * 3),
+    "a file of unknown format": file_of(bytes(range(256)) * 3),
     "nothing at that path": lambda folder: Given(folder / "images.zip"),
-    "tar: as it should be": tar_of(SOUND),
-    "tar.gz: as it should be": tar_of(SOUND, mode="w:gz"),
-    "tar: a path that climbs out": tar_of(SOUND, tar_entry(f"../{A}")),
-    "tar: a symbolic link": tar_of(SOUND, tar_entry("train/NORMAL/x.jpeg", tarfile.SYMTYPE)),
-    "tar: a hard link": tar_of(SOUND, tar_entry("train/NORMAL/x.jpeg", tarfile.LNKTYPE)),
-    "tar: a device": tar_of(SOUND, tar_entry("train/NORMAL/x.jpeg", tarfile.CHRTYPE)),
+    "tar: valid": tar_of(VALID),
+    "tar.gz: valid": tar_of(VALID, mode="w:gz"),
+    "tar: a path out of the archive": tar_of(VALID, tar_entry(f"../{A}")),
+    "tar: a symbolic link": tar_of(VALID, tar_entry("train/NORMAL/x.jpeg", tarfile.SYMTYPE)),
+    "tar: a hard link": tar_of(VALID, tar_entry("train/NORMAL/x.jpeg", tarfile.LNKTYPE)),
+    "tar: a device": tar_of(VALID, tar_entry("train/NORMAL/x.jpeg", tarfile.CHRTYPE)),
     "tar: a header of 8 GB": huge_header,
-    "tar: cut short": damaged(tar_of(SOUND), slice(30_000, None)),
-    "tar: cut between two members": damaged(tar_of(SOUND), slice(TWO, None)),
-    "tar: a damaged header": damaged(tar_of(SOUND), slice(TWO, TWO + 8), b"\xff" * 8),
-    "tar.gz: cut short": damaged(tar_of(SOUND, mode="w:gz"), slice(-100, None)),
+    "tar: truncated": damaged(tar_of(VALID), slice(30_000, None)),
+    "tar: truncated between two members": damaged(tar_of(VALID), slice(TWO, None)),
+    "tar: a damaged header": damaged(tar_of(VALID), slice(TWO, TWO + 8), b"\xff" * 8),
+    "tar.gz: truncated": damaged(tar_of(VALID, mode="w:gz"), slice(-100, None)),
     "tar.gz: a decompression bomb": tar_of(
-        SOUND, tar_entry("train/NORMAL/IM-9-9.jpeg", size=40 * 2**20), mode="w:gz"
+        VALID, tar_entry("train/NORMAL/IM-9-9.jpeg", size=40 * 2**20), mode="w:gz"
     ),
-    "folder: as it should be": folder_of(SOUND),
-    "folder: a link": folder_of(SOUND, {"IM-9.jpeg": "/etc/hostname"}),
-    "folder: a link to a folder": folder_of(SOUND, {"train/NORMAL/more": "/etc"}),
-    "folder: a name that is no UTF-8": folder_of({**SOUND, "train/NORMAL/\udcff.jpeg": IMAGE}),
-    "folder: nothing in it": folder_of({}),
+    "folder: valid": folder_of(VALID),
+    "folder: a link": folder_of(VALID, {"IM-9.jpeg": "/etc/hostname"}),
+    "folder: a link to a folder": folder_of(VALID, {"train/NORMAL/more": "/etc"}),
+    "folder: a name that is not UTF-8": folder_of({**VALID, "train/NORMAL/\udcff.jpeg": IMAGE}),
+    "folder: empty": folder_of({}),
     "table: accents, spaces, commas, other scripts": odd_names,
     "table: patients with both labels": table_of(*rows(24, patient="child-{pair}"), images=24),
-    "table: all of one patient": table_of(*rows(24, patient="child"), images=24),
+    "table: all images of one patient": table_of(*rows(24, patient="child"), images=24),
     "table: an image without a row": table_of(*rows(1)),
     "table: a row without an image": table_of(*rows(3)),
-    "table: a path that comes twice": table_of(*rows(2), *rows(1)),
-    "table: a label that is missing": table_of(*rows(2, label="")),
-    "table: a label that is unknown": table_of(*rows(2, label="covid")),
-    "table: a patient that is missing": table_of(*rows(2, patient="")),
+    "table: two rows of one path": table_of(*rows(2), *rows(1)),
+    "table: a missing label": table_of(*rows(2, label="")),
+    "table: an unknown label": table_of(*rows(2, label="covid")),
+    "table: a missing patient": table_of(*rows(2, patient="")),
     "table: a split for some images only": table_of(
         "image 1.png,0,a,train", "image 2.png,1,b,", columns=f"{COLUMNS},split"
     ),
@@ -294,16 +296,16 @@ KINDS: dict[str, Make] = {
     "table: a kind that contradicts its label": table_of(
         "image 1.png,0,a,viral", columns=f"{COLUMNS},kind"
     ),
-    "table: a column too few": table_of("image 1.png,0", columns="path,label"),
-    "table: a column that is unknown": table_of(columns=f"{COLUMNS},splits"),
+    "table: a missing column": table_of("image 1.png,0", columns="path,label"),
+    "table: an unknown column": table_of(columns=f"{COLUMNS},splits"),
     "table: semicolons": table_of(columns=COLUMNS.replace(",", ";")),
-    "table: a row of too many fields": table_of("image 1.png,0,a,b"),
+    "table: a row with too many fields": table_of("image 1.png,0,a,b"),
     "table: not UTF-8": table_of("café.png,0,a", encoding="latin-1"),
 }
 
 
 def outcome(given: Given, raw: Path) -> str:
-    """What fetch, writing to the folder `raw`, and the cut of the splits say, in one line."""
+    """The outcome of fetch, writing to the folder `raw`, and of cutting the splits, in one line."""
     try:
         images, source = archive.receive(given.path, None, table=given.table, scratch=raw)
         count = write_raw(raw, images, source)
@@ -313,14 +315,14 @@ def outcome(given: Given, raw: Path) -> str:
         splits.assign([image.row for image in open_raw(raw)[0]], options())
     except InputError as error:
         return f"{count} images; preprocess: {_short(error, given)}"
-    return f"taken, {count} images"
+    return f"accepted, {count} images"
 
 
 def _short(error: InputError, given: Given) -> str:
-    """The line that matters, without the folder, which is another every time."""
-    said = str(error).replace(f"{given.path.parent}{os.sep}", "")
-    _, _, listed = said.partition("because of\n")
-    return (listed or said).splitlines()[0].strip()
+    """The line with the reason, without the temporary folder's name."""
+    message = str(error).replace(f"{given.path.parent}{os.sep}", "")
+    _, _, problems = message.partition("because of\n")
+    return (problems or message).splitlines()[0].strip()
 
 
 def rows_of_page() -> Iterator[str]:
@@ -330,9 +332,9 @@ def rows_of_page() -> Iterator[str]:
             yield row_of_page(kind, outcome(make(Path(folder)), Path(raw)))
 
 
-def row_of_page(kind: str, said: str) -> str:
-    return f"| {kind} | {said.replace('|', '/')} |"
+def row_of_page(kind: str, result: str) -> str:
+    return f"| {kind} | {result.replace('|', '/')} |"
 
 
 if __name__ == "__main__":
-    print("| Input | What it gets |", "|---|---|", *rows_of_page(), sep="\n")
+    print("| Input | Outcome |", "|---|---|", *rows_of_page(), sep="\n")

@@ -9,14 +9,14 @@ from stages.engine.files import sha256_bytes, sha256_file
 from stages.sources.archives import archive
 from stages.sources.writer import write_raw
 from tests.sample_images import encoded, paths, picture, zipped
-from tests.sources.archives.broken import SOUND, folder_of, tar_of, zip_of
+from tests.sources.archives.broken import VALID, folder_of, tar_of, zip_of
 
 A = "train/NORMAL/IM-0001-0001.jpeg"
 B = "train/PNEUMONIA/person1_virus_2.jpeg"
 IMAGE = encoded(picture("image"))
 
 
-def test_layout_at_any_depth_without_litter(tmp_path: Path) -> None:
+def test_folders_at_any_depth_without_junk_files(tmp_path: Path) -> None:
     path = zipped(
         tmp_path / "images.zip",
         {
@@ -42,8 +42,8 @@ def test_layout_at_any_depth_without_litter(tmp_path: Path) -> None:
     assert not archive.receive(path, None)[1].pinned
 
 
-def test_every_packing_gives_the_same_images(tmp_path: Path) -> None:
-    deep = {f"top/{name}": data for name, data in sorted(SOUND.items(), reverse=True)}
+def test_every_packing_gives_the_same_raw_folder(tmp_path: Path) -> None:
+    deep = {f"top/{name}": data for name, data in sorted(VALID.items(), reverse=True)}
     seen = set()
     for make in (zip_of(deep), tar_of(deep), tar_of(deep, mode="w:gz"), folder_of(deep)):
         raw = tmp_path / f"raw{len(list(tmp_path.iterdir()))}"
@@ -54,41 +54,41 @@ def test_every_packing_gives_the_same_images(tmp_path: Path) -> None:
     assert len(seen) == 1
 
 
-def test_what_is_in_a_tar_may_stand_in_any_order_and_be_read_again(tmp_path: Path) -> None:
-    path = tar_of(dict(reversed(SOUND.items())), mode="w:gz")(tmp_path).path
-    looked = archive.look(path)
+def test_tar_members_in_any_order_can_be_read_twice(tmp_path: Path) -> None:
+    path = tar_of(dict(reversed(VALID.items())), mode="w:gz")(tmp_path).path
+    scanned = archive.scan(path)
     for _ in range(2):
-        images = {image.path: image.data for image in looked.received(tmp_path)}
-        assert images == SOUND
+        images = {image.path: image.data for image in scanned.received(tmp_path)}
+        assert images == VALID
         assert [*images] == paths()
 
 
-def test_the_checksum_of_a_folder_is_what_the_page_says(tmp_path: Path) -> None:
-    folder = folder_of({**SOUND, "read me.txt": b"x", ".DS_Store": b"x", "a/Thumbs.db": b"x"})
+def test_checksum_of_a_folder_is_that_of_the_documented_shell_command(tmp_path: Path) -> None:
+    folder = folder_of({**VALID, "read me.txt": b"x", ".DS_Store": b"x", "a/Thumbs.db": b"x"})
     path = folder(tmp_path).path
-    looked = archive.look(path)
+    scanned = archive.scan(path)
     shell = (
         "find . -type f -not -path '*/.*' -not -path '*/__MACOSX/*' -not -name Thumbs.db"
         " -not -name desktop.ini -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
     )
     assert shell in (Path(__file__).parents[3] / "docs/data.md").read_text(encoding="utf-8")
-    said = subprocess.run(shell, shell=True, cwd=path, capture_output=True, text=True, check=True)
-    assert said.stdout.split()[0] == looked.sha256
-    archive.look(path, sha256=looked.sha256)
+    done = subprocess.run(shell, shell=True, cwd=path, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == scanned.sha256
+    archive.scan(path, sha256=scanned.sha256)
     (path / A).write_bytes(IMAGE[:-1])
     with pytest.raises(InputError, match=r"pinned by fetch\.sha256"):
-        archive.look(path, sha256=looked.sha256)
+        archive.scan(path, sha256=scanned.sha256)
 
 
-def test_a_folder_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
-    path = folder_of(SOUND)(tmp_path).path
+def test_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = folder_of(VALID)(tmp_path).path
     images, _ = archive.receive(path, None)
     (path / paths()[-1]).write_bytes(IMAGE[:-1])
     with pytest.raises(InputError, match="changed while it was read"):
         list(images)
 
 
-def test_a_table_says_what_names_do_not_and_is_part_of_the_pin(tmp_path: Path) -> None:
+def test_table_gives_the_facts_and_counts_in_the_checksum(tmp_path: Path) -> None:
     path = zipped(
         tmp_path / "images.zip", {"scan 1.dcm": IMAGE, "b/scan 2.png": IMAGE, "x.txt": b""}
     )
@@ -98,10 +98,10 @@ def test_a_table_says_what_names_do_not_and_is_part_of_the_pin(tmp_path: Path) -
         "viral,./b/scan 2.png, Pneumonia ,p 1,test\n"
         ",scan 1.dcm,0,p 2,val\n"
     )
-    looked = archive.look(path, table=table)
+    scanned = archive.scan(path, table=table)
     both = f"{sha256_file(path)} {sha256_file(table)}\n"
-    assert looked.sha256 == sha256_bytes(both.encode())
-    images = list(looked.received(tmp_path))
+    assert scanned.sha256 == sha256_bytes(both.encode())
+    images = list(scanned.received(tmp_path))
     assert [
         (image.path, image.label, image.kind, image.patient, image.split_group, image.source_split)
         for image in images
@@ -109,33 +109,33 @@ def test_a_table_says_what_names_do_not_and_is_part_of_the_pin(tmp_path: Path) -
         ("b/scan 2.png", 1, "viral", "p 1", "p 1", "test"),
         ("scan 1.dcm", 0, "normal", "p 2", "p 2", "train"),
     ]
-    assert "Kermany" not in looked.source(pinned=True).citation
+    assert "Kermany" not in scanned.source(pinned=True).citation
     with pytest.raises(InputError, match=r"fetch\.labels: expected a table, found no file"):
-        archive.look(path, table=tmp_path / "none.csv")
+        archive.scan(path, table=tmp_path / "none.csv")
 
 
-def test_an_unknown_name_is_shown_how_to_give_a_table(tmp_path: Path) -> None:
+def test_unknown_name_explains_how_to_give_a_table(tmp_path: Path) -> None:
     path = zipped(tmp_path / "images.zip", {"scans/a (1).png": IMAGE, A: IMAGE})
     with pytest.raises(InputError) as caught:
-        archive.look(path)
-    said = str(caught.value)
-    assert "set fetch.labels to" in said
-    header, row = (line.strip() for line in said.splitlines()[-4:-2])
+        archive.scan(path)
+    message = str(caught.value)
+    assert "Set fetch.labels to" in message
+    header, row = (line.strip() for line in message.splitlines()[-4:-2])
     (tmp_path / "labels.csv").write_text(
         f"{header}\n{row}\n{A},pneumonia,patient-2,train,\n", encoding="utf-8"
     )
-    assert len(archive.look(path, table=tmp_path / "labels.csv").images) == 2
+    assert len(archive.scan(path, table=tmp_path / "labels.csv").images) == 2
 
 
-def test_many_problems_are_cut_to_twenty(tmp_path: Path) -> None:
+def test_message_lists_twenty_problems(tmp_path: Path) -> None:
     names = [f"train/NORMAL/scan {n}.jpeg" for n in range(30)]
     path = zipped(tmp_path / "images.zip", dict.fromkeys(names, IMAGE))
     with pytest.raises(InputError, match=r"\.\.\. and 10 more") as caught:
-        archive.look(path)
+        archive.scan(path)
     assert len(str(caught.value).splitlines()) < 32
 
 
-def test_an_image_too_large_and_a_disk_too_small(
+def test_too_large_image_and_too_small_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = zipped(
@@ -143,9 +143,11 @@ def test_an_image_too_large_and_a_disk_too_small(
     )
     usage = namedtuple("usage", "free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(2 * len(IMAGE)))
-    with pytest.raises(InputError, match="of free disk for its images"):
+    with pytest.raises(InputError, match=r"its images need .* of disk space"):
         archive.receive(path, None)
     monkeypatch.setattr(archive, "MAX_IMAGE_BYTES", len(IMAGE))
-    with pytest.raises(InputError, match=r"person1_virus_2\.jpeg.*an image has at most") as caught:
-        archive.look(path)
+    with pytest.raises(
+        InputError, match=r"person1_virus_2\.jpeg.*an image may have at most"
+    ) as caught:
+        archive.scan(path)
     assert len(str(caught.value).splitlines()) == 2
