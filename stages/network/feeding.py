@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.network.augment import Pixels, crop
+from stages.engine.arrays import GrayImages
+from stages.network.augment import crop
 from stages.network.options import AugmentOptions
 
 _AHEAD = 4
@@ -19,12 +20,18 @@ _AHEAD = 4
 
 @dataclass
 class Feeder:
-    """Crops of `images`, uint8 (N, H, W), in the order and with the chance of an epoch.
+    """Random crops of images, in the random order of an epoch.
 
-    `waited_s` adds up the seconds that the reader stood waiting for a batch.
+    Attributes:
+        images: uint8 (N, H, W), 0 to 255.
+        px: Side of a crop, pixels.
+        batch: Crops per step.
+        seed: `train.seed`, of order and augmentation.
+        augment: How far an image may be altered.
+        waited_s: Seconds that the reader has waited for a batch so far.
     """
 
-    images: Pixels
+    images: GrayImages
     px: int
     batch: int
     seed: int
@@ -33,14 +40,14 @@ class Feeder:
 
     @property
     def steps(self) -> int:
-        """Full batches per epoch; the images left over change with the order of the epoch."""
+        """Full batches per epoch; which images are left over changes with the epoch."""
         return len(self.images) // self.batch
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Pixels, npt.NDArray[np.int64]]]:
-        """Yield (crops uint8 (batch, px, px), records int64 (batch,)) for every step."""
+    def epoch(self, epoch: int) -> Iterator[tuple[GrayImages, npt.NDArray[np.int64]]]:
+        """Yield the crops, uint8 (batch, px, px), and records, int64 (batch,), of every step."""
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
         parts = order[: self.steps * self.batch].reshape(self.steps, self.batch)
-        ready: queue.Queue[Pixels | Exception] = queue.Queue(maxsize=_AHEAD)
+        ready: queue.Queue[GrayImages | Exception] = queue.Queue(maxsize=_AHEAD)
         stop = threading.Event()
         maker = threading.Thread(
             target=self._make, args=(epoch, parts, ready, stop), name="feeder", daemon=True
@@ -66,7 +73,7 @@ class Feeder:
         self,
         epoch: int,
         parts: npt.NDArray[np.int64],
-        ready: "queue.Queue[Pixels | Exception]",
+        ready: "queue.Queue[GrayImages | Exception]",
         stop: threading.Event,
     ) -> None:
         cv2.setNumThreads(1)  # the cores belong to the network
@@ -78,7 +85,7 @@ class Feeder:
         except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
             ready.put(error)
 
-    def crops(self, epoch: int, records: npt.NDArray[np.int64]) -> Pixels:
+    def crops(self, epoch: int, records: npt.NDArray[np.int64]) -> GrayImages:
         """Crops, uint8 (N, px, px), of the images at `records`, as this epoch sees them."""
         crops = np.empty((len(records), self.px, self.px), np.uint8)
         for place, record in enumerate(records.tolist()):
