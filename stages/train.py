@@ -2,7 +2,7 @@
 
 from stages.engine import check, checksums, devices, journal
 from stages.engine.files import write_json, write_text
-from stages.engine.listener import listener
+from stages.engine.sidecar import sidecar
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, report
@@ -27,10 +27,10 @@ def main() -> None:
     if options.monitor not in monitor.quantities:
         raise check.refuse("train.monitor", f"one of {monitor.quantities}", options.monitor)
     folder = paths.CHECKPOINTS / digest
-    with listener("stages.commands.live") as tell:
+    with sidecar("stages.commands.live") as send:
         trained = loop.train(
             options, loop.Images(images.pixels, images.records["label"].to_numpy()), monitor,
-            image_px=shards.manifest["image_px"], folder=folder, on_epoch=tell,
+            image_px=shards.manifest["image_px"], folder=folder, on_epoch=send,
         )  # fmt: skip
         (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of a model that goes
         canonical.save(trained.model, paths.MODEL / "model.keras")
@@ -50,7 +50,7 @@ def main() -> None:
             )
             for role in judged
         }  # fmt: skip
-        tell({"figures": figures})
+        send({"figures": figures})
     write_json(paths.MODEL / "operating_point.json", point.to_json())
     rows = [list(row.values()) for row in trained.history]
     write_text(paths.MODEL / "history.csv", curves.csv(list(trained.history[0]), rows))

@@ -1,7 +1,7 @@
-"""Which first-party files a module reaches by its imports.
+"""Find the first-party files that a module imports, directly or through others.
 
-DVC does not see imports: a stage's code deps in dvc.yaml, and the code part of a run's
-digest, are this closure.
+DVC does not see imports: the code dependencies of a stage in dvc.yaml, and the code part of a
+run's digest, are this closure.
 """
 
 import ast
@@ -16,12 +16,13 @@ _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionD
 
 
 def import_closure(module: str, root: Path) -> list[Path]:
-    """The files under `root` that importing `module` can reach, sorted, relative to `root`.
+    """List the files that importing `module` can reach, sorted, relative to `root`.
 
-    Imports inside functions count as well, and so do the `__init__.py` on the way.
+    Imports inside functions count too, and so does each package's `__init__.py`.
 
-    Raises ValueError where `module` is not a first-party module under `root`, or where a file
-    imports by a relative name, which is not followed.
+    Raises:
+        ValueError: `module` is not a first-party module under `root`, or a file imports by a
+            relative name, which is not followed.
     """
     start = _file_of(module, root)
     if start is None:
@@ -41,7 +42,7 @@ def import_closure(module: str, root: Path) -> list[Path]:
 
 
 def code_digests(modules: list[str], root: Path) -> dict[str, str]:
-    """SHA-256 of each file that any of `modules` reaches, by its path relative to `root`."""
+    """Return the SHA-256 of each file that any of `modules` reaches, by path from `root`."""
     paths = {path for module in modules for path in import_closure(module, root)}
     return {path.as_posix(): sha256_file(root / path) for path in sorted(paths)}
 
@@ -86,7 +87,7 @@ def _imported_names(path: Path) -> list[str]:
 
 @functools.cache  # several stages, and the trees of many experiments, hold the same files
 def _names(text: str) -> tuple[str | None, ...]:
-    """What a file imports; None for a relative name."""
+    """List the names that a file imports; None stands for a relative one."""
     names: list[str | None] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""Files that are either absent, or whole: temporary name first, then a rename."""
+"""Write files and folders whole or not at all: under a temporary name first, then renamed."""
 
 import contextlib
 import hashlib
@@ -12,40 +12,45 @@ from typing import Any
 from stages.engine.errors import InputError
 
 DECIMALS = 6
-"""Of a figure in a file."""
+"""Decimals of the figures in text files."""
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes, read in constant memory."""
+    """Return the hex SHA-256 of a file, read in constant memory."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def sha256_bytes(data: bytes) -> str:
-    """Hex SHA-256 of `data`."""
+    """Return the hex SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
 
 
 def canonical_json(value: Any) -> str:
-    """`value` as JSON text with one form only: sorted keys, indent 2, a newline at the end.
+    """Format `value` as JSON in one fixed form: sorted keys, indent 2, a newline at the end.
 
-    Raises ValueError on NaN or infinity, which JSON cannot say.
+    Raises:
+        ValueError: `value` holds NaN or infinity, which JSON does not have.
     """
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def digest(value: Any) -> str:
-    """Hex SHA-256 of `value`'s compact canonical JSON: a name for a set of facts."""
+    """Return the hex SHA-256 of `value` as compact JSON with sorted keys.
+
+    Raises:
+        ValueError: `value` holds NaN or infinity, which JSON does not have.
+    """
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return sha256_bytes(text.encode())
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on a clean exit rename it to `path`.
+    """Yield a temporary path beside `path` and rename it to `path` on success.
 
-    Whatever goes wrong inside, `path` keeps what it held before. A temporary name carries the
-    process id, so two writers never share one.
+    If the block raises, `path` keeps its content. The temporary name contains the process id, so
+    two writers never share one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -53,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        name_place(error, path)
+        add_filename(error, path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -61,10 +66,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside `folder`; on a clean exit it takes `folder`'s place.
+    """Yield an empty folder beside `folder` and let it replace `folder` on success.
 
-    Whatever goes wrong inside, `folder` keeps what it held. Leftovers of a run that was
-    killed are cleaned by the next.
+    If the block raises, `folder` keeps its content. What a killed run left is removed by the next.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     previous = folder.with_name(f".{folder.name}.previous")
@@ -80,38 +84,39 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         partial.rename(folder)
         shutil.rmtree(previous, ignore_errors=True)
     except OSError as error:
-        name_place(error, folder)
+        add_filename(error, folder)
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def name_place(error: OSError, path: Path) -> None:
-    """Have `error` say where it happened: a write to a full disk doesn't know its file's name."""
+def add_filename(error: OSError, path: Path) -> None:
+    """Set the error's filename if it has none, such as that of a write to a full disk."""
     if error.errno is not None and error.filename is None:
         error.filename = str(path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all."""
+    """Write bytes, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
+    """Write text as UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as canonical JSON, whole or not at all."""
+    """Write a value as canonical JSON, whole or not at all."""
     write_text(path, canonical_json(value))
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file.
+    """Read a JSON file.
 
-    Raises InputError where the file is missing or is not JSON.
+    Raises:
+        InputError: The file is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

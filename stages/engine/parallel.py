@@ -1,4 +1,4 @@
-"""Work spread over the cores of this machine, or a cluster, in the order of the items."""
+"""Parallel work on the cores of this machine, or a cluster, with results in order."""
 
 import itertools
 import os
@@ -11,7 +11,7 @@ from stages.engine.processes import die_with_parent
 from stages.engine.progress import progress
 
 _WINDOW = 128
-"""Results that may wait for the reader: many enough that the pause between two does not show."""
+"""Results computed ahead of the reader: enough that the pause between two windows is negligible."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,30 +27,45 @@ def map_in_order(
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in the order of the items, in bounded memory.
 
-    `function` is a top-level function, so that it can be sent to a process. `workers` is
-    their number (all cores by default); 1 runs here. The results do not depend on it.
-    An exception of `function` is raised here; a worker that dies raises too
-    (joblib's TerminatedWorkerError), so a result is never silently missing.
+    The results do not depend on the number of workers. The back-end is joblib's: wrap the call in
+    `joblib.parallel_config(backend="dask")` to spread the same work over a cluster.
 
-    The back-end is joblib's: wrap the call in `joblib.parallel_config(backend="dask")` to
-    spread the same work over a cluster.
+    Args:
+        function: A top-level function, so that it can be sent to a process.
+        items: Read as the work proceeds, not all at once.
+        label: Names the progress bar.
+        workers: All cores by default; 1 runs in this process.
+        total: Number of items, for the progress bar.
+
+    Raises:
+        Exception: Whatever `function` raises. A worker that dies raises joblib's
+            TerminatedWorkerError, so no result is ever silently missing.
     """
     workers = workers or os.cpu_count() or 1
     if workers == 1:
         yield from progress(map(function, items), label=label, total=total)
         return
-    # A worker must not outlive its stage, not even one that waits for its first item: it would
-    # stay for minutes. A cluster's back-end, or threads, make nothing of this.
+    # A worker must not outlive its stage, not even one still waiting for its first item, which
+    # would stay for minutes. Threads and a cluster's back-end ignore the initializer.
     run = joblib.Parallel(
         n_jobs=workers, return_as="generator", initializer=die_with_parent, initargs=(os.getpid(),)
     )
-    yield from progress(_windows(run, function, items), label=label, total=total)
+    yield from progress(_by_windows(run, function, items), label=label, total=total)
 
 
-def _windows(
+def prefer_threads() -> joblib.parallel_config:
+    """Run `map_in_order` on threads within this context.
+
+    OpenCV and NumPy release Python's lock, so threads scale like processes, start at once and copy
+    nothing. It is a preference: a cluster's back-end overrides it.
+    """
+    return joblib.parallel_config(prefer="threads")
+
+
+def _by_windows(
     run: joblib.Parallel, function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:
-    """The results, a window of items at a time: joblib runs ahead of a slow reader without end."""
-    waiting = iter(items)
-    while window := list(itertools.islice(waiting, _WINDOW)):
+    """Yield results window by window: joblib alone would run ahead of a slow reader without end."""
+    remaining = iter(items)
+    while window := list(itertools.islice(remaining, _WINDOW)):
         yield from run(map(joblib.delayed(function), window))

@@ -1,4 +1,4 @@
-"""A process that ends when the process that started it ends."""
+"""Make a process end when the process that started it ends."""
 
 import ctypes
 import os
@@ -13,12 +13,14 @@ _PR_SET_PDEATHSIG = 1
 def die_with_parent(parent: int | None = None) -> None:
     """Have this process killed when its parent dies, however the parent dies.
 
-    parent: the id that the parent had when it started this process. One that has died since then
-    has been replaced unseen by whoever takes in orphans, and this process ends at once.
+    A killed `dvc repro` would otherwise leave its stage running, writing beside the next one. On
+    Linux the kernel does it (`prctl`, PR_SET_PDEATHSIG); elsewhere a thread checks the parent's id
+    once a second.
 
-    A killed `dvc repro` would otherwise leave the stage running, writing beside the next
-    one. Linux does it in the kernel (`prctl`, PR_SET_PDEATHSIG); elsewhere a thread watches
-    the parent's id once a second.
+    Args:
+        parent: Id of the parent when it started this process; by default the current parent.
+            A parent that died before this call has already been replaced by the process that
+            adopts orphans; then this process ends at once.
     """
     parent = parent or os.getppid()
     if sys.platform == "linux":

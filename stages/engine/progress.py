@@ -1,16 +1,74 @@
-"""Progress bars: on a terminal only, so that logs stay readable."""
+"""Progress bars on stderr. Nothing is drawn where stderr is not a terminal, to keep logs readable.
 
+Rich is imported only when a bar is drawn.
+"""
+
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 Item = TypeVar("Item")
 
 
 def progress(items: Iterable[Item], *, label: str, total: int | None = None) -> Iterator[Item]:
-    """Yield `items` while a bar named `label` follows them on a terminal's stderr."""
-    yield from tqdm(
-        items, desc=label, total=total, disable=not sys.stderr.isatty(), leave=False, unit="image"
+    """Yield `items` while a bar counts them.
+
+    Args:
+        items: Any iterable.
+        label: Text before the bar.
+        total: Number of items, where `items` has no length.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.progress import Progress
+
+    with _bar(*Progress.get_default_columns()) as bar:
+        yield from bar.track(items, total=total, description=label)
+
+
+@contextlib.contextmanager
+def byte_progress(*, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Yield a function that advances a bar by a number of bytes.
+
+    Args:
+        label: Text before the bar.
+        total: Number of bytes expected, None where that is unknown.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    with _bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    ) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _bar(*columns: "ProgressColumn") -> "Progress":
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        # Otherwise Rich would divert to the terminal what goes into a file or a pipe.
+        redirect_stdout=sys.stdout.isatty(),
     )

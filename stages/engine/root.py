@@ -1,4 +1,4 @@
-"""The repository's root, also from where DVC runs an experiment in another folder."""
+"""Find the repository's root, also where DVC runs an experiment in another folder."""
 
 import os
 from collections.abc import Mapping
@@ -6,11 +6,15 @@ from pathlib import Path
 
 
 def project_root(start: Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The repository's root as an absolute path, the same for an experiment in another folder.
+    """Return the repository's root as an absolute path, also for an experiment in another folder.
 
-    DVC names it in DVC_ROOT, also where it runs a stage in a temporary folder (`dvc exp run
-    --temp`, `--queue`). Elsewhere it is the nearest folder above `start` (default: the current
-    one) that holds `.dvc` or `.git`, or `start` itself.
+    DVC sets DVC_ROOT, also where it runs a stage in a temporary folder (`dvc exp run --temp`,
+    `--queue`). Without it, the root is the nearest folder at or above `start` that holds `.dvc` or
+    `.git`, else `start` itself.
+
+    Args:
+        start: The current folder by default.
+        environment: Environment variables, this process's by default.
     """
     if "DVC_ROOT" in environment:
         return Path(environment["DVC_ROOT"]).resolve()
@@ -22,7 +26,7 @@ def project_root(start: Path | None = None, environment: Mapping[str, str] = os.
 
 
 def _above_experiments(root: Path) -> Path:
-    """`root`, or the repository in whose `.dvc/tmp/exps` it lies."""
+    """Return `root`, or the repository whose `.dvc/tmp/exps` holds it."""
     for folder in root.parents:
         if folder.parts[-3:] == (".dvc", "tmp", "exps"):
             return folder.parents[2]

@@ -1,4 +1,4 @@
-"""How a stage runs under DVC."""
+"""Run a stage under DVC."""
 
 import os
 import sys
@@ -11,25 +11,30 @@ from stages.engine.files import sha256_file
 from stages.engine.processes import die_with_parent
 
 
-def run(main: Callable[[], None], stage: str = "", made: Path | None = None) -> None:
-    """Run a stage's `main`, which dies with its parent: an InputError is one clear message.
+def run(main: Callable[[], None], stage: str = "", last_output: Path | None = None) -> None:
+    """Run a stage's `main` in a process that dies with DVC.
 
-    So is a fault of the machine that the user can fix, as a full disk (`as_input_error`).
+    An InputError, or a fault of the machine such as a full disk, becomes a message without a
+    traceback and exit status 1.
 
-    made: the file that `stage` writes last, under whose SHA-256 the journal keeps how that went.
+    Args:
+        main: The stage.
+        stage: Its name in the journal.
+        last_output: The file that the stage writes last. Its SHA-256 is the journal's key; without
+            it nothing is recorded here.
     """
-    # dvc.yaml's commands name DVC's process; a shell that can't leaves it empty.
+    # The commands in dvc.yaml set STARTED_BY to DVC's id; it is empty where a shell has no $PPID.
     die_with_parent(int(os.environ.pop("STARTED_BY", "") or 0))
     try:
         main()
-        if made is not None:
-            journal.record(sha256_file(made), stage)
+        if last_output is not None:
+            journal.record(sha256_file(last_output), stage)
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
     except OSError as error:
-        known = as_input_error(error)
-        if known is None:
+        fault = as_input_error(error)
+        if fault is None:
             raise
-        raise SystemExit(f"error: {known}") from None
+        raise SystemExit(f"error: {fault}") from None
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Tables as CSV files."""
+"""Write tables as CSV files."""
 
 import csv
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) 
 
 
 def table_writer(handle: TextIO, columns: list[str]) -> "csv.DictWriter[str]":
-    """Write the header of a CSV file to `handle`; return what writes its rows."""
-    table = csv.DictWriter(handle, columns, lineterminator="\n")
-    table.writeheader()
-    return table
+    """Write the header of a CSV file to `handle` and return a writer for its rows."""
+    writer = csv.DictWriter(handle, columns, lineterminator="\n")
+    writer.writeheader()
+    return writer

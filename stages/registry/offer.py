@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.engine import patience
+from stages.engine import wait_budget
 from stages.engine.errors import InputError
 from stages.engine.files import digest
 from stages.registry import aliases
@@ -70,7 +70,7 @@ def offer(offered: Offer, store: Store, *, limited: bool = True) -> str:
     """Have `store` show the run and the version; one line that says what came of it.
 
     Never raises for a store that is down, slow or locked: the line says so. limited: wait for a
-    server no longer than the pipeline's patience lasts.
+    server no longer than the pipeline's wait budget lasts.
     """
     candidate = offered.verdict.passed and not aliases.in_experiment()
     confirmed = shown_version(
@@ -172,12 +172,12 @@ def trouble(error: Exception) -> bool:
 
 
 def _patiently(store: Store, action: Callable[[], str]) -> str:
-    """`action()`, or TimeoutError where a server takes more than the pipeline's patience."""
-    with patience.waiting() as left:
+    """`action()`, or TimeoutError where a server takes more than the pipeline's wait budget."""
+    with wait_budget.spend() as left:
         knock(store, left)
     import mlflow  # noqa: F401  seconds of our own, which are not the server's
 
-    with patience.waiting() as left:
+    with wait_budget.spend() as left:
         return _within(left, action)
 
 
@@ -203,7 +203,7 @@ def _within(seconds: float, action: Callable[[], str]) -> str:
         raise failure[0]
     if not outcome:
         raise TimeoutError(
-            f"the tracking server had its {patience.TOTAL_S:g} s of this `dvc repro`; "
+            f"the tracking server had its {wait_budget.TOTAL_S:g} s of this `dvc repro`; "
             "`pneumonia sync` waits longer"
         )
     return outcome[0]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.engine.addresses import bare, hushed, without_secrets
+from stages.engine.addresses import redact, without_credentials, without_secrets
 from stages.engine.errors import InputError
 from stages.registry import views
 
@@ -110,7 +110,8 @@ def knock(store: Store, seconds: float = KNOCK_S) -> None:
         return
     try:
         urllib.request.urlopen(
-            f"{bare(store.uri).rstrip('/')}/health", timeout=max(0.01, min(seconds, KNOCK_S))
+            f"{without_credentials(store.uri).rstrip('/')}/health",
+            timeout=max(0.01, min(seconds, KNOCK_S)),
         ).close()
     except urllib.error.HTTPError:
         return  # an answer, of a server behind a login or of another make
@@ -130,7 +131,7 @@ def _answering(client: Any, store: Store) -> Any:
 
 def reason(store: Store, error: object) -> str:
     """An error's first line, or its kind where it has none, without the secrets of `store`."""
-    return hushed((str(error).splitlines() or [type(error).__name__])[0], store.uri)[:200]
+    return redact((str(error).splitlines() or [type(error).__name__])[0], store.uri)[:200]
 
 
 def _silent(store: Store, error: object) -> InputError:

@@ -20,12 +20,11 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn
-
-from tqdm import tqdm
+from typing import IO
 
 from stages.engine.addresses import without_secrets
 from stages.engine.errors import InputError
+from stages.engine.progress import byte_progress
 
 _CHUNK_BYTES = 2**18
 # Temporary failures; any other 4xx status stays the same when repeated.
@@ -183,7 +182,7 @@ def _copy(
     """Copy the body to `file`; return the number of bytes and their SHA-256."""
     hashed, received = hashlib.sha256(), 0
     window_start, window_received = time.monotonic(), 0
-    with _progress_bar(expected_size) as bar:
+    with byte_progress(label="download", total=expected_size) as advance:
         # read1 returns what has arrived; read would wait for a whole chunk from a slow server.
         while data := response.read1(_CHUNK_BYTES):
             received += len(data)
@@ -194,7 +193,7 @@ def _copy(
                 )
             hashed.update(data)
             _write(file, data)
-            bar.update(len(data))
+            advance(len(data))
             seconds = time.monotonic() - window_start
             if seconds > patience.silence_s:
                 if window_received < patience.min_bytes_per_s * seconds:
@@ -203,17 +202,6 @@ def _copy(
                     )
                 window_start, window_received = time.monotonic(), 0
     return received, hashed.hexdigest()
-
-
-def _progress_bar(total_bytes: int | None) -> "tqdm[NoReturn]":
-    return tqdm(
-        total=total_bytes,
-        desc="download",
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    )
 
 
 def _write(file: IO[bytes], data: bytes) -> None:

@@ -79,7 +79,7 @@ def _say(value: Any) -> str:
 
 def _journal() -> dict[tuple[str | None, str], Mapping[str, Any]]:
     """What trainings left in the journal, the latest by name of experiment and commit."""
-    told = [facts["train"] for facts in journal.every() if "train" in facts]
+    told = [facts["train"] for facts in journal.read_all() if "train" in facts]
     told.sort(key=lambda facts: str(facts["time"]))
     return {(facts["dvc_experiment"], facts["git_commit"]): facts for facts in told}
 

@@ -81,9 +81,9 @@ def measure(workspace: Workspace, kind: str) -> dict[str, float]:
 
 
 def child(*, free: bool) -> None:
-    """Be the stage `train`, with clocks on it and without its listener."""
+    """Be the stage `train`, with clocks on it and without its sidecar."""
     from stages import train
-    from stages.engine import checksums, devices, files, journal, listener
+    from stages.engine import checksums, devices, files, journal, sidecar
     from stages.network import checkpoints
     from stages.settings import digests
 
@@ -114,7 +114,7 @@ def child(*, free: bool) -> None:
     _replace(checksums.write, clocked("digests", checksums.write))
     for function in (checkpoints.save, checkpoints.latest, checkpoints.clean_others):
         _replace(function, clocked("checkpoints", function))
-    _replace(listener.listener, nobody)
+    _replace(sidecar.sidecar, nobody)
     _replace(journal.record, lambda *_, **speed: told.update(speed))
     if free:
         _replace(devices.configure, lambda _: None)

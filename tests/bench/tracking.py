@@ -43,7 +43,7 @@ def tree(folder: Path, *, default: bool) -> Workspace:
 
 
 def silence(workspace: Workspace) -> None:
-    """Take out what tells the store: the listener's program, and what `register` says to it."""
+    """Remove what reports to the store: the sidecar's program, and the call in `register`."""
     (workspace.folder / "stages/commands/live.py").write_text("", encoding="utf-8")
     path = workspace.folder / "stages/register.py"
     text, count = re.subn(r"\n    print\(offer\(.*", "", path.read_text(encoding="utf-8"))
@@ -53,8 +53,8 @@ def silence(workspace: Workspace) -> None:
 
 def waited(workspace: Workspace) -> float:
     """Seconds that stages have waited for a server."""
-    told = (workspace.folder / ".cache/waited").glob("*.json")
-    return float(sum(read_json(path)["waited_s"] for path in told))
+    budgets = (workspace.folder / ".cache/wait_budget").glob("*.json")
+    return float(sum(read_json(path)["spent_s"] for path in budgets))
 
 
 def pipeline(folder: Path, *, default: bool) -> Workspace:

@@ -1,3 +1,5 @@
+"""The closure of imports: which files a module reaches."""
+
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ TREE = {
     "stages/gone.py": "",
     "stagesque/train.py": "",
     "tests/stages.py": "",
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def names(root: Path, module: str) -> list[str]:
     return [path.as_posix() for path in import_closure(module, root)]
 
 
-def test_a_closure_follows_imports_wherever_they_stand(root: Path) -> None:
+def test_a_closure_follows_imports_anywhere_in_a_file(root: Path) -> None:
     assert names(root, "stages.train") == [
         "stages/__init__.py",
         "stages/deep/__init__.py",
@@ -47,22 +49,24 @@ def test_a_closure_follows_imports_wherever_they_stand(root: Path) -> None:
     ]
 
 
-def test_from_and_import_mean_the_same(root: Path) -> None:
+def test_both_import_statements_are_followed(root: Path) -> None:
     for text in ("import stages.gone", "from stages import gone", "from stages.gone import x"):
         (root / "stages/deep/other.py").write_text(text)
         assert names(root, "stages.deep.other") == [
-            "stages/__init__.py", "stages/deep/__init__.py", "stages/deep/other.py",
+            "stages/__init__.py",
+            "stages/deep/__init__.py",
+            "stages/deep/other.py",
             "stages/gone.py",
-        ]  # fmt: skip
+        ]
 
 
-def test_a_package_is_its_init(root: Path) -> None:
+def test_a_package_stands_for_its_init_file(root: Path) -> None:
     found = names(root, "stages.net")
     assert found == ["stages/__init__.py", "stages/net/__init__.py", "stages/net/names.py"]
 
 
 @pytest.mark.parametrize("module", ["stages.nothing", "numpy"])
-def test_a_module_that_is_not_ours_is_refused(root: Path, module: str) -> None:
+def test_a_module_outside_the_tree_is_refused(root: Path, module: str) -> None:
     with pytest.raises(ValueError, match=f"{module}: no such module"):
         import_closure(module, root)
 

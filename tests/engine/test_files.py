@@ -1,3 +1,5 @@
+"""Files and folders are written whole or not at all; JSON and digests have one form."""
+
 import hashlib
 import os
 from pathlib import Path
@@ -22,7 +24,7 @@ def test_canonical_json_has_one_form() -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_what_json_cannot_say_is_refused(tmp_path: Path, number: float) -> None:
+def test_numbers_that_json_does_not_have_are_refused(tmp_path: Path, number: float) -> None:
     for write in (files.canonical_json, files.digest):
         with pytest.raises(ValueError, match="not JSON compliant"):
             write({"auroc": number})
@@ -31,13 +33,13 @@ def test_what_json_cannot_say_is_refused(tmp_path: Path, number: float) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_digest_names_facts_whatever_their_order() -> None:
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     golden = "43258cff783fe7036d8a43033f830adfc60ec037382473548ac742b888292777"
     assert files.digest({"b": 2, "a": 1}) == files.digest({"a": 1, "b": 2}) == golden
     assert files.digest({"a": 1, "b": 3}) != golden
 
 
-def test_writing_makes_folders_and_leaves_no_scratch(tmp_path: Path) -> None:
+def test_writing_makes_folders_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "one" / "two" / "facts.json"
     files.write_json(path, {"a": 1})
     assert files.read_json(path) == {"a": 1}
@@ -64,14 +66,14 @@ def test_an_error_while_writing_leaves_what_was_there(tmp_path: Path, old: str |
     assert [found.name for found in tmp_path.iterdir()] == (["index.csv"] if old else [])
 
 
-def test_the_temporary_file_lies_beside_and_is_the_processs_own(tmp_path: Path) -> None:
+def test_the_temporary_file_is_in_the_same_folder_and_named_by_the_process(tmp_path: Path) -> None:
     with files.replacing(tmp_path / "index.csv") as temporary:
         assert temporary.parent == tmp_path
         assert str(os.getpid()) in temporary.name
         temporary.write_text("x")
 
 
-def test_nothing_written_is_an_error_not_an_empty_file(tmp_path: Path) -> None:
+def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "index.csv"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -1,3 +1,5 @@
+"""Circumstances of runs are kept by key and stage, at the repository's root."""
+
 import subprocess
 from pathlib import Path
 
@@ -8,16 +10,16 @@ from stages.engine.errors import InputError
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_run_without_a_journal_has_nothing_to_say() -> None:
+def test_an_unknown_key_has_no_records() -> None:
     assert journal.read("abc") == {}
     assert not Path(".cache").exists()
 
 
-def test_stages_stand_side_by_side_and_the_last_word_counts() -> None:
+def test_the_last_record_of_each_stage_is_kept() -> None:
     journal.record("abc", "train", seconds=1)
     journal.record("abc", "evaluate", seconds=2)
     journal.record("abc", "train", seconds=3)
@@ -25,8 +27,8 @@ def test_stages_stand_side_by_side_and_the_last_word_counts() -> None:
     kept = journal.read("abc")
     assert {stage: facts["seconds"] for stage, facts in kept.items()} == {"train": 3, "evaluate": 2}
     assert kept["train"]["wall_s"] >= 0
-    assert kept in list(journal.every())
-    assert len(list(journal.every())) == 2
+    assert kept in list(journal.read_all())
+    assert len(list(journal.read_all())) == 2
 
 
 def test_circumstances_outside_a_repository(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,13 +42,13 @@ def test_circumstances_outside_a_repository(monkeypatch: pytest.MonkeyPatch) -> 
     assert journal.read("abc")["train"].keys() == {*found, "wall_s"}
 
 
-def test_an_experiment_in_another_folder_keeps_it_at_the_root(
+def test_an_experiment_in_another_folder_records_at_the_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.chdir(elsewhere)
+    monkeypatch.chdir(other)
     journal.record("abc", "train")
     assert (tmp_path / ".cache/journal/abc.json").exists()
 
@@ -54,14 +56,14 @@ def test_an_experiment_in_another_folder_keeps_it_at_the_root(
 @pytest.mark.parametrize(
     ("changed", "dirty"), [("dvc.lock", False), ("data/new.json", False), ("stages/new.py", True)]
 )
-def test_what_the_pipeline_writes_makes_no_tree_dirty(changed: str, dirty: bool) -> None:
+def test_outputs_of_the_pipeline_do_not_make_the_tree_dirty(changed: str, dirty: bool) -> None:
     subprocess.run(["git", "init", "--quiet"], check=True)
     Path(changed).parent.mkdir(exist_ok=True)
     Path(changed).write_text("new")
     assert journal.circumstances()["git_dirty"] is dirty
 
 
-def test_a_broken_journal_is_named() -> None:
+def test_a_broken_journal_file_is_named() -> None:
     path = Path(".cache/journal/abc.json")
     path.parent.mkdir(parents=True)
     path.write_text("{")

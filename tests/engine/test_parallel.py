@@ -1,3 +1,5 @@
+"""Results come in order, whatever the workers; an error or a killed worker is raised."""
+
 import os
 import signal
 import time
@@ -14,7 +16,7 @@ def slow_first(number: int) -> int:
     return number * number
 
 
-def refuse_three(number: int) -> int:
+def raise_on_three(number: int) -> int:
     if number == 3:
         raise ValueError("3 is not wanted")
     return number
@@ -26,7 +28,7 @@ def die_on_three(number: int) -> int:
     return number
 
 
-def test_results_come_in_order_whatever_the_workers() -> None:
+def test_results_come_in_order_with_any_number_of_workers() -> None:
     expected = [number * number for number in range(20)]
     assert list(map_in_order(slow_first, range(20), label="x", workers=1)) == expected
     assert list(map_in_order(slow_first, iter(range(20)), label="x", workers=4)) == expected
@@ -38,18 +40,18 @@ def test_no_items_no_results(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_what_the_function_raises_reaches_the_caller(workers: int) -> None:
+def test_an_exception_of_the_function_reaches_the_caller(workers: int) -> None:
     seen: list[int] = []
     with pytest.raises(ValueError, match="3 is not wanted"):
-        seen.extend(map_in_order(refuse_three, range(8), label="x", workers=workers))
+        seen.extend(map_in_order(raise_on_three, range(8), label="x", workers=workers))
 
 
-def test_a_killed_worker_is_an_error_not_a_gap() -> None:
+def test_a_killed_worker_raises_instead_of_leaving_a_gap() -> None:
     with pytest.raises(TerminatedWorkerError):
         list(map_in_order(die_on_three, range(8), label="x", workers=4))
 
 
-def test_a_slow_reader_is_not_run_away_from() -> None:
+def test_work_does_not_run_far_ahead_of_a_slow_reader() -> None:
     taken: list[int] = []
 
     def many() -> Iterator[int]:

@@ -47,11 +47,11 @@ def wait_for(path: Path) -> int:
         if path.exists() and path.read_text():
             return int(path.read_text())
         time.sleep(0.05)
-    raise AssertionError(f"{path.name} was never written")
+    raise AssertionError(f"{path.name} was not written in time")
 
 
-def gone(process: int) -> bool:
-    """Whether a process has ended, if need be as a zombie that nobody has collected yet."""
+def has_ended(process: int) -> bool:
+    """Whether a process has ended, as a zombie perhaps that its parent has not collected yet."""
     for _ in range(200):
         try:
             state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
@@ -67,11 +67,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD, str(note)]) as parent:
-        child = wait_for(note)
+    pid_file = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD, str(pid_file)]) as parent:
+        child = wait_for(pid_file)
         parent.send_signal(signal.SIGKILL)
-    assert gone(child)
+    assert has_ended(child)
 
 
 def test_workers_die_when_their_owner_is_killed(tmp_path: Path) -> None:
@@ -80,23 +80,24 @@ def test_workers_die_when_their_owner_is_killed(tmp_path: Path) -> None:
     ) as owner:
         workers = [wait_for(tmp_path / str(number)) for number in range(2)]
         owner.send_signal(signal.SIGKILL)
-    assert all(gone(worker) for worker in workers)
+    assert all(has_ended(worker) for worker in workers)
 
 
-def test_workers_end_whose_owner_was_killed_before_they_had_an_item(tmp_path: Path) -> None:
-    """Killed while they start, with nothing to do: a pool would keep them for minutes."""
+def test_workers_without_an_item_end_when_their_owner_is_killed(tmp_path: Path) -> None:
+    """The owner is killed while workers start; a pool would keep them for minutes."""
     mark = f"test-{os.getpid()}"
     with subprocess.Popen(
-        [sys.executable, "-c", POOL, str(tmp_path)], stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", POOL, str(tmp_path)],
+        stderr=subprocess.DEVNULL,
         env={**os.environ, MARK: mark},
-    ) as owner:  # fmt: skip
-        while not [one for one in members(mark) if one.kind == "worker"]:
+    ) as owner:
+        while not [member for member in members(mark) if member.kind == "worker"]:
             time.sleep(0.001)
         owner.send_signal(signal.SIGKILL)
     assert left_after(mark, 30) == []
 
 
-def test_a_child_whose_parent_died_before_it_looked_ends(tmp_path: Path) -> None:
+def test_a_child_whose_parent_is_already_dead_ends_at_once(tmp_path: Path) -> None:
     script = "from stages.engine.processes import die_with_parent; die_with_parent({})"
     for parent, status in ((os.getpid(), 0), (2**22 - 1, -signal.SIGKILL)):
         done = subprocess.run([sys.executable, "-c", script.format(parent)], check=False)

@@ -5,11 +5,11 @@ from pathlib import Path
 from stages.engine.root import project_root
 
 
-def test_dvc_names_the_root_also_in_another_folder(tmp_path: Path) -> None:
+def test_dvc_root_is_used_in_any_folder(tmp_path: Path) -> None:
     assert project_root(Path("/"), {"DVC_ROOT": str(tmp_path)}) == tmp_path.resolve()
 
 
-def test_the_root_is_found_from_below(tmp_path: Path) -> None:
+def test_the_root_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "docs").mkdir()
     assert project_root(tmp_path / "docs", {}) == tmp_path.resolve()

@@ -23,7 +23,7 @@ HOOK = Path(__file__).parent / "hook"
 STAGES = ["fetch", "preprocess", "train", "evaluate", "register"]
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]  # SIGKILL twice as often
 FEW = {"fetch.phantom.patients_train": 24, "fetch.phantom.patients_test": 8, "train.epochs": 3}
-_ENDING_S = 10.0  # the listener's patience with a store is 8 s
+_ENDING_S = 10.0  # the sidecar has 8 s to finish
 _RUN_S = 900.0
 
 

@@ -23,7 +23,7 @@ import yaml
 from tests.workspace import ROOT, Workspace, copy_tree
 
 HOOK = Path(__file__).parent / "hook"
-LISTENER = "stages.commands.live"
+SIDECAR = "stages.commands.live"
 """The process beside training that shows its progress in MLflow."""
 
 FILES = [
@@ -31,7 +31,7 @@ FILES = [
     ("fetch", "data/.raw.partial*", "its own output, before it is renamed"),
     ("preprocess", "data/.shards.partial*", "its own output, before it is renamed"),
     ("train", ".cache/train*", "checkpoints, under a digest of all that training depends on"),
-    ("train", ".cache/waited*", "how long a tracking server was waited for; decides no result"),
+    ("train", ".cache/wait_budget*", "time spent waiting for a tracking server; decides no result"),
     ("register", ".cache/journal/*", "circumstances of the run, for MLflow only"),
     ("register", "stages/*", "the packaged model carries the code, and this stage always runs"),
     ("register", "mlruns/*", "the tracking store, which is a view of the files"),
@@ -39,7 +39,7 @@ FILES = [
 """Files that a stage may read though they are no dependency: stage, pattern, reason."""
 
 VARIABLES = {
-    "*": "the environment of the listener, which is this process's own",
+    "*": "the environment of the sidecar, which is this process's own",
     "DVC_EXP_BASELINE_REV": "an experiment moves no alias",
     "DVC_EXP_NAME": "the experiment's name, for the journal and MLflow only",
     "DVC_ROOT": "the repository, where DVC runs an experiment in another folder",
@@ -63,7 +63,7 @@ COMMANDS = {
     "git rev-parse *": "the commit, for the journal only",
     "git status *": "whether the tree is clean, for the journal only",
     "uname *": "asked by the standard library for the name of the platform",
-    f"*/python -m {LISTENER}": "the listener, which writes nothing under data/",
+    f"*/python -m {SIDECAR}": "the sidecar, which writes nothing under data/",
 }
 """Commands that a stage may start: pattern and reason."""
 
@@ -74,13 +74,13 @@ class Record:
 
     Attributes:
         stage: its name in dvc.yaml.
-        listener: whether it was the process beside training.
+        sidecar: whether it was the process beside training.
         kind: "read", "list" or "write" of a path, "variable" or "start" of a command.
         name: the path relative to the repository; the variable and who asked; the command.
     """
 
     stage: str
-    listener: bool
+    sidecar: bool
     kind: str
     name: str
 
@@ -89,7 +89,7 @@ class Record:
         entry = json.loads(line)
         # A compiled file stands for its source.
         name = re.sub(r"__pycache__/(\w+)\.[\w.-]+\.pyc(\.\d+)?$", r"\1.py", entry["name"])
-        return cls(entry["stage"], LISTENER in entry["command"], entry["kind"], name)
+        return cls(entry["stage"], SIDECAR in entry["command"], entry["kind"], name)
 
 
 def hooked(root: Path, log: Path) -> dict[str, str]:
@@ -115,12 +115,12 @@ def undeclared(records: Iterable[Record], plan: dict[str, Any]) -> list[str]:
     """Files that a stage read though dvc.yaml and the list above do not name them.
 
     Args:
-        records: of the stages. What the listener reads is shown and decides nothing.
+        records: of the stages. What the sidecar reads is shown and decides nothing.
         plan: the contents of dvc.yaml.
     """
     found = set()
     for record in records:
-        if record.stage not in plan["stages"] or record.listener:
+        if record.stage not in plan["stages"] or record.sidecar:
             continue
         if record.kind not in ("read", "list"):
             continue
@@ -159,7 +159,7 @@ def test_every_stage_was_recorded(
 ) -> None:
     for stage in plan["stages"]:
         assert Record(stage, False, "read", f"stages/{stage}.py") in recorded[1]
-    assert any(record.listener for record in recorded[1])
+    assert any(record.sidecar for record in recorded[1])
 
 
 @pytest.mark.slow
@@ -187,8 +187,8 @@ def test_a_command_that_is_started_has_a_reason(recorded: tuple[Workspace, set[R
 
 
 @pytest.mark.slow
-def test_the_listener_writes_no_result(recorded: tuple[Workspace, set[Record]]) -> None:
-    written = [each.name for each in recorded[1] if each.listener and each.kind == "write"]
+def test_the_sidecar_writes_no_result(recorded: tuple[Workspace, set[Record]]) -> None:
+    written = [each.name for each in recorded[1] if each.sidecar and each.kind == "write"]
     assert written
     assert [name for name in written if not name.startswith((".cache/", "mlruns/"))] == []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stages.engine import patience
+from stages.engine import wait_budget
 from stages.registry.store import Store, find_store, open_store
 from tests.registry import fake
 
@@ -34,7 +34,7 @@ def mlflow_imported() -> None:
 
 @pytest.fixture(autouse=True)
 def _outside_experiments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(patience, "project_root", lambda: tmp_path)  # of each test its own
+    monkeypatch.setattr(wait_budget, "project_root", lambda: tmp_path)  # of each test its own
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
         monkeypatch.delenv(name, raising=False)
 

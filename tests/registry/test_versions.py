@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stages.engine import patience
+from stages.engine import wait_budget
 from stages.engine.files import canonical_json
 from stages.registry import aliases, offer
 from stages.registry.store import Store
@@ -93,7 +93,7 @@ def test_a_slow_server_is_left_behind(files: Path, monkeypatch: pytest.MonkeyPat
 
     never = threading.Event()
     monkeypatch.setattr(offer, "knock", lambda *_: None)
-    monkeypatch.setattr(patience, "waiting", lambda: nullcontext(0.01))
+    monkeypatch.setattr(wait_budget, "spend", lambda: nullcontext(0.01))
     monkeypatch.setattr(offer, "offer_fully", lambda *_, **__: str(never.wait(5)))
     said = offer.offer(fake.offered(files), Store("http://slow", None))
     never.set()
