@@ -103,6 +103,8 @@ def _compile(lock: Path, options: Iterable[str], constraints: Iterable[str]) -> 
             files[-1].write_text(text, encoding="utf-8")
         command = [
             *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
+            # uv would look for the oldest allowed Python, and try to download it.
+            *("--no-python-downloads", f"--python={sys.executable}"),
             # The same versions for every Python, if one version has all of them.
             "--fork-strategy=fewest",
             # Names, versions and hashes only: no registry, no path.
