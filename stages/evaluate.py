@@ -6,21 +6,22 @@ import pandas as pd
 from stages.engine import checksums
 from stages.engine.devices import configure
 from stages.engine.files import read_json, write_bytes, write_json, write_text
+from stages.engine.options import Threads
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, examples
+from stages.metrics.options import EvaluateOptions
 from stages.metrics.pages import card
 from stages.metrics.report import report
 from stages.metrics.subject import subject
 from stages.network import operating_point, predict, saliency
-from stages.settings import params, paths
+from stages.settings import paths, section
 
 
 def main() -> None:
     """Write figures, predictions, plots and the model card; metrics.json last."""
-    settings = params.load()
-    options = settings.evaluate
-    configure(settings.train.threads)
+    options = section.load(EvaluateOptions, "evaluate")
+    configure(section.value(Threads, "train.threads"))
     folder = paths.REPORT
     paths.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
 

@@ -4,15 +4,16 @@ import sys
 
 from stages.engine.files import read_json, replacing_folder
 from stages.engine.stage import run
-from stages.settings import params, paths
+from stages.settings import paths, section
 from stages.sources.dispatch import open_source
 from stages.sources.index import SOURCE_FILE
+from stages.sources.options import FetchOptions
 from stages.sources.writer import write_raw
 
 
 def main() -> None:
     """Bring the images of the source that params name, whole or not at all."""
-    options = params.load().fetch
+    options = section.load(FetchOptions, "fetch")
     with replacing_folder(paths.RAW) as folder:
         images, source = open_source(options, folder)
         count = write_raw(folder, images, source)

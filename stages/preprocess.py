@@ -8,13 +8,14 @@ from stages.engine.classes import CLASS_NAMES
 from stages.engine.files import write_json
 from stages.engine.stage import run
 from stages.images.build import build
-from stages.settings import params, paths
+from stages.images.options import PreprocessOptions
+from stages.settings import paths, section
 from stages.sources.index import open_raw
 
 
 def main() -> None:
     """Decode, split and pack every image of data/raw; audit what came of it before it counts."""
-    options = params.load().preprocess
+    options = section.load(PreprocessOptions, "preprocess")
     images, source = open_raw(paths.RAW)
     started = time.perf_counter()
     census = Census()

@@ -1,22 +1,24 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
-from stages.engine import check, checksums, devices, journal
+from stages.engine import checksums, devices, journal
 from stages.engine.files import write_json, write_text
 from stages.engine.sidecar import sidecar
 from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves, report
 from stages.metrics.monitor import Monitor
-from stages.settings import params, paths
+from stages.metrics.options import EvaluateOptions, FigureOptions
+from stages.network.options import TrainOptions
+from stages.settings import paths, section
 from stages.settings.digests import training_digest
 
 
 def main() -> None:
     """Train on the training images; choose epoch, calibration and thresholds on validation."""
-    everything = params.load()
-    options = everything.train
+    options = section.load(TrainOptions, "train")
+    of_figures: FigureOptions = section.load(EvaluateOptions, "evaluate")
     shards = open_shards(paths.SHARDS)
-    digest = training_digest(everything, shards.manifest["digest"])
+    digest = training_digest(options, shards.manifest["digest"])
     devices.configure(options.threads)
 
     from stages.network import canonical, checkpoints, loop, operating_point, predict
@@ -24,8 +26,7 @@ def main() -> None:
     images = shards.role("train")
     judged = [shards.role(name) for name in shards.roles if name.startswith("val")]
     monitor = Monitor(judged)
-    if options.monitor not in monitor.quantities:
-        raise check.refuse("train.monitor", f"one of {monitor.quantities}", options.monitor)
+    monitor.require(options.monitor)
     folder = paths.CHECKPOINTS / digest
     with sidecar("stages.commands.live") as send:
         trained = loop.train(
@@ -45,7 +46,7 @@ def main() -> None:
         figures = {
             role.name: report.report(
                 role.records, point.probability(logits[role.name]), point.thresholds,
-                everything.evaluate, prior=point.prior,
+                of_figures, prior=point.prior,
                 baselines=shadows.probabilities(role.records, role.pixels),
             )
             for role in judged

@@ -28,7 +28,9 @@ OPTIONS: dict[str, Any] = {
     "max_unreadable_share": 0.01,
     "matched_donors": 0,
     "tail_fraction": 0.0,
-    "audit": AuditOptions("stop", "warn", "warn", 0.75),
+    "audit": AuditOptions(
+        leaks="stop", label_conflicts="warn", shortcuts="warn", shortcut_auroc=0.75
+    ),
 }
 
 

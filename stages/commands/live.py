@@ -22,7 +22,7 @@ def main() -> None:
         paths.SHARDS,
         paths.SOURCE,
         params=digests.judged_params(everything),
-        decisive=digests.decisive_params(everything),
+        decisive=digests.decisive_params(everything.train, everything.evaluate),
         code=digests.run_code(),
         lock=paths.LOCK,
     )

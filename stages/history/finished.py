@@ -1,6 +1,5 @@
 """The finished run whose files lie under a root: read, judged against the floors, described."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ def finished(params: Params, root: Path = Path()) -> tuple[dict[str, Any], Offer
     """
     record, circumstances = trained(params, root)
     options = params.register
-    verdict = Verdict(floors(record.figures["test"], dataclasses.asdict(options.floors)))
+    verdict = Verdict(floors(record.figures["test"], options.floors.model_dump()))
     offered = Offer(record, verdict, options.name, circumstances, root, root / paths.LOCK)
     return release(record, verdict), offered
 
@@ -44,7 +43,7 @@ def trained(
         shards,
         root / paths.SOURCE,
         params=digests.judged_params(params),
-        decisive=digests.decisive_params(params, root),
+        decisive=digests.decisive_params(params.train, params.evaluate, root),
         code=digests.run_code(root),
         lock=root / paths.LOCK,
     )
@@ -55,11 +54,11 @@ def trained(
         model=root / paths.MODEL,
         validation=root / paths.VALIDATION,
         report=report if judged else None,
-        pixels=dataclasses.asdict(params.preprocess.pixels),
+        pixels=params.preprocess.pixels.model_dump(),
     )
     last = [root / paths.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
     keys = [sha256_file(path) for path in last if path.exists()]
     circumstances: dict[str, Any] = {}
-    for key in (*keys, digests.training_digest(params, identity.data, root)):
+    for key in (*keys, digests.training_digest(params.train, identity.data, root)):
         circumstances |= journal.read(key)
     return record, circumstances

@@ -1,94 +1,95 @@
 """Params of preprocess."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from stages.engine import check
+from pydantic import Field
 
-ASPECTS = ("keep", "stretch")
-LEVELS = ("stop", "warn", "ignore")
+from stages.engine.options import Options, Seed, Share
+
+Level = Literal["stop", "warn", "ignore"]
+"""What a finding of the audit does: stop the stage, print a warning, or nothing."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""The levels, the gravest first."""
+
+ImagePx = Annotated[int, Field(ge=32, le=1024)]
+Aspect = Literal["keep", "stretch"]
 
 
-@dataclass(frozen=True)
-class PixelOptions:
-    """How any image becomes pixels, in training and serving alike.
+class PixelOptions(Options):
+    """How any image becomes pixels, in training and serving alike."""
 
-    `image_px`: side of the square, in pixels. `aspect`: "stretch" fills the square; "keep"
-    scales the longer side to it and leaves black bars, whose width then tells the image's shape.
+    image_px: ImagePx
+    """Side of the square, in pixels."""
+
+    aspect: Aspect
+    """`stretch` fills the square. `keep` scales the longer side to it and leaves black bars,
+    whose width gives the image's shape away."""
+
+
+class AuditOptions(Options):
+    """Section `preprocess.audit`: what each finding does.
+
+    A patient on both sides of a split always stops.
     """
 
-    image_px: int
-    aspect: str
+    leaks: Level
+    """One image on both sides of a split."""
 
-    def __post_init__(self) -> None:
-        check.between("preprocess.image_px", self.image_px, 32, 1024)
-        check.one_of("preprocess.aspect", self.aspect, ASPECTS)
+    label_conflicts: Level
+    """One image, or one patient, under both labels."""
+
+    shortcuts: Level
+    """Encoding, shape or frame alone give the class away, with an AUROC whose whole interval lies
+    above `shortcut_auroc`."""
+
+    shortcut_auroc: Annotated[float, Field(ge=0.5, le=1)]
+    """AUROC from which a shortcut is a finding, 0.5 (chance) to 1."""
 
 
-@dataclass(frozen=True)
-class AuditOptions:
-    """What a finding of the audit does: "stop" the stage, "warn", or nothing ("ignore").
+class PreprocessOptions(Options):
+    """Section `preprocess`: roles, pixels, and how much bad input is tolerated.
 
-    `leaks`: one image on both sides of a split. `label_conflicts`: one image, or one patient, under
-    both labels. `shortcuts`: encoding, shape or frame alone tell the class with an AUROC whose
-    interval lies above `shortcut_auroc`. A patient on both sides of a split always stops.
+    Preprocess stops when more images can't be read than `max_unreadable_images` and than
+    `max_unreadable_share` of all.
     """
 
-    leaks: str
-    label_conflicts: str
-    shortcuts: str
-    shortcut_auroc: float
+    seed: Seed
+    """Moves splits and donors, nothing else."""
 
-    def __post_init__(self) -> None:
-        check.one_of("preprocess.audit.leaks", self.leaks, LEVELS)
-        check.one_of("preprocess.audit.label_conflicts", self.label_conflicts, LEVELS)
-        check.one_of("preprocess.audit.shortcuts", self.shortcuts, LEVELS)
-        check.between("preprocess.audit.shortcut_auroc", self.shortcut_auroc, 0.5, 1)
+    image_px: ImagePx
+    """Side of a stored image, in pixels (`PixelOptions`)."""
 
+    aspect: Aspect
+    """How an image fills its square (`PixelOptions`)."""
 
-@dataclass(frozen=True)
-class PreprocessOptions:
-    """Roles, pixels, and how much bad input is tolerated.
+    val_fraction: Annotated[float, Field(ge=0.01, le=0.5)]
+    """Share of the training patients held out for validation."""
 
-    `seed`: moves splits and donors, nothing else does. `val_fraction`: share of the training
-    patients held out for validation. `test_fraction`: share of all patients, cut only where
-    the source has no test split of its own. Preprocess stops when more images can't be read than
-    `max_unreadable_images` and than `max_unreadable_share` of all. `matched_donors`: copies of
-    each validation normal in val_matched; 0 makes no such role. `tail_fraction`: share of the
-    training normals' groups set aside for val_tail; 0 leaves them in training. `audit`: what its
-    findings do.
-    """
+    test_fraction: Annotated[float, Field(ge=0.01, le=0.5)]
+    """Share of all patients held out for test, where the source has no test split of its own."""
 
-    seed: int
-    image_px: int
-    aspect: str
-    val_fraction: float
-    test_fraction: float
-    max_unreadable_images: int
-    max_unreadable_share: float
-    matched_donors: int
-    tail_fraction: float
+    max_unreadable_images: Annotated[int, Field(ge=0)]
+    """Unreadable images that are tolerated however few images there are."""
+
+    max_unreadable_share: Share
+    """Share of unreadable images that is tolerated."""
+
+    matched_donors: Annotated[int, Field(ge=0, le=100)]
+    """Re-acquired copies of each validation normal in val_matched; 0 makes no such role."""
+
+    tail_fraction: Annotated[float, Field(ge=0, le=0.5)]
+    """Share of the training normals' groups set aside for val_tail; 0 leaves them in training."""
+
     audit: AuditOptions
-
-    def __post_init__(self) -> None:
-        check.between("preprocess.seed", self.seed, 0, 2**32 - 1)
-        _ = self.pixels  # its own checks
-        check.between("preprocess.val_fraction", self.val_fraction, 0.01, 0.5)
-        check.between("preprocess.test_fraction", self.test_fraction, 0.01, 0.5)
-        check.at_least("preprocess.max_unreadable_images", self.max_unreadable_images, 0)
-        check.between("preprocess.max_unreadable_share", self.max_unreadable_share, 0, 1)
-        check.between("preprocess.matched_donors", self.matched_donors, 0, 100)
-        check.between("preprocess.tail_fraction", self.tail_fraction, 0, 0.5)
+    """What the audit's findings do."""
 
     @property
     def of_shards(self) -> dict[str, Any]:
-        """What decides the shards: what is tolerated, and what is warned of, does not."""
-        options = asdict(self)
-        for name in ("audit", "max_unreadable_images", "max_unreadable_share"):
-            del options[name]
-        return options
+        """The options that decide the shards: not what is tolerated or warned of."""
+        return self.model_dump(exclude={"audit", "max_unreadable_images", "max_unreadable_share"})
 
     @property
     def pixels(self) -> PixelOptions:
-        """The part that predicting needs too."""
-        return PixelOptions(self.image_px, self.aspect)
+        """The options that predicting needs too."""
+        return PixelOptions(image_px=self.image_px, aspect=self.aspect)

@@ -10,7 +10,7 @@ from stages.engine.arrays import Floats
 from stages.engine.errors import InputError
 from stages.metrics import scores
 from stages.metrics.intervals import Figure, Score, resample
-from stages.metrics.options import EvaluateOptions
+from stages.metrics.options import FigureOptions
 from stages.metrics.scores import Counts
 
 SHIFT = "shift_auroc"
@@ -25,7 +25,7 @@ class Judged:
 
 
 def paired(
-    records: Mapping[str, pd.DataFrame], ours: Judged, theirs: Judged, options: EvaluateOptions
+    records: Mapping[str, pd.DataFrame], ours: Judged, theirs: Judged, options: FigureOptions
 ) -> dict[str, Figure]:
     """Ours minus theirs, with intervals: `<role>.auroc`, `<role>.screening.specificity` and
     "shift_auroc", the mean AUROC over the roles other than "val", where there are some.

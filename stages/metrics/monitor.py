@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.engine.errors import InvalidSettings
 from stages.images.shards import Role
 from stages.metrics import scores
 
@@ -36,6 +37,18 @@ class Monitor:
         """The names of what a call gives."""
         names = [f"{name}_auroc" for name in self._places]
         return (*names, "val_loss", *(["shift_auroc"] if len(names) > 1 else []))
+
+    def require(self, quantity: str) -> None:
+        """Check that `quantity` can choose the epoch.
+
+        Raises:
+            InvalidSettings: It isn't one of `quantities`, for want of a shift validation.
+        """
+        if quantity not in self.quantities:
+            raise InvalidSettings(
+                f"params.yaml: train.monitor: expected one of {', '.join(self.quantities)}, which "
+                f"preprocess made roles for, received {quantity!r}"
+            )
 
     def __call__(self, network: Callable[[NDArray[np.uint8]], Any]) -> dict[str, float]:
         """AUROC of every role, log loss on "val", and "shift_auroc", the mean AUROC of the

@@ -1,28 +1,34 @@
-"""Params of the metrics room."""
+"""Params of the figures."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from stages.engine import check
+from pydantic import Field
+
+from stages.engine.options import Options
+
+ResamplingSeed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Draws = Annotated[int, Field(ge=100, le=100_000)]
+Confidence = Annotated[float, Field(ge=0.5, le=0.999)]
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Section `evaluate`: how figures are made; nothing here changes a prediction.
+class FigureOptions(Options):
+    """How figures and their intervals are computed. Nothing here changes a prediction."""
 
-    seed: of the resampling of patients. draws: resamples behind every interval.
-    confidence: level of the intervals. ece_bins: equal-width bins of the calibration figures.
-    saliency_images: images on the saliency sheet, in each of its groups.
-    """
+    seed: ResamplingSeed
+    """Seed of the resampling of patients."""
 
-    seed: int
-    draws: int
-    confidence: float
-    ece_bins: int
-    saliency_images: int
+    draws: Draws
+    """Resamples of patients behind each interval."""
 
-    def __post_init__(self) -> None:
-        check.between("evaluate.seed", self.seed, 0, 2**31 - 1)
-        check.between("evaluate.draws", self.draws, 100, 100_000)
-        check.between("evaluate.confidence", self.confidence, 0.5, 0.999)
-        check.between("evaluate.ece_bins", self.ece_bins, 2, 100)
-        check.between("evaluate.saliency_images", self.saliency_images, 1, 16)
+    confidence: Confidence
+    """Level of the intervals."""
+
+    ece_bins: Annotated[int, Field(ge=2, le=100)]
+    """Equal-width bins of the calibration figures."""
+
+
+class EvaluateOptions(FigureOptions):
+    """Section `evaluate`. Train reads the figures' part of it, for its validation figures."""
+
+    saliency_images: Annotated[int, Field(ge=1, le=16)]
+    """Images on the saliency sheet, in each of its groups."""

@@ -12,7 +12,7 @@ from stages.engine.errors import InputError
 from stages.engine.files import DECIMALS
 from stages.metrics import calibration, scores
 from stages.metrics.intervals import Draws, Figure, resample
-from stages.metrics.options import EvaluateOptions
+from stages.metrics.options import FigureOptions
 from stages.metrics.scores import Counts
 
 Tree: TypeAlias = "dict[str, int | float | Tree]"
@@ -25,7 +25,7 @@ def report(
     records: pd.DataFrame,
     probability: Floats,
     thresholds: Mapping[str, float],
-    options: EvaluateOptions,
+    options: FigureOptions,
     *,
     prior: float,
     baselines: Mapping[str, Floats] | None = None,

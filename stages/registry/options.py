@@ -1,75 +1,73 @@
-"""Params of the registry room."""
+"""Params of the registry."""
 
-import re
-from dataclasses import dataclass
+from typing import Annotated
 
-from stages.engine.check import between, refuse
+from pydantic import Field
+
+from stages.engine.options import Options, Share
+from stages.metrics.options import Confidence, Draws, ResamplingSeed
 
 
-@dataclass(frozen=True)
-class Floors:
-    """What a model must reach to be offered: least lower bounds of its intervals, 0 to 1.
+class Floors(Options):
+    """Section `register.floors`: what a model must reach to become the candidate.
 
-    auroc: area under the ROC curve. sensitivity, specificity: at the decision threshold.
+    Each is the least lower bound of an interval on test.
     """
 
-    auroc: float
-    sensitivity: float
-    specificity: float
+    auroc: Share
+    """Area under the ROC curve."""
 
-    def __post_init__(self) -> None:
-        between("register.floors.auroc", self.auroc, 0, 1)
-        between("register.floors.sensitivity", self.sensitivity, 0, 1)
-        between("register.floors.specificity", self.specificity, 0, 1)
+    sensitivity: Share
+    """Sensitivity at the decision threshold."""
 
-
-@dataclass(frozen=True)
-class RuleOptions:
-    """What `promote` asks beyond the floors, all of it on validation images.
-
-    ece: most that the upper bound of the expected calibration error at the stated prior may be.
-    margin_sensitivity, margin_specificity: how much worse than the champion, on the same images
-        of the shift validations, a challenger may at most be (0.03: three points).
-    margin_tail: the same for specificity on val_tail, which has fewer normals.
-    confidence: of each bound of that comparison, taken alone. draws, seed: of its resampling.
-    """
-
-    ece: float
-    margin_sensitivity: float
-    margin_specificity: float
-    margin_tail: float
-    confidence: float
-    draws: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        between("register.rule.ece", self.ece, 0, 1)
-        between("register.rule.margin_sensitivity", self.margin_sensitivity, 0, 1)
-        between("register.rule.margin_specificity", self.margin_specificity, 0, 1)
-        between("register.rule.margin_tail", self.margin_tail, 0, 1)
-        between("register.rule.confidence", self.confidence, 0.5, 0.999)
-        between("register.rule.draws", self.draws, 100, 100_000)
-        between("register.rule.seed", self.seed, 0, 2**31 - 1)
+    specificity: Share
+    """Specificity at the decision threshold."""
 
 
-@dataclass(frozen=True)
-class RegisterOptions:
-    """Section `register`: under which name, and from which figures on.
+class RuleOptions(Options):
+    """Section `register.rule`: what `promote` requires beyond the floors, on validation images."""
 
-    name: stem of the experiment's and the registered model's name; the data's own name is
-        added, so that a phantom's model never stands for a real one.
-    floors: what the test figures must reach before a version becomes `candidate`.
-    rule: what else a version must show before it becomes `champion`.
-    """
+    ece: Share
+    """Highest upper bound of the expected calibration error, at the stated prior."""
 
-    name: str
+    margin_sensitivity: Share
+    """How much lower than the champion's the sensitivity may be, on the same images of the shift
+    validations (0.03: three points)."""
+
+    margin_specificity: Share
+    """The same for specificity."""
+
+    margin_tail: Share
+    """The same for specificity on val_tail, which has fewer normals."""
+
+    confidence: Confidence
+    """Level of each bound of that comparison, taken alone."""
+
+    draws: Draws
+    """Resamples behind each bound of that comparison."""
+
+    seed: ResamplingSeed
+    """Seed of that resampling."""
+
+
+class RegisterOptions(Options):
+    """Section `register`: the name of the model, and which figures it must reach."""
+
+    # MLflow refuses "/", ":" and "." in a model's name; the rest keeps links and shells simple.
+    name: Annotated[
+        str,
+        Field(
+            pattern="^[a-z0-9][a-z0-9_-]{0,79}$",
+            json_schema_extra={
+                "allowed": "1 to 80 of a-z, 0-9, '_' and '-', a letter or digit first"
+            },
+        ),
+    ]
+    """Stem of the experiment's and the registered model's name. The data's own name is added, so
+    that a phantom's model is never taken for a real one."""
+
     floors: Floors
-    rule: RuleOptions
+    """What the test figures must reach before a version becomes `candidate`."""
 
-    def __post_init__(self) -> None:
-        # MLflow refuses "/", ":" and "." in a model's name; the rest keeps links and shells simple.
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,79}", self.name):
-            raise refuse(
-                "register.name", "1 to 80 of a-z, 0-9, '_' and '-', a letter or digit first",
-                self.name,
-            )  # fmt: skip
+    rule: RuleOptions
+    """What else is required before a version becomes `champion`."""

@@ -1,7 +1,7 @@
 """Answers for images: by the champion of the registry, or by a model file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Predictor:
         return cls(
             ask,
             origin=f"the model in {model}",
-            model=model_digest(model, point, asdict(pixels)),
+            model=model_digest(model, point, pixels.model_dump()),
             synthetic=synthetic,
         )
 

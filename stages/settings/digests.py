@@ -1,33 +1,31 @@
 """Names for a training and a run, made from all that decides them and nothing else."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stages.engine.closure import meaning_digest, meaning_digests
 from stages.engine.files import digest, read_json, sha256_file
+from stages.engine.options import Options
+from stages.metrics.options import FigureOptions
+from stages.network.options import TrainOptions
 from stages.settings import paths
-from stages.settings.params import Params
 
 JUDGED = ("fetch", "preprocess", "train", "evaluate")
 """The stages whose files a run consists of."""
-
-FIGURES = ("seed", "draws", "confidence", "ece_bins")
-"""The params of evaluate that decide figures; stage train reads them for its validation."""
 
 _WEIGHTS = ["stages.network.loop", "stages.metrics.monitor", "stages.images.shards"]
 """What decides the weights beside stages/train.py itself: all that these modules reach."""
 
 
-def training_digest(params: Params, data_digest: str, root: Path = Path()) -> str:
+def training_digest(options: TrainOptions, data_digest: str, root: Path = Path()) -> str:
     """Name of a training: its data, its params, the code that decides weights, the environment.
 
     Checkpoints and the journal lie under this name, so that no other training resumes from them.
     Code is compared by what it means: a comment or a report's figure does not train again.
 
     Args:
-        params: The whole of params.yaml.
+        options: The section train of params.
         data_digest: Name of the data set (`digest` of the shards' manifest).
         root: Root of the tree with the code, the lock file and data/inputs.json.
     """
@@ -36,32 +34,33 @@ def training_digest(params: Params, data_digest: str, root: Path = Path()) -> st
     return digest(
         {
             "data": data_digest,
-            "params": train_params(params, root),
+            "params": train_params(options, root),
             "code": code,
             "lock": sha256_file(root / paths.LOCK),
         }
     )
 
 
-def train_params(params: Params, root: Path = Path()) -> dict[str, Any]:
+def train_params(options: TrainOptions, root: Path = Path()) -> dict[str, Any]:
     """The section train; a weights file stands there by its content, as data/inputs.json has it."""
-    section = dataclasses.asdict(params.train)
+    section = options.model_dump()
     content = outside(root).get("train", {}).get("weights")
     return section | ({"weights": content} if content else {})
 
 
-def decisive_params(params: Params, root: Path = Path()) -> dict[str, Any]:
+def decisive_params(
+    options: TrainOptions, figures: FigureOptions, root: Path = Path()
+) -> dict[str, Any]:
     """The params that decide model and figures on a given data set."""
-    evaluate = dataclasses.asdict(params.evaluate)
     return {
-        "train": train_params(params, root),
-        "evaluate": {name: evaluate[name] for name in FIGURES},
+        "train": train_params(options, root),
+        "evaluate": figures.model_dump(include=set(FigureOptions.model_fields)),
     }
 
 
-def judged_params(params: Params) -> dict[str, Any]:
+def judged_params(params: Options) -> dict[str, Any]:
     """The sections fetch to evaluate as nested mappings, for display."""
-    return {name: dataclasses.asdict(getattr(params, name)) for name in JUDGED}
+    return params.model_dump(include=set(JUDGED))
 
 
 def run_code(root: Path = Path()) -> dict[str, str]:

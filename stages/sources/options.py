@@ -1,10 +1,11 @@
 """Params of fetch."""
 
 import re
-from dataclasses import dataclass
+from typing import Annotated, Literal, Self, get_args
 
-from stages.engine import check
-from stages.engine.errors import InputError
+from pydantic import Field, model_validator
+
+from stages.engine.options import FieldError, Options
 from stages.sources.phantom.options import PhantomOptions
 
 MENDELEY_V2 = "13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36"
@@ -13,57 +14,87 @@ MENDELEY_V2 = "13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36"
 _SECRET = re.compile(
     r"//[^/?#\s]*@|[?&#][^=&#]*(token|secret|sig|key|credential|passw|auth)[^=&#]*=", re.IGNORECASE
 )
-"""What an address holds that is nobody else's business."""
+"""A user, password or key inside an address."""
 
-SOURCES = ("phantom", "kermany", "archive")
+SourceName = Literal["phantom", "kermany", "archive"]
+SOURCES: tuple[SourceName, ...] = get_args(SourceName)
+
+Sha256 = Annotated[
+    str, Field(pattern="^[0-9a-f]{64}$", json_schema_extra={"allowed": "64 digits of 0-9a-f"})
+]
 
 
-@dataclass(frozen=True)
-class FetchOptions:
-    """Where radiographs come from.
+class FetchOptions(Options):
+    """Section `fetch`: where the radiographs come from."""
 
-    `source`: "phantom" (synthetic, made here), "kermany" (downloaded once per machine) or "archive"
-    (a zip, tar, tar.gz or folder on disk). `path`: the archive; `labels`: a table of its images
-    where their names don't tell (sources.labels), or null. Both absolute or relative to the
-    repository's root, and read by `archive` alone. `url`: another place to download from, or null.
-    `sha256`: 64 hexadecimal digits, or null: of the archive (without it, a changed archive goes
-    unnoticed, and what is made from it is marked as not pinned), or of the file at `url`, where
-    that is not the real one. `hash_names`: names of images and patients are replaced by hashes
-    before anything is written. `phantom`: the generator.
-    """
+    source: SourceName
+    """`phantom`: synthetic images, made here. `kermany`: the real ones, downloaded once per
+    machine. `archive`: a zip, tar, tar.gz or folder on disk."""
 
-    source: str
     path: str | None
-    labels: str | None
-    url: str | None
-    sha256: str | None
-    hash_names: bool
-    phantom: PhantomOptions
+    """The archive, absolute or relative to the repository's root. Read by `archive` alone."""
 
-    def __post_init__(self) -> None:
-        check.one_of("fetch.source", self.source, SOURCES)
+    labels: str | None
+    """A CSV with the labels of the archive's images, where their names don't give them
+    (`sources.labels`), or null. Absolute or relative to the repository's root."""
+
+    url: str | None
+    """Another address to download kermany's zip from, or null."""
+
+    sha256: Sha256 | None
+    """Checksum of the archive, or of the file at `url` where that isn't the original. Null: a
+    change of the archive goes unnoticed, and what is made from it is marked as not pinned."""
+
+    hash_names: bool
+    """Replace the names of images and patients by hashes before anything is written."""
+
+    phantom: PhantomOptions
+    """The generator of synthetic images."""
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> Self:
         if self.source == "archive" and not self.path:
-            raise check.refuse(
-                "fetch.path",
-                "the path of an archive or folder (fetch.source is 'archive')",
-                self.path,
+            raise FieldError(
+                "path",
+                "expected the path of an archive or folder (fetch.source is 'archive'), received "
+                f"{self.path!r}",
             )
         if self.labels == "":
-            raise check.refuse("fetch.labels", "the path of a CSV, or null", self.labels)
+            raise FieldError("labels", "expected the path of a CSV, or null, received ''")
+        return self
+
+    @model_validator(mode="after")
+    def _check_url(self) -> Self:
         if self.url is not None and _SECRET.search(self.url):
-            raise InputError(
-                "params.yaml: fetch.url: expected an address without user, password or key, since "
-                "params are recorded, received one with them (not shown); get the file by hand and "
-                "run `pneumonia pin PATH`"
+            raise FieldError(
+                "url",
+                "expected an address without user, password or key, since params are recorded, "
+                "received one with them (not repeated here); download the file by hand and run "
+                "`pneumonia pin PATH`",
             )
         if self.url is not None and not re.match(r"https?://[^/\s]+/\S+\Z", self.url):
-            raise check.refuse("fetch.url", "an address https://HOST/FILE, or null", self.url)
+            raise FieldError(
+                "url", f"expected an address https://HOST/FILE, or null, received {self.url!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_checksum(self) -> Self:
+        known = self.source == "kermany" and self.url is None
+        if known and self.sha256 not in (None, MENDELEY_V2):
+            raise FieldError(
+                "sha256",
+                "expected null (fetch.source is 'kermany', whose checksum is known), received "
+                f"{self.sha256!r}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
         if self.source == "phantom" and self.hash_names:
-            raise check.refuse("fetch.hash_names", "false (phantoms are nobody)", True)
-        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise check.refuse("fetch.sha256", "64 digits of 0-9a-f, or null", self.sha256)
-        if self.source == "kermany" and self.url is None and self.sha256 not in (None, MENDELEY_V2):
-            raise check.refuse(
-                "fetch.sha256", "null (fetch.source is 'kermany', whose checksum is known)",
-                self.sha256,
-            )  # fmt: skip
+            raise FieldError(
+                "hash_names",
+                "expected false (fetch.source is 'phantom', whose patients don't exist), received "
+                "True",
+            )
+        return self

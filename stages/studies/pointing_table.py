@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import Flags, Floats
 from stages.metrics.intervals import resample
-from stages.metrics.options import EvaluateOptions
+from stages.metrics.options import FigureOptions
 from stages.metrics.pages.text import format_figure, markdown_table
 from stages.metrics.report import plain
 from stages.metrics.scores import ratio
@@ -58,7 +58,7 @@ def game(maps: NDArray[np.float32], masks: Flags) -> pd.DataFrame:
 
 
 def pointing_table(
-    records: pd.DataFrame, played: pd.DataFrame, groups: dict[str, Flags], options: EvaluateOptions
+    records: pd.DataFrame, played: pd.DataFrame, groups: dict[str, Flags], options: FigureOptions
 ) -> str:
     """Hit rates by group as Markdown, each with its interval and what chance would give.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stages.engine.arrays import Flags, Floats
 from stages.metrics import scores
 from stages.metrics.intervals import Figure, Score, resample
-from stages.metrics.options import EvaluateOptions
+from stages.metrics.options import FigureOptions
 from stages.metrics.pages.tables import NAMES
 from stages.metrics.pages.text import format_difference, format_figure, markdown_table
 from stages.metrics.report import plain
@@ -37,7 +37,7 @@ def rows(
     unchanged: Floats,
     changed: Mapping[str, Floats],
     threshold: float,
-    options: EvaluateOptions,
+    options: FigureOptions,
 ) -> list[Row]:
     """Figures with intervals, the unchanged images first, then each variant on each of AFFECTED.
 

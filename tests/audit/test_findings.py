@@ -9,7 +9,7 @@ from stages.audit.page import page, summary
 from stages.engine.errors import InputError
 from stages.images.options import AuditOptions
 
-USUAL = AuditOptions("stop", "warn", "warn", 0.75)
+USUAL = AuditOptions(leaks="stop", label_conflicts="warn", shortcuts="warn", shortcut_auroc=0.75)
 
 
 def same(roles: list[str], splits: list[str], labels: list[str]) -> dict[str, Any]:
@@ -90,13 +90,24 @@ def test_a_stop_says_what_to_do() -> None:
 
 
 def test_levels_are_the_users() -> None:
-    lenient = AuditOptions("warn", "ignore", "ignore", 0.75)
+    lenient = AuditOptions(
+        leaks="warn", label_conflicts="ignore", shortcuts="ignore", shortcut_auroc=0.75
+    )
     findings.stop(judged(lenient), "")
     assert [line.split(":")[0] for line in summary(judged(lenient))[1:]] == ["WARN (leaks)"]
-    strict = AuditOptions("ignore", "ignore", "stop", 0.75)
+    strict = AuditOptions(
+        leaks="ignore", label_conflicts="ignore", shortcuts="stop", shortcut_auroc=0.75
+    )
     with pytest.raises(InputError, match=r"preprocess\.audit\.shortcuts to warn"):
         findings.stop(judged(strict), "")
-    findings.stop(judged(AuditOptions("ignore", "ignore", "stop", 0.995)), "")
+    findings.stop(
+        judged(
+            AuditOptions(
+                leaks="ignore", label_conflicts="ignore", shortcuts="stop", shortcut_auroc=0.995
+            )
+        ),
+        "",
+    )
 
 
 def test_the_page_tells_all_of_it() -> None:

@@ -25,7 +25,7 @@ TEST_IMAGE = "test/NORMAL/IM-90001-0001.jpeg"
 TRAIN_IMAGE = "train/NORMAL/IM-0002-0001.jpeg"
 # The same image, saved anew and a little brighter.
 LEAK = {TEST_IMAGE: encoded(picture(TRAIN_IMAGE) // 2 + 60, quality=60)}
-KEPT = AuditOptions("warn", "warn", "warn", 0.75)
+KEPT = AuditOptions(leaks="warn", label_conflicts="warn", shortcuts="warn", shortcut_auroc=0.75)
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,15 @@ def test_a_leak_stops_with_its_account_and_leaves_the_earlier_shards(
     capsys.readouterr()
     warned = audited(WITH_TEST, LEAK, options(audit=KEPT))
     assert "audit: WARN (leaks): 1 image stands" in capsys.readouterr().out
-    ignored = audited(WITH_TEST, LEAK, options(audit=AuditOptions("ignore", "warn", "warn", 0.5)))
+    ignored = audited(
+        WITH_TEST,
+        LEAK,
+        options(
+            audit=AuditOptions(
+                leaks="ignore", label_conflicts="warn", shortcuts="warn", shortcut_auroc=0.5
+            )
+        ),
+    )
     assert warned.manifest["digest"] == ignored.manifest["digest"]
 
 

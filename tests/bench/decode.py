@@ -39,7 +39,7 @@ OPTIONS = PreprocessOptions(
     max_unreadable_share=0.01,
     matched_donors=0,
     tail_fraction=0.0,
-    audit=AuditOptions("warn", "warn", "warn", 0.75),
+    audit=AuditOptions(leaks="warn", label_conflicts="warn", shortcuts="warn", shortcut_auroc=0.75),
 )
 ROUNDS = 5
 

@@ -190,7 +190,7 @@ def test_the_journal_tells_of_a_run_made_from_files(root: Path) -> None:
     journal = root / ".cache/journal"
     journal.mkdir(parents=True)
     data = json.loads(Path("data/shards/manifest.json").read_text())["digest"]
-    name = digests.training_digest(params.load(), data)
+    name = digests.training_digest(params.load().train, data)
     (journal / f"{name}.json").write_text(json.dumps({"train": {"machine": "m", "wall_s": 1.0}}))
     sync()
     (run,) = told.runs(root / "mlruns").values()

@@ -262,6 +262,6 @@ def test_shards_of_real_images_are_the_same_as_dicom(tmp_path: Path) -> None:
 
 
 def test_an_image_without_a_preamble_is_read() -> None:
-    whole, how = dicom_file(GREY), PixelOptions(32, "keep")
+    whole, how = dicom_file(GREY), PixelOptions(image_px=32, aspect="keep")
     assert np.array_equal(decode(whole[132:]), GREY)
     assert np.array_equal(prepare(whole, how), prepare(encoded(GREY, "PNG"), how))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.engine.errors import InvalidSettings
 from stages.images.shards import Role
 from stages.metrics.monitor import Monitor
 
@@ -42,3 +43,10 @@ def test_an_image_of_two_roles_is_judged_once() -> None:
 def test_it_says_beforehand_what_it_will_give(names: list[str]) -> None:
     monitor = Monitor([role(name, [1, 2], [0, 1], ["a", "b"]) for name in names])
     assert set(monitor(brightness)) == set(monitor.quantities)
+
+
+def test_the_shift_auroc_needs_a_shift_validation() -> None:
+    val = role("val", [1, 2], [0, 1], ["a", "b"])
+    Monitor([val, role("val_matched", [1, 2], [0, 1], ["a", "b"])]).require("shift_auroc")
+    with pytest.raises(InvalidSettings, match=r"train\.monitor: .* received 'shift_auroc'"):
+        Monitor([val]).require("shift_auroc")

@@ -1,13 +1,14 @@
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from stages.engine.errors import InputError
 from stages.engine.files import canonical_json
 from stages.metrics.report import report
+from tests.changed import changed
 from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 
@@ -92,7 +93,7 @@ def test_the_seed_moves_intervals_and_no_value() -> None:
     records, probability = images()
     ours: dict[str, Any] = figures()
     other: dict[str, Any] = report(
-        records, probability, POINTS, replace(OPTIONS, seed=2), prior=0.5
+        records, probability, POINTS, changed(OPTIONS, seed=2), prior=0.5
     )
     assert ours["auroc"]["value"] == other["auroc"]["value"]
     assert ours["auroc"]["low"] != other["auroc"]["low"]
@@ -114,5 +115,5 @@ def test_meaningless_predictions_are_refused(change: Any, message: str) -> None:
 
 @pytest.mark.parametrize("key", ["draws", "confidence", "ece_bins", "saliency_images", "seed"])
 def test_options_out_of_range_are_refused(key: str) -> None:
-    with pytest.raises(InputError, match=f"evaluate.{key}"):
-        replace(OPTIONS, **{key: -1})
+    with pytest.raises(ValidationError, match=f"EvaluateOptions\n{key}\n"):
+        changed(OPTIONS, **{key: -1})

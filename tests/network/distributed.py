@@ -8,7 +8,6 @@ Writes FOLDER/<task>.npz.
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from keras import layers
 from stages.engine import devices
 from stages.network import loop
 from stages.network.options import TrainOptions
+from tests.changed import changed
 from tests.network.tiny import OPTIONS, Judge, images
 
-SHORT = replace(OPTIONS, epochs=2, learning_rate=0.05, monitor="val_loss")
+SHORT = changed(OPTIONS, epochs=2, learning_rate=0.05, monitor="val_loss")
 
 
 def plain(options: TrainOptions, image_px: int) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from stages.network import canonical, predict
 from stages.network.model import build
+from tests.changed import changed
 from tests.network.tiny import OPTIONS, images
 
 SAVE = """
@@ -66,9 +67,7 @@ def test_ids_are_renumbered_in_order_and_stay_shared() -> None:
 
 @pytest.mark.parametrize("network", ["compact", "seed"])
 def test_the_file_loads_in_safe_mode_and_predicts_the_same(tmp_path: Path, network: str) -> None:
-    from dataclasses import replace
-
-    model = build(replace(OPTIONS, network=network, crop_px=48), 48)
+    model = build(changed(OPTIONS, network=network, crop_px=48), 48)
     canonical.save(model, tmp_path / "model.keras")
     loaded = predict.load_model(tmp_path / "model.keras")
     pixels, _ = images(5, 48)

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from stages.network import canonical, checkpoints, loop
 from stages.network.model import build
 from stages.network.options import TrainOptions
 from stages.network.predict import predictor
+from tests.changed import changed
 from tests.network.tiny import OPTIONS, Judge, images
 
-COMPACT = replace(OPTIONS, widths=(4,), epochs=2)
-SEED = replace(OPTIONS, network="seed", crop_px=48, epochs=2)
+COMPACT = changed(OPTIONS, widths=(4,), epochs=2)
+SEED = changed(OPTIONS, network="seed", crop_px=48, epochs=2)
 
 
 class StoppedError(Exception):
@@ -118,7 +119,7 @@ def test_the_kept_weights_are_those_that_were_judged_best(whole: Outcome) -> Non
 
 
 def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_path: Path) -> None:
-    wild = replace(
+    wild = changed(
         COMPACT, learning_rate=10.0, weight_decay=10.0, warmup_epochs=0.0, epochs=40, ema=0.0
     )
     with pytest.raises(FloatingPointError) as caught:
@@ -147,7 +148,7 @@ def test_the_precision_that_params_name_is_the_layers(
     monkeypatch.setattr(loop, "build", build_and_stop)
     try:
         with pytest.raises(StoppedError):
-            train(replace(OPTIONS, precision="mixed_bfloat16"), tmp_path / "checkpoints")
+            train(changed(OPTIONS, precision="mixed_bfloat16"), tmp_path / "checkpoints")
     finally:
         keras.config.set_dtype_policy("float32")
     assert built[0].get_layer("stem_conv").compute_dtype == "bfloat16"
@@ -184,16 +185,16 @@ def test_a_monitor_that_is_not_judged_is_refused() -> None:
 
 def test_class_balance_and_smoothing() -> None:
     labels = np.array([1, 0, 0, 0])
-    targets, weights = loop._targets(labels, replace(OPTIONS, label_smoothing=0.2))
+    targets, weights = loop._targets(labels, changed(OPTIONS, label_smoothing=0.2))
     np.testing.assert_allclose(targets, [0.9, 0.1, 0.1, 0.1], rtol=1e-6)
     np.testing.assert_allclose(weights, [2, 2 / 3, 2 / 3, 2 / 3], rtol=1e-6)
     assert (targets.dtype, weights.dtype) == (np.float32, np.float32)
-    _, plain = loop._targets(labels, replace(OPTIONS, class_balance=False))
+    _, plain = loop._targets(labels, changed(OPTIONS, class_balance=False))
     np.testing.assert_array_equal(plain, np.ones(4))
 
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
-    options = replace(OPTIONS, warmup_epochs=2.0, epochs=10, learning_rate=0.01)
+    options = changed(OPTIONS, warmup_epochs=2.0, epochs=10, learning_rate=0.01)
     schedule = loop._optimizer(options, steps=5)._learning_rate
     rates = [float(schedule(step)) for step in range(51)]
     assert rates[0] == 0

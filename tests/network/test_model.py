@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,11 +9,12 @@ from stages.network import loop, saliency
 from stages.network.model import _STATISTICS, build
 from stages.network.options import BACKBONES, TrainOptions
 from stages.network.predict import predictor
+from tests.changed import changed
 from tests.network.tiny import OPTIONS, Judge, images
 
 
 def options_of(network: str, **changes: object) -> TrainOptions:
-    return replace(OPTIONS, network=network, crop_px=48, **changes)  # type: ignore[arg-type]
+    return changed(OPTIONS, network=network, crop_px=48, **changes)
 
 
 @pytest.mark.parametrize("network", ["compact", "seed", "MobileNet"])
@@ -44,17 +44,17 @@ def test_exposure_does_not_reach_the_compact_network() -> None:
 
 
 def test_weights_are_a_function_of_the_seed() -> None:
-    one, same, other = (build(replace(OPTIONS, seed=seed), 32).get_weights() for seed in (1, 1, 2))
+    one, same, other = (build(changed(OPTIONS, seed=seed), 32).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not np.array_equal(one[0], other[0])
 
 
 @pytest.mark.parametrize(("crop_px", "image_px"), [(48, 64), (32, 32)])
 def test_the_seed_network_refuses_sizes_it_cannot_take(crop_px: int, image_px: int) -> None:
-    options = replace(OPTIONS, network="seed", crop_px=crop_px)
+    options = changed(OPTIONS, network="seed", crop_px=crop_px)
     with pytest.raises(InputError, match=rf"train\.crop_px: .*received {crop_px} and {image_px}"):
         build(options, image_px)
-    build(replace(options, crop_px=46), 46)  # the smallest
+    build(changed(options, crop_px=46), 46)  # the smallest
 
 
 def test_backbones_exist_in_keras() -> None:
@@ -123,7 +123,7 @@ def test_a_backbone_starts_from_local_weights_and_trains(tmp_path: Path) -> None
 @pytest.mark.parametrize("network", ["DenseNet121", "EfficientNetB0", "MobileNetV3Small",
                                      "ResNet50V2", "InceptionV3", "ConvNeXtTiny"])  # fmt: skip
 def test_other_families_take_pixels_too(network: str) -> None:
-    model = build(replace(OPTIONS, network=network, crop_px=96), 96)
+    model = build(changed(OPTIONS, network=network, crop_px=96), 96)
     pixels, _ = images(2, 96)
     assert np.isfinite(predictor(model)(pixels)).all()
     assert saliency.heatmaps(model, pixels).shape == (2, 96, 96)

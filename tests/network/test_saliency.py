@@ -3,6 +3,7 @@ import pytest
 
 from stages.network import saliency
 from stages.network.model import build
+from tests.changed import changed
 from tests.network.tiny import OPTIONS, images
 
 PIXELS, _ = images(3, 64)
@@ -48,9 +49,7 @@ def test_a_map_finds_what_the_network_looks_for() -> None:
 
 
 def test_the_seed_network_has_maps_too() -> None:
-    from dataclasses import replace
-
-    model = build(replace(OPTIONS, network="seed", crop_px=64), 64)
+    model = build(changed(OPTIONS, network="seed", crop_px=64), 64)
     assert saliency.heatmaps(model, PIXELS).shape == (3, 64, 64)
 
 

@@ -49,7 +49,9 @@ def test_a_doubtful_image_is_answered_with_its_cautions() -> None:
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"point\.json: expected a file, found none"):
         Predictor.from_file(
-            tmp_path / "model.keras", tmp_path / "point.json", PixelOptions(32, "stretch")
+            tmp_path / "model.keras",
+            tmp_path / "point.json",
+            PixelOptions(image_px=32, aspect="stretch"),
         )
 
 
@@ -72,7 +74,9 @@ open_store(store).set_registered_model_alias("pneumonia-phantom", "champion", "1
 model = root / "data/model"
 roads = [
     Predictor.from_file(
-        model / "model.keras", model / "operating_point.json", PixelOptions(32, "stretch")
+        model / "model.keras",
+        model / "operating_point.json",
+        PixelOptions(image_px=32, aspect="stretch"),
     ),
     Predictor.from_champion(root, "pneumonia"),
 ]

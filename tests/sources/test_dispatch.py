@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from stages.sources.archives import archive
 from stages.sources.options import SOURCES, FetchOptions
 from stages.sources.phantom import generate
 from stages.sources.phantom.options import PhantomOptions
+from tests.changed import changed
 from tests.sample_images import SOURCE
 
 OPTIONS = FetchOptions(
@@ -35,7 +35,7 @@ def test_every_allowed_source_can_be_opened(
     for module in (generate, kermany, archive):
         monkeypatch.setattr(module, "receive", receive)
     monkeypatch.setenv("DVC_ROOT", "/repository")
-    images, source = dispatch.open_source(dataclasses.replace(OPTIONS, source=name), tmp_path)
+    images, source = dispatch.open_source(changed(OPTIONS, source=name), tmp_path)
     assert (list(images), source) == ([], SOURCE)
     assert len(opened) == 1
     if name == "archive":

@@ -13,7 +13,7 @@ from stages.sources.phantom.options import PhantomOptions
 
 
 def _plan(confound: float, seed: int = 1) -> list[Planned]:
-    return plan(PhantomOptions(seed, patients_train=490, patients_test=240, confound=confound))
+    return plan(PhantomOptions(seed=seed, patients_train=490, patients_test=240, confound=confound))
 
 
 def _share(images: list[Planned], split: str, label: int, site: str) -> float:

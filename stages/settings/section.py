@@ -1,0 +1,97 @@
+"""Read params.yaml, or the one section of it that a stage needs.
+
+A stage reads its own section through the model of its own package, so that it depends on no
+other package's options. The whole file is checked by `settings.params`.
+"""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from stages.engine import keys
+from stages.engine.errors import InvalidSettings
+from stages.engine.options import Options
+from stages.settings import paths, problems
+
+Section = TypeVar("Section", bound=Options)
+
+
+def load(model: type[Section], name: str, path: Path = paths.PARAMS) -> Section:
+    """Return the section `name` of params.yaml, checked by its model.
+
+    Raises:
+        InvalidSettings: The file is missing or no YAML, or the section has missing, unknown or
+            invalid keys; all of them are listed.
+    """
+    return check(model, keys.get(read(path), name), name, path)
+
+
+def value(kind: Any, key: str, path: Path = paths.PARAMS) -> Any:
+    """Return the value of one dotted key of params.yaml, for a stage that needs no more.
+
+    Args:
+        kind: Its type, such as `engine.options.Threads`.
+        key: Such as "train.threads".
+
+    Raises:
+        InvalidSettings: As for `load`.
+    """
+    adapter = TypeAdapter(kind, config=Options.model_config)
+    try:
+        return adapter.validate_python(keys.get(read(path), key))
+    except ValidationError as error:
+        found = problems.find(error, adapter.json_schema(), key)
+        raise InvalidSettings(problems.message(path, found)) from None
+
+
+def check(model: type[Section], tree: Any, name: str, path: Path = paths.PARAMS) -> Section:
+    """Return `tree`, the content of the section `name` in the file `path`, checked by its model.
+
+    Args:
+        name: "" for the whole file.
+
+    Raises:
+        InvalidSettings: It has missing, unknown or invalid keys; all of them are listed.
+    """
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        found = problems.find(error, model.model_json_schema(), name)
+        raise InvalidSettings(problems.message(path, found)) from None
+
+
+def read(path: Path = paths.PARAMS) -> Any:
+    """Return the content of a YAML file, unchecked.
+
+    Raises:
+        InvalidSettings: The file is missing, is no YAML, or has a key twice.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except FileNotFoundError:
+        raise InvalidSettings(
+            f"{path}: no such file; run from the root of the repository, where it lies"
+        ) from None
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: no UTF-8, 2001-99-99
+        raise InvalidSettings(f"{path}: not valid YAML: {error}") from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice; YAML lets the second one win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
