@@ -1,28 +1,33 @@
-"""Find the first-party files that a module imports, directly or through others.
+"""Which first-party files a module reaches by its imports.
 
-DVC does not see imports: the code dependencies of a stage in dvc.yaml, and the code part of a
-run's digest, are this closure.
+DVC does not see imports: a stage's code dependencies in dvc.yaml, and the code part of a run's
+digest, are this closure.
 """
 
-import ast
-import functools
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from stages.engine.files import digest, sha256_file
+from stages.engine.files import sha256_file
+from stages.engine.source_facts import memory
 
 PACKAGE = "stages"
-_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def import_closure(module: str, root: Path) -> list[Path]:
-    """List the files that importing `module` can reach, sorted, relative to `root`.
+    """List the files that importing a module can reach.
 
-    Imports inside functions count too, and so does each package's `__init__.py`.
+    Imports inside functions count as well, and so do the `__init__.py` on the way.
+
+    Args:
+        module: Dotted name of a first-party module.
+        root: Folder that holds the package.
+
+    Returns:
+        Paths relative to `root`, sorted.
 
     Raises:
-        ValueError: `module` is not a first-party module under `root`, or a file imports by a
-            relative name, which is not followed.
+        ValueError: `module` is not a first-party module, or a file imports by a relative name,
+            which is not followed.
     """
     start = _file_of(module, root)
     if start is None:
@@ -34,69 +39,36 @@ def import_closure(module: str, root: Path) -> list[Path]:
         if path in reached:
             continue
         reached.add(path)
-        for name in _imported_names(path):
+        for name in _first_party_imports(path):
             found = _file_of(name, root)
             if found is not None:
                 waiting += [found, *_packages_above(name, root)]
+    memory().save()
     return sorted(path.relative_to(root) for path in reached)
 
 
-def code_digests(modules: list[str], root: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file that any of `modules` reaches, by path from `root`."""
-    paths = {path for module in modules for path in import_closure(module, root)}
-    return {path.as_posix(): sha256_file(root / path) for path in sorted(paths)}
+def code_digests(modules: Iterable[str], root: Path) -> dict[str, str]:
+    """SHA-256 of each file that any of `modules` reaches, by its path relative to `root`."""
+    return {path.as_posix(): sha256_file(root / path) for path in _reached(modules, root)}
 
 
-def meaning_digests(modules: list[str], root: Path) -> dict[str, str]:
-    """`meaning_digest` of each file that any of `modules` reaches, by path relative to `root`."""
-    paths = {path for module in modules for path in import_closure(module, root)}
-    return {
-        path.as_posix(): meaning_digest((root / path).read_text(encoding="utf-8"))
-        for path in sorted(paths)
-    }
+def meaning_digests(modules: Iterable[str], root: Path) -> dict[str, str]:
+    """Digest of what each file means that any of `modules` reaches, by path relative to `root`.
 
-
-@functools.cache
-def meaning_digest(text: str) -> str:
-    """SHA-256 of Python source as the interpreter sees it.
-
-    Comments, blank lines, positions and docstrings are left out. Empty fields of the syntax tree
-    are too, since versions of Python differ in which ones there are.
+    Comments, positions and docstrings mean nothing (`source_facts.meaning_digest`).
     """
-    return digest(_meaning(ast.parse(text)))
+    return {path.as_posix(): memory().of(root / path).meaning for path in _reached(modules, root)}
 
 
-def _meaning(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_meaning(item) for item in node]
-    if not isinstance(node, ast.AST):
-        return f"{type(node).__name__} {node!r}"
-    fields = dict(ast.iter_fields(node))
-    if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = fields["body"][1:]
-    kept = {name: _meaning(value) for name, value in fields.items() if value not in (None, [])}
-    return [type(node).__name__, kept]
+def _reached(modules: Iterable[str], root: Path) -> list[Path]:
+    return sorted({path for module in modules for path in import_closure(module, root)})
 
 
-def _imported_names(path: Path) -> list[str]:
-    names = _names(path.read_text(encoding="utf-8"))
+def _first_party_imports(path: Path) -> list[str]:
+    names = memory().of(path).imports
     if None in names:
         raise ValueError(f"{path}: expected absolute imports, found a relative one")
     return [name for name in names if name and name.split(".")[0] == PACKAGE]
-
-
-@functools.cache  # several stages, and the trees of many experiments, hold the same files
-def _names(text: str) -> tuple[str | None, ...]:
-    """List the names that a file imports; None stands for a relative one."""
-    names: list[str | None] = []
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            # `from stages.images import shards` names a module; `from ... import name` does not.
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            names += [None] * bool(node.level)
-    return tuple(names)
 
 
 def _file_of(module: str, root: Path) -> Path | None:

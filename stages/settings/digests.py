@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.engine.closure import meaning_digest, meaning_digests
+from stages.engine.closure import meaning_digests
 from stages.engine.files import digest, read_json, sha256_file
 from stages.engine.options import Options
+from stages.engine.source_facts import memory
 from stages.metrics.options import FigureOptions
 from stages.network.options import TrainOptions
 from stages.settings import paths
@@ -30,7 +31,7 @@ def training_digest(options: TrainOptions, data_digest: str, root: Path = Path()
         root: Root of the tree with the code, the lock file and data/inputs.json.
     """
     stage = root / "stages/train.py"
-    code = meaning_digests(_WEIGHTS, root) | {stage.name: meaning_digest(stage.read_text("utf-8"))}
+    code = meaning_digests(_WEIGHTS, root) | {stage.name: memory().of(stage).meaning}
     return digest(
         {
             "data": data_digest,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.engine.closure import code_digests, import_closure, meaning_digest
+from stages.engine.closure import code_digests, import_closure
 from stages.engine.files import sha256_bytes
+from stages.engine.source_facts import Memory, meaning_digest
 
 TREE = {
     "stages/__init__.py": "",
@@ -125,3 +126,18 @@ def test_every_other_change_means_something(text: str) -> None:
 def test_the_digest_of_what_code_means_is_golden() -> None:
     # The same on every version of Python: a run is found again by it.
     assert meaning_digest(SOURCE)[:16] == "a99b52f15f266cdc"
+
+
+def test_facts_of_a_file_are_remembered_by_its_content(tmp_path: Path) -> None:
+    path, kept = tmp_path / "code.py", tmp_path / "code.json"
+    path.write_text("import os\nfrom . import near\n")
+    first = Memory(kept)
+    facts = first.of(path)
+    assert facts.imports == ("os", None, "None.near")
+    first.save()
+    assert Memory(kept).of(path) == facts
+    path.write_text("import re\n")
+    assert Memory(kept).of(path).imports == ("re",)
+    for damage in ("{", "[]", "null", '{"format": 1}', '{"format": 1, "files": {"a": 1}}'):
+        kept.write_text(damage)
+        assert Memory(kept).of(path).imports == ("re",)
