@@ -32,8 +32,8 @@ def decode_dicom(data: bytes, *, most_pixels: int) -> NDArray[np.uint8]:
     that is not read, more than `most_pixels`, or damage.
     """
     image = dicom.read(data)
-    image.refuse_unusable()
-    rows, columns = image.samples_shape
+    image.check_usable()
+    rows, columns = image.stored_shape
     if rows * columns > most_pixels:
         raise InputError(f"expected at most {most_pixels:,} pixels, received {columns} x {rows}")
     samples = _samples(image)
@@ -43,7 +43,7 @@ def decode_dicom(data: bytes, *, most_pixels: int) -> NDArray[np.uint8]:
     ]
     if bits > 8 and not _is_windowed(image.tags):
         _refuse_dark(pixels, bits)
-    width, height = image.shown_size
+    width, height = image.display_size
     if (height, width) != pixels.shape:
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     return pixels
@@ -126,7 +126,7 @@ def _refuse_dark(pixels: NDArray[np.uint8], bits: int) -> None:
 
 def _samples(image: DicomImage) -> NDArray[Any]:
     """Stored samples, uint8 or uint16 (rows, columns); unused and sign bits as they come."""
-    rows, columns = image.samples_shape
+    rows, columns = image.stored_shape
     kind = np.dtype("<u2" if image.tags["BitsAllocated"] == 16 else "u1")
     if not image.pixel_data:
         raise InputError("expected a DICOM image, received one without pixel data")
@@ -169,7 +169,7 @@ def _check_codestream(frame: bytes, image: DicomImage) -> None:
         if image.syntax in transfer_syntax.JPEG_2000
         else _size_of_jpeg(frame)
     )
-    rows, columns = image.samples_shape
+    rows, columns = image.stored_shape
     if found != (columns, rows, 1):
         told = "no size" if found is None else "{} x {} and {} components".format(*found)
         raise InputError(
@@ -205,7 +205,7 @@ def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int, int] | None:
 def _decompressed(frame: bytes, image: DicomImage, kind: np.dtype[Any]) -> NDArray[Any]:
     import imagecodecs
 
-    rows, columns = image.samples_shape
+    rows, columns = image.stored_shape
     try:
         if image.syntax == transfer_syntax.RLE:
             room = bytearray(rows * columns * kind.itemsize)  # more than fits is an error

@@ -1,4 +1,4 @@
-"""What names a person stays outside: DICOM tags always, names of files and patients on request."""
+"""Remove what identifies a person: DICOM tags always, names of files and patients on request."""
 
 import hashlib
 import io
@@ -7,37 +7,58 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stages.engine.errors import InputError
+from stages.engine.errors import UnusableImage
 from stages.sources.dicom import tags, transfer_syntax
-from stages.sources.dicom.tags import NOTHING_KEPT, DicomImage
+from stages.sources.dicom.tags import UNREADABLE_PLACEHOLDER, DicomImage
 from stages.sources.names import LABELS
 from stages.sources.received import ReceivedImage
 
-_SUFFIXES = (".dcm", ".dicom")
-_PLAIN = (b"\xff\xd8\xff", b"\x89PNG")
-_FOLDERS = {label: name for name, label in LABELS.items()}
-# 64 bits: among a million images, two share a name once in 37 million data sets.
+_DICOM_SUFFIXES = (".dcm", ".dicom")
+_KNOWN_SUFFIXES = (*_DICOM_SUFFIXES, ".jpeg", ".jpg", ".png")
+_JPEG_AND_PNG_MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
+_CLASS_FOLDERS = {label: name for name, label in LABELS.items()}
+# 64 bits: in a set of a million images, two names collide with a probability of 3e-8.
 _DIGITS = 16
 
 
-def anonymous(images: Iterable[ReceivedImage], *, hash_names: bool) -> Iterator[ReceivedImage]:
-    """`images` as they may be kept: DICOM files without the tags that name a person.
+def anonymise(images: Iterable[ReceivedImage], *, hash_names: bool) -> Iterator[ReceivedImage]:
+    """Yield `images` with DICOM files reduced to pixels and tags that identify nobody.
 
-    JPEG and PNG files stay as they are. With `hash_names`, an image is called after a hash of
-    its own bytes, and a patient after one of their first image's: a hash of a name can be undone by
-    trying names, these can't be without the image. Equal images get -2, -3, ... in their order.
+    JPEG and PNG files are not changed.
+
+    Args:
+        hash_names: Name each image after a hash of its bytes, and each patient after their first
+            image. Unlike a hash of a name, this can't be undone by hashing all likely names.
+            Equal images get the suffixes -2, -3, ... in their order.
     """
-    called: dict[str, int] = {}
-    people: dict[tuple[str, str], str] = {}
+    counts: dict[str, int] = {}
+    pseudonyms: dict[tuple[str, str], str] = {}
     for image in images:
-        image = replace(image, data=_kept(image))
-        yield _renamed(image, called, people) if hash_names else image
+        image = replace(image, data=_anonymous_data(image))
+        yield _renamed(image, counts, pseudonyms) if hash_names else image
 
 
-def dicom_file(image: DicomImage) -> bytes:
-    """A DICOM file of these tags and pixels and nothing else: no name, date, place or identifier.
+def anonymise_dicom(data: bytes) -> bytes:
+    """Return a DICOM file with only what pixels and warnings need.
 
-    Its bytes depend on the image alone, and reading and writing it again gives the same.
+    A file that can't be read becomes UNREADABLE_PLACEHOLDER. Pixels that can't be used are left
+    out: a colour image is often a report with the patient's name in it.
+    """
+    try:
+        image = tags.read(data)
+    except UnusableImage:
+        return UNREADABLE_PLACEHOLDER
+    try:
+        image.check_usable()
+    except UnusableImage:
+        image = replace(image, pixel_data=None)
+    return encode_dicom(image)
+
+
+def encode_dicom(image: DicomImage) -> bytes:
+    """Return a DICOM file of the image's tags and pixels, without name, date or identifier.
+
+    The bytes depend on the image alone; reading the file and encoding it again gives them again.
     """
     import pydicom
     from pydicom.dataset import FileMetaDataset
@@ -50,8 +71,8 @@ def dicom_file(image: DicomImage) -> bytes:
         if keyword in tags.TABLES:
             count, first, bits, *entries = value
             table = pydicom.Dataset()
-            kind = "SS" if first < 0 else "US"
-            table.add_new("LUTDescriptor", kind, [count % 2**16, first, bits])
+            representation = "SS" if first < 0 else "US"
+            table.add_new("LUTDescriptor", representation, [count % 2**16, first, bits])
             table.add_new("LUTData", "OW", struct.pack(f"<{count}H", *entries))
             value = [table]
         elif isinstance(value, tuple):
@@ -66,42 +87,25 @@ def dicom_file(image: DicomImage) -> bytes:
     return buffer.getvalue()
 
 
-def without_person(data: bytes) -> bytes:
-    """A DICOM file with only what its image's pixels and warnings need.
-
-    Where it can't be read, NOTHING_KEPT stands for it; where its pixels can't be used, they are
-    left out: a colour picture is often a report, with a name in it.
-    """
-    try:
-        image = tags.read(data)
-    except InputError:
-        return NOTHING_KEPT
-    try:
-        image.refuse_unusable()
-    except InputError:
-        image = replace(image, pixel_data=None)
-    return dicom_file(image)
-
-
-def _kept(image: ReceivedImage) -> bytes:
+def _anonymous_data(image: ReceivedImage) -> bytes:
     if tags.is_dicom(image.data):
-        return without_person(image.data)
-    called_dicom = PurePosixPath(image.path).suffix.lower() in _SUFFIXES
-    if called_dicom and not image.data.startswith(_PLAIN):
-        return NOTHING_KEPT  # its start is damaged, a name may come later
+        return anonymise_dicom(image.data)
+    named_dicom = PurePosixPath(image.path).suffix.lower() in _DICOM_SUFFIXES
+    if named_dicom and not image.data.startswith(_JPEG_AND_PNG_MAGIC):
+        return UNREADABLE_PLACEHOLDER  # probably DICOM with a damaged start and a name further on
     return image.data
 
 
 def _renamed(
-    image: ReceivedImage, called: dict[str, int], people: dict[tuple[str, str], str]
+    image: ReceivedImage, counts: dict[str, int], pseudonyms: dict[tuple[str, str], str]
 ) -> ReceivedImage:
     digest = hashlib.sha256(image.data).hexdigest()[:_DIGITS]
-    folder = f"{image.source_split or 'train'}/{_FOLDERS[image.label]}"
-    called[digest] = number = called.get(digest, 0) + 1
+    folder = f"{image.source_split or 'train'}/{_CLASS_FOLDERS[image.label]}"
+    counts[digest] = number = counts.get(digest, 0) + 1
     name = digest if number == 1 else f"{digest}-{number}"
-    # A first image may come again under a second patient, who must not become the first.
-    patient = people.setdefault(("patient", image.patient), f"patient-{name}")
-    group = people.setdefault(("group", image.split_group), f"group-{name}")
+    # `name`, not `digest`: two patients may have the same first image, and stay two.
+    patient = pseudonyms.setdefault(("patient", image.patient), f"patient-{name}")
+    group = pseudonyms.setdefault(("group", image.split_group), f"group-{name}")
     suffix = PurePosixPath(image.path).suffix.lower()
-    suffix = suffix if suffix in (*_SUFFIXES, ".jpeg", ".jpg", ".png") else ""
+    suffix = suffix if suffix in _KNOWN_SUFFIXES else ""
     return replace(image, path=f"{folder}/{name}{suffix}", patient=patient, split_group=group)

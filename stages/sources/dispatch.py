@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import assert_never
 
 from stages.engine.root import from_root
 from stages.sources import kermany
-from stages.sources.anonymise import anonymous
+from stages.sources.anonymise import anonymise
 from stages.sources.archives import archive
 from stages.sources.options import FetchOptions
 from stages.sources.phantom import generate
@@ -16,7 +17,7 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
     """Open the source `options.source`.
 
     A new source needs a module with a function that returns what this one does, its name in
-    `FetchOptions.source`, a case here and a word in params.yaml.
+    `options.SourceName`, a case here and a word in params.yaml.
 
     Args:
         options: The section `fetch` of params.
@@ -43,6 +44,6 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
                 table=from_root(options.labels) if options.labels else None,
                 scratch=folder,
             )
-        case unknown:
-            raise AssertionError(f"fetch.source {unknown!r} has no case here")
-    return anonymous(images, hash_names=options.hash_names), source
+        case _:
+            assert_never(options.source)
+    return anonymise(images, hash_names=options.hash_names), source

@@ -1,31 +1,37 @@
-"""What an image file says of itself, read without decoding a pixel."""
+"""Header facts of an image file, read without decoding pixels."""
 
 import io
 from dataclasses import dataclass
 
 from PIL import Image
 
-from stages.engine.errors import InputError
+from stages.engine.errors import UnusableImage
 from stages.sources.dicom import tags
 
-# Pillow's own alarm for huge images would come before ours and does not name the file;
-# nothing here asks Pillow for pixels, and `images.decode` refuses by `width` and `height`.
+# Pillow's limit would raise first and its message lacks the file's name. Nothing here decodes
+# pixels, and `images.decode` checks width and height before it does.
 Image.MAX_IMAGE_PIXELS = None
 
 _FORMATS = ("JPEG", "PNG")
 _EXPECTED = "a JPEG, PNG or DICOM image"
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 show the image turned by a quarter
+_ORIENTATION_TAG = 0x0112  # of EXIF
+_QUARTER_TURNS = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels as the image is shown (EXIF orientation applied), Pillow's
-    mode ("L", "RGB", "I;16", ...), whether an ICC profile is embedded, the luminance
-    quantisation table (64 integers, None if the file is no JPEG), the number of frames and the
-    EXIF orientation (1: as stored).
+    """Header facts of an image file.
 
-    Of a DICOM file: the size once its pixels are square, `mode` its photometric interpretation and
-    bits, and `cautions`, what makes the image doubtful (such as a lateral view).
+    Attributes:
+        width: In pixels as displayed: EXIF orientation applied, DICOM pixels made square.
+        height: Like `width`.
+        mode: Pillow's mode ("L", "RGB", "I;16", ...); for DICOM the photometric interpretation
+            and bits stored.
+        icc: Whether an ICC profile is embedded.
+        jpeg_table: Luminance quantisation table, 64 integers; None if not a JPEG.
+        frames: Number of frames; more than 1 in an animated PNG.
+        orientation: EXIF orientation, 1 to 8; 1: displayed as stored.
+        cautions: What makes a DICOM image doubtful, such as a lateral view.
     """
 
     width: int
@@ -39,31 +45,28 @@ class Header:
 
     @property
     def jpeg_table_mean(self) -> float | None:
-        """Mean of the luminance quantisation table, 3 decimals: coarse is high."""
+        """Mean of the luminance quantisation table, 3 decimals; higher is coarser."""
         return None if self.jpeg_table is None else round(sum(self.jpeg_table) / 64, 3)
 
 
 def read_header(data: bytes) -> Header:
-    """The header of a JPEG, PNG or DICOM file, whatever its name says.
+    """Read the header of a JPEG, PNG or DICOM file; its content decides which, not its name.
 
-    Raises InputError with the reason where `data` is none of these, or a DICOM file of another
-    thing than one grey image.
+    Raises:
+        UnusableImage: `data` is another kind of file, or DICOM but not a single grey image.
     """
     if not data:
-        raise InputError(f"expected {_EXPECTED}, received an empty file")
+        raise UnusableImage(f"expected {_EXPECTED}, received an empty file")
     if tags.is_dicom(data):
         dicom = tags.read(data, pixels=False)
-        dicom.refuse_unusable()
-        width, height = dicom.shown_size
+        dicom.check_usable()
+        width, height = dicom.display_size
         return Header(width, height, dicom.mode, False, None, 1, cautions=dicom.cautions)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            orientation = _orientation(image)
             width, height = image.size
-            # Asked of a PNG without the tag, Pillow would decode the pixels to look behind them.
-            exif = image.getexif() if "exif" in image.info else {}
-            told = exif.get(_ORIENTATION)
-            orientation = told if isinstance(told, int) else 1
-            if orientation in (5, 6, 7, 8):
+            if orientation in _QUARTER_TURNS:
                 width, height = height, width
             tables = getattr(image, "quantization", None)
             return Header(
@@ -76,13 +79,20 @@ def read_header(data: bytes) -> Header:
                 orientation=orientation,
             )
     except (OSError, SyntaxError, ValueError, KeyError, TypeError) as error:
-        # Pillow raises any of these on a header that is cut short or makes no sense.
-        raise InputError(
+        # Pillow raises any of these on a truncated or invalid header.
+        raise UnusableImage(
             f"expected {_EXPECTED}, received something else ({type(error).__name__}: "
             f"{_one_line(error)})"
         ) from None
 
 
+def _orientation(image: Image.Image) -> int:
+    # For a PNG without EXIF, getexif would decode the pixels to look for it behind them.
+    exif = image.getexif() if "exif" in image.info else {}
+    value = exif.get(_ORIENTATION_TAG)
+    return value if isinstance(value, int) else 1
+
+
 def _one_line(error: Exception) -> str:
-    # Pillow's "cannot identify" message ends in the repr of a buffer, an address included.
+    # Pillow's "cannot identify" message ends with the repr of a buffer and its address.
     return " ".join(str(error).split()).split(" <_io.")[0]

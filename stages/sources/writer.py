@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stages.engine import checksums
-from stages.engine.errors import InputError
+from stages.engine.errors import UnusableImage
 from stages.engine.files import sha256_bytes, write_json
 from stages.engine.tables import table_writer, write_table
 from stages.sources.header import Header, read_header
@@ -70,7 +70,7 @@ def _sort(index: Path) -> None:
 def _header(data: bytes) -> Header | None:
     try:
         return read_header(data)
-    except InputError:
+    except UnusableImage:
         return None
 
 

@@ -16,7 +16,7 @@ from stages.images.decode import decode
 from stages.images.dicom import greys, window
 from stages.images.options import PixelOptions
 from stages.images.resize import prepare
-from stages.sources.anonymise import anonymous, without_person
+from stages.sources.anonymise import anonymise, anonymise_dicom
 from stages.sources.archives import archive
 from stages.sources.dicom import tags as dicom
 from stages.sources.dicom import transfer_syntax
@@ -56,7 +56,7 @@ def test_lossless_syntaxes_give_the_picture_itself(
     pixels = decode(image)
     assert pixels.dtype == np.uint8
     assert np.array_equal(pixels, GREY)
-    assert np.array_equal(decode(without_person(image)), GREY)
+    assert np.array_equal(decode(anonymise_dicom(image)), GREY)
 
 
 def test_a_jpeg_in_a_dicom_is_that_jpeg() -> None:
@@ -103,7 +103,7 @@ def test_tables_stand_for_rescale_and_window() -> None:
         tags: dict[str, Any] = {name: table(0, 16, entries)}
         image = dicom_file(GREY, **tags)
         assert np.array_equal(decode(image), wanted)
-        assert np.array_equal(decode(without_person(image)), wanted)
+        assert np.array_equal(decode(anonymise_dicom(image)), wanted)
     image = dicom_file(GREY, VOILUTSequence=table(0, 16, entries), WindowCenter=10, WindowWidth=5)
     assert np.array_equal(decode(image), wanted)
 
@@ -112,7 +112,7 @@ def test_a_table_has_the_files_order_of_bytes() -> None:
     whole = list(range(256))
     image = dicom_file(GREY, transfer_syntax.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
     assert np.array_equal(decode(image), GREY)
-    assert np.array_equal(decode(without_person(image)), GREY)
+    assert np.array_equal(decode(anonymise_dicom(image)), GREY)
 
 
 def test_a_table_maps_what_lies_beyond_it_to_its_ends() -> None:
@@ -214,7 +214,7 @@ def test_refused_with_a_reason_that_names_nobody(kind: str) -> None:
         decode(image)
     assert "DOE" not in str(caught.value)
     with pytest.raises(InputError):  # as it is kept
-        decode(without_person(image))
+        decode(anonymise_dicom(image))
 
 
 def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +235,7 @@ def both_roads(folder: Path, images: list[ReceivedImage], image_px: int) -> tupl
     found = []
     for name, each in (("jpeg", images), ("dicom", other)):
         (folder / name).mkdir()
-        write_raw(folder / name, anonymous(each, hash_names=False), SOURCE)
+        write_raw(folder / name, anonymise(each, hash_names=False), SOURCE)
         assert SECRET.encode() not in (folder / name / "images.zip").read_bytes()
         how = options(image_px=image_px)
         built = build(open_raw(folder / name)[0], how, folder / name / "shards")

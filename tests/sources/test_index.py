@@ -10,7 +10,7 @@ from stages.sources.writer import write_raw
 from tests.sample_images import SOURCE, encoded, images, paths, picture, raw
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_reads_what_was_written(tmp_path: Path) -> None:
     names = paths(3)
     broken = {names[0]: b"no image"}
     stored, source = open_raw(raw(tmp_path, names, broken))
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert [image.row for image in stored] == read_index(tmp_path)
 
 
-def test_same_images_same_bytes(tmp_path: Path) -> None:
+def test_same_images_give_same_bytes(tmp_path: Path) -> None:
     one, two = raw(tmp_path / "1", paths(3)), raw(tmp_path / "2", paths(3))
     for name in ("images.zip", "index.csv", "source.json"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
@@ -36,7 +36,7 @@ def test_same_images_same_bytes(tmp_path: Path) -> None:
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_the_index_is_sorted_and_a_path_comes_once(tmp_path: Path) -> None:
+def test_index_is_sorted_and_paths_are_unique(tmp_path: Path) -> None:
     names = paths(2)
     write_raw(tmp_path, images(names[::-1]), SOURCE)
     assert [image.row.path for image in open_raw(tmp_path)[0]] == names
@@ -44,7 +44,7 @@ def test_the_index_is_sorted_and_a_path_comes_once(tmp_path: Path) -> None:
         write_raw(tmp_path, images([names[0], names[0]]), SOURCE)
 
 
-def test_unfinished_or_changed_folders_are_refused(tmp_path: Path) -> None:
+def test_unfinished_or_changed_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is unfinished"):
         open_raw(tmp_path)
     folder = raw(tmp_path / "raw", paths(3))
@@ -68,7 +68,7 @@ def failing_write(folder: Path) -> None:
         raise RuntimeError("stop")
 
 
-def test_a_failed_write_leaves_the_earlier_folder(tmp_path: Path) -> None:
+def test_failed_write_leaves_the_previous_folder(tmp_path: Path) -> None:
     with replacing_folder(tmp_path / "raw") as partial:
         (partial / "image").write_text("first")
     with pytest.raises(RuntimeError, match="stop"):
@@ -77,7 +77,9 @@ def test_a_failed_write_leaves_the_earlier_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
-def test_leftovers_of_a_kill_are_cleaned_and_the_last_whole_folder_kept(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_write_are_removed_and_the_last_complete_folder_kept(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".raw.partial").mkdir()
     (tmp_path / ".raw.partial" / "half").touch()
     (tmp_path / ".raw.previous").mkdir()

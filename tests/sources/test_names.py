@@ -39,6 +39,6 @@ def test_known_names(path: str, expected: tuple[str, str, str, str]) -> None:
         ("train/normal/IM-0115-0001.jpeg", "received another folder"),
     ],
 )
-def test_other_names_are_refused(path: str, message: str) -> None:
+def test_unknown_names_are_refused(path: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse(path)

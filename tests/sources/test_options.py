@@ -18,12 +18,12 @@ PHANTOM = PhantomOptions(seed=0, patients_train=4, patients_test=4, confound=0.9
         ({"source": "kermany", "sha256": "0" * 64}, "sha256: expected null"),
     ],
 )
-def test_bad_values_are_refused(changes: dict[str, str], message: str) -> None:
+def test_invalid_values_are_refused(changes: dict[str, str], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         options(**changes)
 
 
-def test_good_values() -> None:
+def test_valid_values() -> None:
     options(source="phantom")
     options(source="archive", path="../images.zip", sha256="0" * 64)
     options(source="archive", path="../images.zip", hash_names=True)

@@ -1,4 +1,4 @@
-"""A fetch that fails under `dvc repro` leaves the earlier data, ready for use."""
+"""A fetch that fails under `dvc repro` leaves the previous data usable."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,13 @@ def raw(workspace: Workspace) -> dict[str, str]:
 
 
 def fetched(workspace: Workspace, *, expect: int = 0) -> bool:
-    """Run `dvc repro fetch`; whether the stage itself was run."""
-    said = workspace.run("dvc", "repro", "fetch", expect=expect).stdout
-    return bool(re.search("^Running stage 'fetch'", said, flags=re.MULTILINE))
+    """Run `dvc repro fetch`; return whether it ran the stage."""
+    output = workspace.run("dvc", "repro", "fetch", expect=expect).stdout
+    return bool(re.search("^Running stage 'fetch'", output, flags=re.MULTILINE))
 
 
 @pytest.mark.slow
-def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
+def test_failed_fetch_leaves_previous_data(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path / "repository")
     workspace.params(FEW)
     assert fetched(workspace)
@@ -39,13 +39,14 @@ def test_earlier_data_outlive_a_failure(tmp_path: Path) -> None:
     assert raw(workspace) == phantoms
     assert [path.name for path in (workspace.folder / "data").glob(".raw*")] == []
     workspace.params(PHANTOM)
-    assert not fetched(workspace)  # what lies there is still what DVC knows
+    assert not fetched(workspace)  # the folder is still what DVC recorded
     assert raw(workspace) == phantoms
 
     zipped(workspace.folder / "images.zip", VALID)
     workspace.params(ARCHIVE)
     assert fetched(workspace)
-    assert set(raw(workspace)) == {"images.zip", "index.csv", "source.json"}  # nothing left over
+    names = {"checksums.json", "images.zip", "index.csv", "source.json"}
+    assert set(raw(workspace)) == names  # no leftovers
     workspace.params(PHANTOM)
-    fetched(workspace)  # from DVC's run cache, or anew
+    fetched(workspace)  # from DVC's run cache, or drawn again
     assert raw(workspace) == phantoms

@@ -1,1 +1,1 @@
-"""DICOM files: tags, transfer syntaxes and what must not be kept of them."""
+"""DICOM files: the tags of an image, transfer syntaxes and where pixels lie."""

@@ -1,6 +1,6 @@
-"""What a DICOM file says of its image: the tags that pixels and warnings need, and no other.
+"""Read the tags of a DICOM file that pixels and warnings need, and no others.
 
-pydicom takes a second to import, so it is imported where a DICOM file is met.
+pydicom takes a second to import, so functions import it when they read a DICOM file.
 """
 
 import io
@@ -11,13 +11,13 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stages.engine.errors import InputError
+from stages.engine.errors import UnusableImage
 from stages.sources.dicom import transfer_syntax
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# Pixels twice as high as wide are a scanner's; four times are a mistake in the tag.
+# Some scanners have pixels twice as high as wide; a ratio of 4 is an error in the tag.
 MAX_PIXEL_RATIO = 4.0
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -44,11 +44,12 @@ _CODES = (
     "BurnedInAnnotation",
 )
 KEPT = (*_INTEGERS, *_DECIMALS, *_CODES, *TABLES)
-# What is kept of a file that can't be read, so that it is counted and named as any other.
-NOTHING_KEPT = bytes(128) + b"DICM"
+"""Keywords of the tags that are read and kept."""
+UNREADABLE_PLACEHOLDER = bytes(128) + b"DICM"
+"""Stored instead of a file that can't be read, so that it is counted and listed like others."""
 
-# A code is free text in the hands of some devices; what is none of these is called OTHER.
-_KNOWN = {
+# Some devices allow free text in these tags; any other value becomes OTHER.
+_KNOWN_CODES = {
     "PhotometricInterpretation": {*GREY, "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422"},
     "VOILUTFunction": {*WINDOWS},
     "Modality": {"CR", "DX", "RG", "RF", "XA", "CT", "MR", "MG", "US", "NM", "PT", "SC", "OT"},
@@ -66,11 +67,14 @@ _RADIOGRAPHS = ("CR", "DX", "RG", "OT", "SC")
 
 @dataclass(frozen=True)
 class DicomImage:
-    """The tags of KEPT that a file has, checked, and its pixel data as stored (None: not read).
+    """The tags of KEPT that a file has, and its pixel data.
 
-    `syntax`: of the transfer; explicit little endian where nothing is compressed: its bytes are
-    turned to that here. `tags`: an integer, a float, a code, a tuple of two floats, or a
-    `_table` for each keyword; codes as `_KNOWN` knows them.
+    Attributes:
+        syntax: UID of the transfer syntax. Uncompressed files are converted to explicit little
+            endian.
+        tags: By keyword: an integer, a float, a code of `_KNOWN_CODES` or "OTHER", a tuple of two
+            floats (spacings), or a tuple of integers (see `_table`).
+        pixel_data: As stored, compressed or not; None: not read.
     """
 
     syntax: str
@@ -78,14 +82,14 @@ class DicomImage:
     pixel_data: bytes | None
 
     @property
-    def samples_shape(self) -> tuple[int, int]:
+    def stored_shape(self) -> tuple[int, int]:
         """Rows and columns as stored."""
         return self.tags["Rows"], self.tags["Columns"]
 
     @property
-    def shown_size(self) -> tuple[int, int]:
-        """Width and height with square pixels: the finer of the two axes shrinks."""
-        rows, columns = self.samples_shape
+    def display_size(self) -> tuple[int, int]:
+        """Width and height in square pixels: the finer of the two axes shrinks."""
+        rows, columns = self.stored_shape
         ratio = self._pixel_height_by_width()
         if ratio > 1:
             return max(1, round(columns / ratio)), rows
@@ -98,7 +102,7 @@ class DicomImage:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What makes the image doubtful, without being unreadable."""
+        """Reasons to doubt that this is a usable chest radiograph, though it can be decoded."""
         tags, found = self.tags, []
         if (view := tags.get("ViewPosition", "AP")) not in ("AP", "PA"):
             found.append(f"view position {view} instead of AP or PA")
@@ -110,44 +114,46 @@ class DicomImage:
             found.append("text is burned into the pixels, a name perhaps")
         return tuple(found)
 
-    def refuse_unusable(self) -> None:
-        """Raises InputError where this is no grey image of one frame that can be decoded."""
+    def check_usable(self) -> None:
+        """Raise UnusableImage unless this is one grey frame that can be decoded."""
         tags = self.tags
         if (frames := tags.get("NumberOfFrames", 1)) > 1:
-            raise InputError(f"expected one frame, received a multi-frame DICOM of {frames}")
+            raise UnusableImage(f"expected one frame, received a multi-frame DICOM of {frames}")
         colour = tags.get("PhotometricInterpretation", "none")
         if tags.get("SamplesPerPixel", 1) != 1 or colour not in GREY:
-            raise InputError(
+            raise UnusableImage(
                 f"expected a grey DICOM ({' or '.join(GREY)}), received "
                 f"{tags.get('SamplesPerPixel', 1)} samples of {colour}"
             )
         if self.syntax not in (transfer_syntax.EXPLICIT, *transfer_syntax.COMPRESSED):
-            raise InputError(
+            raise UnusableImage(
                 f"expected a transfer syntax that docs/data.md lists, received {self.syntax}; "
                 "store the DICOM uncompressed"
             )
         missing = {"Rows", "Columns", "BitsAllocated", "BitsStored"} - set(tags)
         if missing:
-            raise InputError(
+            raise UnusableImage(
                 f"expected a DICOM image, received one without {', '.join(sorted(missing))}"
             )
         allocated, stored = tags["BitsAllocated"], tags["BitsStored"]
         if allocated not in (8, 16) or not 8 <= stored <= allocated:
-            raise InputError(
+            raise UnusableImage(
                 f"expected 8 to 16 bits stored in 8 or 16, received {stored} in {allocated}"
             )
         if tags.get("HighBit", stored - 1) != stored - 1:
-            raise InputError(f"expected the high bit {stored - 1}, received {tags['HighBit']}")
+            raise UnusableImage(f"expected the high bit {stored - 1}, received {tags['HighBit']}")
         if tags.get("VOILUTFunction") == "OTHER":
-            raise InputError(f"expected a VOI LUT function of {', '.join(WINDOWS)}, received other")
+            raise UnusableImage(
+                f"expected the VOI LUT function {', '.join(WINDOWS)}, received another"
+            )
         if not 1 / MAX_PIXEL_RATIO <= (ratio := self._pixel_height_by_width()) <= MAX_PIXEL_RATIO:
-            raise InputError(
+            raise UnusableImage(
                 f"expected pixels about as high as wide (ratio at most {MAX_PIXEL_RATIO:g}), "
                 f"received {ratio:.3g}: its pixel spacing is wrong"
             )
 
     def _pixel_height_by_width(self) -> float:
-        """1 where the spacing is not told, or is told as zero."""
+        """Return height by width of a pixel, 1 if spacings are missing or zero."""
         for keyword in SPACINGS:
             spacing = self.tags.get(keyword, ())
             if len(spacing) == 2 and min(spacing) > 0:
@@ -156,51 +162,60 @@ class DicomImage:
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether these are the bytes of a DICOM file: "DICM" after a preamble of 128, or, as older
-    devices write it, a data set that starts at once with its group 2 or 8."""
+    """Return whether `data` is a DICOM file.
+
+    It has "DICM" after a preamble of 128 bytes; or, from older devices, no preamble and starts
+    with a tag of group 2 or 8.
+    """
     return data[128:132] == b"DICM" or (data[:2] in (b"\2\0", b"\x08\0") and data[3:4] == b"\0")
 
 
 def read(data: bytes, *, pixels: bool = True) -> DicomImage:
-    """The image of a DICOM file. Raises InputError, which quotes no value of the file."""
+    """Read the image of a DICOM file, without `pixel_data` if `pixels` is false.
+
+    Raises:
+        UnusableImage: The file is damaged. The message quotes no value of the file.
+    """
     import pydicom
     from pydicom import config
 
-    if data == NOTHING_KEPT:
-        raise InputError(
+    if data == UNREADABLE_PLACEHOLDER:
+        raise UnusableImage(
             "the DICOM file could not be read when it was fetched, and nothing of it was kept, "
             "since it may name a person"
         )
-    # Values that break the standard's rules would be told in warnings, patients' names too.
+    # Warnings about invalid values would quote them, patients' names included.
     warnings.filterwarnings("ignore", module="pydicom")
     config.settings.reading_validation_mode = config.IGNORE
     config.settings.writing_validation_mode = config.IGNORE
     try:
-        stream = io.BytesIO(transfer_syntax.inflated(data))
+        stream = io.BytesIO(transfer_syntax.inflate(data))
         dataset = pydicom.dcmread(
             stream, stop_before_pixels=True, specific_tags=[*KEPT], force=True
         )
         syntax = str(dataset.file_meta.get("TransferSyntaxUID", transfer_syntax.EXPLICIT))
-        big = syntax == transfer_syntax.BIG_ENDIAN
-        tags = {name: found for name in KEPT if (found := _value(dataset, name, big)) is not None}
-        stored = transfer_syntax.pixel_data(stream, syntax) if pixels else None
-    except InputError:
+        big_endian = syntax == transfer_syntax.BIG_ENDIAN
+        values = {keyword: _value(dataset, keyword, big_endian) for keyword in KEPT}
+        pixel_data = transfer_syntax.read_pixel_data(stream, syntax) if pixels else None
+    except UnusableImage:
         raise
-    except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken file leads to
-        raise InputError(
+    except Exception as error:  # noqa: BLE001 - a broken file makes pydicom raise anything
+        raise UnusableImage(
             f"the DICOM file is cut short or damaged ({type(error).__name__})"
         ) from None
     if syntax in transfer_syntax.NATIVE:
         syntax = transfer_syntax.EXPLICIT
     elif not re.fullmatch(r"[0-9.]{1,64}", syntax):
-        raise InputError("the DICOM file is cut short or damaged (its transfer syntax is none)")
-    return DicomImage(syntax, tags, stored)
+        raise UnusableImage("the DICOM file is cut short or damaged (invalid transfer syntax)")
+    tags = {keyword: value for keyword, value in values.items() if value is not None}
+    return DicomImage(syntax, tags, pixel_data)
 
 
 def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:
-    """A tag's value in the form that DicomImage promises; None where it is absent or empty.
+    """Return a tag's value in the form of `DicomImage.tags`, None if it is missing or empty.
 
-    Raises ValueError where a number is none.
+    Raises:
+        ValueError: It should be a number and isn't, or is infinite or NaN.
     """
     value = dataset.get(keyword)
     if value is None or value == "" or value == []:
@@ -209,7 +224,9 @@ def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:
         return _table(value[0], big_endian)
     if keyword in _CODES:
         code = str(value).strip().upper()
-        return code if code in _KNOWN[keyword] else "OTHER" if code else None
+        if not code:
+            return None
+        return code if code in _KNOWN_CODES[keyword] else "OTHER"
     if keyword in _INTEGERS:
         return int(value)
     numbers = tuple(map(float, [value] if isinstance(value, (str, float, int)) else value))
@@ -217,11 +234,11 @@ def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:
         raise ValueError(keyword)
     if keyword in SPACINGS:
         return numbers
-    return numbers[0]  # of several windows, the first
+    return numbers[0]  # the first of several windows
 
 
 def _table(item: "Dataset", big_endian: bool) -> tuple[int, ...]:
-    """Of a look-up table: number of entries, first value mapped, bits of an entry, and entries."""
+    """Return a look-up table: number of entries, first mapped value, bits of an entry, entries."""
     count, first, bits = (int(number) for number in item.LUTDescriptor)
     count = count or 2**16
     data = item.LUTData
@@ -232,5 +249,7 @@ def _table(item: "Dataset", big_endian: bool) -> tuple[int, ...]:
     if len(entries) != count or not 8 <= bits <= 16:
         raise ValueError("LUTData")
     if not 0 <= min(entries) <= max(entries) < 1 << bits:
-        raise InputError(f"expected entries of {bits} bits in a look-up table, received others")
+        raise UnusableImage(
+            f"expected entries of {bits} bits in a look-up table, received larger ones"
+        )
     return (count, first, bits, *entries)

@@ -1,13 +1,13 @@
-"""How a DICOM file lays its bytes out: transfer syntaxes, deflation, and where its pixels lie."""
+"""The byte layout of DICOM files: transfer syntaxes, deflation, and where pixels lie."""
 
 import io
 import struct
 import zlib
 from array import array
 
-from stages.engine.errors import InputError
+from stages.engine.errors import UnusableImage
 
-# An image of 60 megapixels at 16 bits is 120 MB; a deflated file that claims more is a bomb.
+# An image of 60 megapixels at 16 bits has 120 MB; a deflated file beyond this is a bomb.
 MAX_INFLATED_BYTES = 256 * 2**20
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -25,40 +25,49 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 
-def inflated(data: bytes) -> bytes:
-    """The file, uncompressed where its whole data set is deflated, within bounds."""
+def inflate(data: bytes) -> bytes:
+    """Return the file with its data set decompressed if it is deflated, else unchanged.
+
+    Raises:
+        UnusableImage: It decompresses to more than MAX_INFLATED_BYTES.
+    """
     uid = DEFLATED.encode()
     start = at = 132 if data[128:132] == b"DICM" else 0
-    while data[at : at + 2] == b"\2\0":  # the file's own group, in explicit little endian always
-        long = data[at + 4 : at + 6] in (b"OB", b"UN")
-        length = struct.unpack_from("<I" if long else "<H", data, at + (8 if long else 6))[0]
-        at += length + (12 if long else 8)
+    # Skip group 2, the file's own tags, which are always in explicit little endian.
+    while data[at : at + 2] == b"\2\0":
+        long_length = data[at + 4 : at + 6] in (b"OB", b"UN")
+        length_at = at + (8 if long_length else 6)
+        (length,) = struct.unpack_from("<I" if long_length else "<H", data, length_at)
+        at += length + (12 if long_length else 8)
     if uid not in data[start:at]:
         return data
-    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    body = inflating.decompress(data[at:], MAX_INFLATED_BYTES + 1)
+    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = decompressor.decompress(data[at:], MAX_INFLATED_BYTES + 1)
     if len(body) > MAX_INFLATED_BYTES:
-        raise InputError(f"the DICOM file unpacks to more than {MAX_INFLATED_BYTES:,} bytes")
+        raise UnusableImage(f"the DICOM file unpacks to more than {MAX_INFLATED_BYTES:,} bytes")
     explicit = EXPLICIT.encode().ljust(len(uid), b"\0")
     return data[:at].replace(uid, explicit) + body
 
 
-def pixel_data(stream: io.BytesIO, syntax: str) -> bytes | None:
-    """The bytes of Pixel Data, at which `stream` stands, or None where it stands elsewhere.
+def read_pixel_data(stream: io.BytesIO, syntax: str) -> bytes | None:
+    """Return the value of the tag Pixel Data at the stream's position, None if another is there.
 
-    Nothing that comes after is taken along. Raises EOFError where they are not all there: pydicom
-    would warn, and go on.
+    Tags after it are not read. Big-endian 16-bit words are swapped to little endian.
+
+    Raises:
+        EOFError: Compressed data lack their end; pydicom would warn and go on.
+        ValueError: The length is undefined for uncompressed data, or defined for compressed ones.
     """
     order = ">" if syntax == BIG_ENDIAN else "<"
     if stream.read(4) != struct.pack(f"{order}HH", 0x7FE0, 0x0010):
         return None
-    kind = b"OW" if syntax == IMPLICIT else stream.read(4)[:2]
+    representation = b"OW" if syntax == IMPLICIT else stream.read(4)[:2]
     (length,) = struct.unpack(f"{order}I", stream.read(4))
     if (length == _UNDEFINED) != (syntax not in NATIVE):
-        raise ValueError("PixelData")  # compressed means of undefined length, and the reverse
+        raise ValueError("PixelData")
     if length != _UNDEFINED:
         data = stream.read(length)
-        return _swapped(data) if order == ">" and kind == b"OW" else data
+        return _byte_swapped(data) if order == ">" and representation == b"OW" else data
     start = stream.tell()
     while (tag := stream.read(4)) == _ITEM:
         (length,) = struct.unpack("<I", stream.read(4))
@@ -70,8 +79,7 @@ def pixel_data(stream: io.BytesIO, syntax: str) -> bytes | None:
     return stream.read(end - start)
 
 
-def _swapped(data: bytes) -> bytes:
-    """Bytes of 16-bit words in the other order."""
+def _byte_swapped(data: bytes) -> bytes:
     words = array("H", data[: len(data) // 2 * 2])
     words.byteswap()
     return words.tobytes()

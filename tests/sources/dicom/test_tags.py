@@ -1,4 +1,4 @@
-"""What is kept of a DICOM file, and what it is warned of."""
+"""What is read and kept of a DICOM file, and its cautions."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ import pydicom
 import pytest
 
 from stages.engine.errors import InputError
-from stages.sources.anonymise import without_person
+from stages.sources.anonymise import anonymise_dicom
 from stages.sources.dicom import tags as dicom
 from stages.sources.dicom import transfer_syntax
-from stages.sources.dicom.tags import NOTHING_KEPT, read
+from stages.sources.dicom.tags import UNREADABLE_PLACEHOLDER, read
 from stages.sources.header import read_header
 from tests.dicoms import SECRET, SYNTAXES, dicom_file, table
 from tests.sample_images import encoded, picture
@@ -19,17 +19,22 @@ GREY = picture("image", 40, 24)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
-def test_what_is_kept_names_nobody_and_is_kept_as_it_is(syntax: str) -> None:
+def test_anonymised_file_identifies_nobody_and_has_the_same_image(syntax: str) -> None:
     order = ">" if SYNTAXES[syntax] == transfer_syntax.BIG_ENDIAN else "<"
-    image = dicom_file(
-        GREY, SYNTAXES[syntax], WindowCenter=[100, 50], WindowWidth=[200, 20],
-        VOILUTSequence=table(0, 8, list(range(256)), order), PixelSpacing=[0.143, 0.143],
-        WindowCenterWidthExplanation=SECRET, ViewPosition=SECRET, BodyPartExamined=SECRET,
-    )  # fmt: skip
-    kept = without_person(image)
+    tags = {
+        "WindowCenter": [100, 50],
+        "WindowWidth": [200, 20],
+        "VOILUTSequence": table(0, 8, list(range(256)), order),
+        "PixelSpacing": [0.143, 0.143],
+        "WindowCenterWidthExplanation": SECRET,
+        "ViewPosition": SECRET,
+        "BodyPartExamined": SECRET,
+    }
+    image = dicom_file(GREY, SYNTAXES[syntax], **tags)
+    kept = anonymise_dicom(image)
     for trace in (b"DOE", b"JANE", b"2019", b"Hospital", b"1.2.3.4"):
         assert trace not in kept.upper()
-    assert without_person(kept) == kept
+    assert anonymise_dicom(kept) == kept
     before, after = read(image), read(kept)
     assert after == before
     assert after.tags["ViewPosition"] == after.tags["BodyPartExamined"] == "OTHER"
@@ -37,21 +42,21 @@ def test_what_is_kept_names_nobody_and_is_kept_as_it_is(syntax: str) -> None:
     assert names <= {*dicom.KEPT, "PixelData"}
 
 
-def test_two_people_with_one_picture_leave_one_file() -> None:
+def test_anonymised_file_depends_on_the_image_alone() -> None:
     other = dicom_file(GREY, PatientName="ROE^RICHARD", SOPInstanceUID="1.2.99")
-    assert without_person(other) == without_person(dicom_file(GREY))
+    assert anonymise_dicom(other) == anonymise_dicom(dicom_file(GREY))
 
 
-def test_of_what_cannot_be_used_only_the_reason_is_kept() -> None:
+def test_of_an_unusable_file_no_pixels_are_kept() -> None:
     colour = dicom_file(GREY, SamplesPerPixel=3, PhotometricInterpretation="RGB")
-    kept = without_person(colour)
+    kept = anonymise_dicom(colour)
     assert len(kept) < 500
     with pytest.raises(InputError, match="3 samples of RGB"):
         read_header(kept)
     broken = dicom_file(GREY).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.x.2.1\0")
-    assert without_person(broken) == NOTHING_KEPT
+    assert anonymise_dicom(broken) == UNREADABLE_PLACEHOLDER
     with pytest.raises(InputError, match="could not be read when it was fetched"):
-        read_header(NOTHING_KEPT)
+        read_header(UNREADABLE_PLACEHOLDER)
 
 
 @pytest.mark.parametrize(
