@@ -7,16 +7,16 @@ from stages.engine.files import write_json
 from stages.engine.root import project_root
 from stages.engine.stage import run
 from stages.history.finished import finished
-from stages.registry.offer import offer
+from stages.registry.publish import publish
 from stages.registry.store import find_store
 from stages.settings import params, paths
 
 
 def main() -> None:
-    """Write data/release.json from the files alone; then have the store show what they say."""
-    released, offered = finished(params.load())
-    write_json(paths.RELEASE, released)
-    print(offer(offered, find_store(project_root())))
+    """Write data/release.json from the files alone, then publish the release."""
+    release = finished(params.load())
+    write_json(paths.RELEASE, release.facts())
+    print(publish(release, find_store(project_root())))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.registry.server import free_port
-from tests.registry.told import whole
+from tests.registry.stored_runs import complete_runs
 from tests.workspace import Workspace
 
 
@@ -61,6 +61,6 @@ def test_a_second_clone_pulls_and_computes_nothing(
     stages = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
     assert stages == ["Running stage 'register':"]
     assert "pneumonia-phantom version 1 (synthetic images) is now registered" in done.stdout
-    (run,) = whole(clone.folder / "mlruns", 1).values()
+    (run,) = complete_runs(clone.folder / "mlruns", 1).values()
     assert run.tags["machine"] == "not recorded"
     assert clone.run("git", "status", "--porcelain").stdout == ""

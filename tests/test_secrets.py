@@ -56,7 +56,7 @@ def test_of_a_tracking_server_that_fails(tmp_path: Path, address: str) -> None:
     told: dict[str, Any] = {"MLFLOW_TRACKING_URI": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     ran = workspace.run("dvc", "repro", **told)
     synced = workspace.run("pneumonia", "sync", expect=1, **told)
-    assert "registry: not all was told" in ran.stdout
+    assert "registry: not everything was logged" in ran.stdout
     assert "error: http://127.0.0.1" in synced.stderr
     for said in (ran, synced):
         assert PASSWORD not in said.stdout + said.stderr

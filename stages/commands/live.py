@@ -28,13 +28,13 @@ def main() -> None:
     )
     store = find_store(project_root())
     seen = {"train": journal.circumstances()}
-    with live_run(store, everything.register.name, identity, seen) as tell:
+    with live_run(store, everything.register.name, identity, seen) as live:
         for line in sys.stdin:
             message = json.loads(line)
             if "figures" in message:
-                tell.figures(message["figures"])
+                live.log_figures(message["figures"])
             else:
-                tell(message)
+                live.log_epoch(message)
 
 
 if __name__ == "__main__":

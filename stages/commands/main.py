@@ -70,7 +70,8 @@ def sync(_: argparse.Namespace) -> int:
 def ui(arguments: argparse.Namespace) -> int:
     """Serve the MLflow pages until interrupted."""
     from stages.engine.root import project_root
-    from stages.registry.store import find_store, serve_ui
+    from stages.registry.store import find_store
+    from stages.registry.ui import serve_ui
 
     params.load()
     return serve_ui(find_store(project_root()), arguments.port)

@@ -12,7 +12,7 @@ from stages.settings import params, paths
 def promote(arguments: argparse.Namespace) -> int:
     """Judge a version and, where it passes, move the alias; 1 where it does not."""
     from stages.history.lineage import compare_with_head, released_figures
-    from stages.registry import gate
+    from stages.registry import assessment, gate
 
     everything = params.load()
     if arguments.override != bool(arguments.reason):
@@ -23,7 +23,7 @@ def promote(arguments: argparse.Namespace) -> int:
 
     devices.configure(everything.train.threads)
     options = everything.register
-    rule = gate.Gate(
+    rule = assessment.Gate(
         options.floors, options.rule, compare_with_head, released_figures, paths.SHARDS, paths.RAW
     )
     outcome = gate.promote(
@@ -66,7 +66,7 @@ def rollback(arguments: argparse.Namespace) -> int:
 
 def history(arguments: argparse.Namespace) -> int:
     """List who moved which alias, from where to where, when and why."""
-    from stages.registry import history as records
+    from stages.registry.history import alias_history
 
     everything = params.load()
     name = _name(arguments, everything)
@@ -75,7 +75,7 @@ def history(arguments: argparse.Namespace) -> int:
         {"when": line.when, "alias": line.alias, "from": line.before or "none",
          "to": line.to or "none", "by": line.kind, "who": line.who, "why": line.why,
          "outcome": line.outcome}
-        for line in records.lines(client, name)
+        for line in alias_history(client, name)
     ]  # fmt: skip
     columns = ("when", "alias", "from", "to", "by", "who", "why", "outcome")
     show(rows, columns, as_json=arguments.json)
@@ -88,7 +88,7 @@ def runs(arguments: argparse.Namespace) -> int:
 
     everything = params.load()
     client, _ = _open()
-    rows = listing.runs(client, everything.register.name)
+    rows = listing.list_runs(client, everything.register.name)
     show(rows, listing.RUN_COLUMNS, as_json=arguments.json)
     return 0
 
@@ -99,19 +99,19 @@ def models(arguments: argparse.Namespace) -> int:
 
     everything = params.load()
     client, _ = _open()
-    rows = listing.versions(client, everything.register.name)
+    rows = listing.list_versions(client, everything.register.name)
     show(rows, listing.VERSION_COLUMNS, as_json=arguments.json)
     return 0
 
 
 def tags(arguments: argparse.Namespace) -> dict[str, str]:
     """The tags of the version that `arguments` name by number."""
-    from stages.registry.gate import find
+    from stages.registry.versions import get_version
 
     everything = params.load()
     name = _name(arguments, everything)
     client, _ = _open()
-    return dict(find(client, name, arguments.version).tags)
+    return dict(get_version(client, name, arguments.version).tags)
 
 
 def _name(arguments: argparse.Namespace, everything: params.Params) -> str:
@@ -123,7 +123,8 @@ def _name(arguments: argparse.Namespace, everything: params.Params) -> str:
 
 def _open() -> tuple[Any, Any]:
     from stages.engine.root import project_root
-    from stages.registry.store import find_store, open_store
+    from stages.registry.connection import open_store
+    from stages.registry.store import find_store
 
     store = find_store(project_root())
     return open_store(store), store

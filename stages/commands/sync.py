@@ -12,8 +12,9 @@ from stages.engine.root import project_root
 from stages.history import dvc, past
 from stages.history.finished import finished, trained
 from stages.history.past import MissingError, PastRun, Progress
-from stages.registry.offer import offer, show_past, trouble
-from stages.registry.store import Store, find_store, open_store, reason
+from stages.registry.connection import describe_failure, is_store_failure, open_store
+from stages.registry.publish import publish, publish_past
+from stages.registry.store import Store, find_store
 from stages.settings import params, paths
 
 
@@ -33,11 +34,11 @@ def sync() -> int:
         _workspace(everything, store)
         _history(store)
     except Exception as error:
-        if isinstance(error, InputError) or not trouble(error):
+        if isinstance(error, InputError) or not is_store_failure(error):
             raise
         raise InputError(
-            f"{store}: stopped answering ({reason(store, error)}); what was told is kept, so run "
-            "`pneumonia sync` again"
+            f"{store}: stopped answering ({describe_failure(store, error)}); what was logged is "
+            "kept, so run `pneumonia sync` again"
         ) from None
     return 0
 
@@ -50,10 +51,10 @@ def _workspace(everything: params.Params, store: Store) -> None:
     if progress is Progress.OTHER_RUN:
         print("data/: not shown, dvc.lock tells of other code, params or files; run `dvc repro`")
     elif progress is Progress.EVALUATED:
-        print(offer(finished(everything)[1], store, limited=False))
+        print(publish(finished(everything), store, limited=False))
     else:
         record, told = trained(everything, judged=False)
-        new = show_past(store, everything.register.name, record, told, None)
+        new = publish_past(store, everything.register.name, record, told, None)
         print(f"data/: trained and not judged, shown {'now' if new else 'already'}")
 
 
@@ -67,7 +68,7 @@ def _history(store: Store) -> None:
             count["elsewhere"] += 1
             print(f"{one}: not shown, DVC's cache lacks some of it")
         except (InputError, ValueError) as error:
-            print(f"{one}: not shown, {reason(store, error)}")
+            print(f"{one}: not shown, {describe_failure(store, error)}")
         else:
             if new is not None:
                 count["now" if new else "already"] += 1
@@ -89,7 +90,7 @@ def _show(one: PastRun, cache: Path, store: Store) -> bool | None:
         judged = progress is Progress.EVALUATED
         everything = params.load(root / paths.PARAMS)
         record, told = trained(everything, root, judged=judged)
-        offered = finished(everything, root)[1] if judged else None
+        offered = finished(everything, root) if judged else None
         if one.experiment and "train" not in told:  # git knows this much
             told["train"] = {"dvc_experiment": one.experiment, "git_commit": one.base}
-        return show_past(store, everything.register.name, record, told, offered)
+        return publish_past(store, everything.register.name, record, told, offered)

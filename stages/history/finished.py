@@ -5,15 +5,15 @@ from typing import Any
 
 from stages.engine import journal
 from stages.engine.files import sha256_file
-from stages.registry.offer import Offer, release
 from stages.registry.record import Record, read_identity, read_record
+from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
 from stages.settings import digests, paths
 from stages.settings.params import Params
 
 
-def finished(params: Params, root: Path = Path()) -> tuple[dict[str, Any], Offer]:
-    """The content of release.json, and what the tracking store is offered.
+def finished(params: Params, root: Path = Path()) -> Release:
+    """The finished run with the verdict of its floors: release.json, and what is registered.
 
     Raises:
         InputError: A file of the run is missing, or is not the one that another names.
@@ -21,8 +21,7 @@ def finished(params: Params, root: Path = Path()) -> tuple[dict[str, Any], Offer
     record, circumstances = trained(params, root)
     options = params.register
     verdict = Verdict(floors(record.figures["test"], options.floors.model_dump()))
-    offered = Offer(record, verdict, options.name, circumstances, root, root / paths.LOCK)
-    return release(record, verdict), offered
+    return Release(record, verdict, options.name, circumstances, root, root / paths.LOCK)
 
 
 def trained(

@@ -1,1 +1,1 @@
-"""Runs, versions, packaging, promotion; the only package that imports MLflow."""
+"""Tracking of runs, model versions, packaging and promotion; only this package imports MLflow."""

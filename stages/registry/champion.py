@@ -1,5 +1,6 @@
-"""The champion as a function: from an image's bytes to its answer."""
+"""Load the champion of the registry."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +8,26 @@ from typing import Any
 
 from stages.engine.errors import InputError
 from stages.registry.aliases import CHAMPION
+from stages.registry.connection import open_store
 from stages.registry.record import model_name
-from stages.registry.store import find_store, open_store
+from stages.registry.store import find_store
 
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded version and what it knows of itself.
+    """A loaded version.
 
-    ask: an image's file to (probability of pneumonia 0 to 1, "pneumonia" or "normal"); raises
-    InputError where the file is no usable image.
+    Attributes:
+        predict: From the bytes of an image file to the probability of pneumonia, 0 to 1, and the
+            decision, "pneumonia" or "normal". Raises InputError, with the reason alone, if the
+            image can't be used.
+        name: Registered model.
+        version: Its number.
+        model_digest: Digest of the model.
+        synthetic: Whether it was trained on synthetic images.
     """
 
-    ask: Callable[[bytes], tuple[float, str]]
+    predict: Callable[[bytes], tuple[float, str]]
     name: str
     version: str
     model_digest: str
@@ -27,27 +35,31 @@ class Champion:
 
 
 def load_champion(root: Path, stem: str, source: str | None) -> Champion:
-    """Load the champion of the model `<stem>-<source>` in the store of `root`.
+    """Load the champion of the model `<stem>-<source>`.
 
-    source: None where only one model of that stem has a champion.
+    Args:
+        root: Repository, for its embedded store.
+        stem: `register.name` of params.yaml.
+        source: Name of the data set; None if only one model of that stem has a champion.
 
-    Raises InputError where there is none, or where several could be meant.
+    Raises:
+        InputError: There is no champion, or there are several to choose from.
     """
     store = find_store(root)
     client = open_store(store)
-    crowned = {
+    champions = {
         model.name: str(model.aliases[CHAMPION])
         for model in client.search_registered_models(f"name LIKE '{stem}-%'")
         if CHAMPION in model.aliases
     }
-    wanted = [model_name(stem, source)] if source else sorted(crowned)
-    found = [name for name in wanted if name in crowned]
+    wanted = [model_name(stem, source)] if source else sorted(champions)
+    found = [name for name in wanted if name in champions]
     if len(found) != 1:
         raise InputError(
             f"{store}: expected one champion of {', '.join(wanted) or stem}, found "
             f"{', '.join(found) or 'none'}; `pneumonia promote` makes one, or name a model file"
         )
-    return _load(found[0], crowned[found[0]])
+    return _load(found[0], champions[found[0]])
 
 
 def _load(name: str, version: str) -> Champion:
@@ -61,11 +73,22 @@ def _load(name: str, version: str) -> Champion:
         raise InputError(f"version {version} of {name}: {error.message}") from None
     facts: dict[str, Any] = model.metadata.metadata
 
-    def ask(image: bytes) -> tuple[float, str]:
+    def predict(image: bytes) -> tuple[float, str]:
         try:
             answer = model.predict(pd.DataFrame({"image": [image]}))
         except MlflowException as error:
-            raise InputError(error.message) from None
+            raise InputError(_reason(error)) from None
         return float(answer["probability"][0]), str(answer["decision"][0])
 
-    return Champion(ask, name, version, facts["model_digest"], bool(facts["source"]["synthetic"]))
+    return Champion(
+        predict, name, version, facts["model_digest"], bool(facts["source"]["synthetic"])
+    )
+
+
+def _reason(error: Any) -> str:
+    """Return why the only image of a batch can't be used, from the packaged code's exception."""
+    reasons: dict[int, str] | None = getattr(error, "reasons", None)
+    if reasons:
+        return reasons[1]
+    # Packages of earlier versions have it in the message alone, after the image's number.
+    return re.sub(r"^(film|image) 1 of 1: ", "", error.message)

@@ -1,15 +1,15 @@
-"""The whole road from an image's file to a decision, as training froze it.
+"""From the bytes of an image file to a decision, with everything as training froze it.
 
-Free of MLflow, and packaged with every registered model, so that a version answers by the code
-that it was judged with.
+This module is free of MLflow and is packaged with every registered model, so that a version
+answers with the code that it was evaluated with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from stages.engine.arrays import Floats
 from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
@@ -18,36 +18,63 @@ from stages.network import operating_point
 from stages.network.predict import load_model, predictor
 
 
-class ImageClassifier:
-    """Answers for images given as the bytes of image files.
+class UnusableImagesError(InputError):
+    """Some images of a batch can't be used.
 
-    Raises InputError where `model` or `point` is missing or is something else.
+    Attributes:
+        reasons: Why an image can't be used, by its position from 1.
     """
 
+    def __init__(self, reasons: Mapping[int, str], count: int) -> None:
+        super().__init__(
+            "; ".join(f"image {number} of {count}: {reason}" for number, reason in reasons.items())
+        )
+        self.reasons = dict(reasons)
+
+
+class ImageClassifier:
+    """A network with its operating point and its preprocessing."""
+
     def __init__(self, model: Path, point: Path, pixels: PixelOptions) -> None:
+        """Load a model.
+
+        Args:
+            model: The `.keras` file.
+            point: The `operating_point.json` that was frozen for it.
+            pixels: Its preprocessing options.
+
+        Raises:
+            InputError: A file is missing or has other content.
+        """
         self._point = operating_point.load(point)
         self._pixels = pixels
         self._logits = predictor(load_model(model))
 
-    def probability(self, images: Sequence[bytes]) -> npt.NDArray[np.float64]:
-        """Probability of pneumonia at the operating point's stated prior, float64 (N,), 0 to 1.
+    def probability(self, images: Sequence[bytes]) -> Floats:
+        """Return the probability of pneumonia at the operating point's prior.
 
-        Raises InputError that names each image (by its position, from 1) that is no usable
-        image, with the reason; then none is answered.
+        Args:
+            images: Bytes of N image files.
+
+        Returns:
+            float64 (N,), 0 to 1.
+
+        Raises:
+            UnusableImagesError: Any image can't be used; then no probability is returned.
         """
-        pixels, refused = [], []
+        pixels, reasons = [], {}
         for number, image in enumerate(images, start=1):
             try:
                 pixels.append(prepare(image, self._pixels))
             except InputError as error:
-                refused.append(f"image {number} of {len(images)}: {error}")
-        if refused:
-            raise InputError("; ".join(refused))
+                reasons[number] = str(error)
+        if reasons:
+            raise UnusableImagesError(reasons, len(images))
         if not pixels:
             return np.zeros(0)
         return self._point.probability(self._logits(np.stack(pixels)))
 
-    def decisions(self, probability: npt.NDArray[np.float64]) -> list[str]:
-        """ "pneumonia" where the probability reaches the frozen threshold, else "normal"."""
+    def decisions(self, probability: Floats) -> list[str]:
+        """Return "pneumonia" where the probability reaches the threshold, else "normal"."""
         threshold = self._point.thresholds["decision"]
         return [PNEUMONIA if value >= threshold else NORMAL for value in probability]

@@ -1,67 +1,77 @@
-"""Short tables of what the tracking store holds: runs and versions, as texts by column."""
+"""Short tables of the runs and versions in a store, as text by column."""
 
 import datetime
-from typing import Any
 
+from stages.registry.client import Client
+from stages.registry.entities import ModelVersion, RegisteredModel, Run
 from stages.registry.record import NOT_RECORDED
+from stages.registry.runs import search_all_runs
 
-RUN_COLUMNS = ("run", "name", "data", "status", "auroc", "sensitivity", "specificity", "begun",
-               "git_commit")  # fmt: skip
-VERSION_COLUMNS = ("model", "version", "aliases", "auroc", "sensitivity", "specificity", "floors",
-                   "gate", "model_digest")  # fmt: skip
 _FIGURES = ("auroc", "sensitivity", "specificity")
+RUN_COLUMNS = ("run", "name", "data", "status", *_FIGURES, "started", "git_commit")
+VERSION_COLUMNS = (
+    "model",
+    "version",
+    "aliases",
+    *_FIGURES,
+    "floors",
+    "gate",
+    "model_digest",
+)
 
 
-def runs(client: Any, stem: str) -> list[dict[str, str]]:
-    """The runs of every data set, newest first; figures are those on test."""
+def list_runs(client: Client, stem: str) -> list[dict[str, str]]:
+    """Return the runs on every data set, newest first, with their test figures."""
     experiments = [
-        found.experiment_id for found in client.search_experiments()
-        if found.name.startswith(f"{stem}-")
-    ]  # fmt: skip
-    found = []
-    token = None
-    while experiments:
-        page = client.search_runs(
-            experiments, filter_string="tags.run_digest != ''", max_results=1000, page_token=token,
-            order_by=["attributes.start_time DESC"],
-        )  # fmt: skip
-        found += [_run(run) for run in page]
-        token = page.token
-        if not token:
-            break
-    return found
+        experiment.experiment_id
+        for experiment in client.search_experiments()
+        if experiment.name.startswith(f"{stem}-")
+    ]
+    runs = search_all_runs(
+        client,
+        experiments,
+        order_by=["attributes.start_time DESC"],
+        filter_string="tags.run_digest != ''",
+    )
+    return [_run(run) for run in runs]
 
 
-def versions(client: Any, stem: str) -> list[dict[str, str]]:
-    """The versions of every data set's model, newest first; figures are those on test."""
-    found = []
+def list_versions(client: Client, stem: str) -> list[dict[str, str]]:
+    """Return the versions of every data set's model, newest first, with their test figures."""
+    rows = []
     for model in client.search_registered_models(f"name LIKE '{stem}-%'"):
-        aliases: dict[str, list[str]] = {}
-        for alias, number in model.aliases.items():
-            aliases.setdefault(str(number), []).append(alias)
-        of_model = client.search_model_versions(f"name = '{model.name}'")
-        for version in sorted(of_model, key=lambda one: -int(one.version)):
-            tags = client.get_model_version(model.name, str(version.version)).tags
-            found.append({
-                "model": model.name, "version": str(version.version),
-                "aliases": ", ".join(sorted(aliases.get(str(version.version), []))),
-                **{name: tags.get(f"test_{name}", "") for name in _FIGURES},
-                "floors": tags.get("floors", NOT_RECORDED), "gate": tags.get("gate", "not asked"),
-                "model_digest": tags.get("model_digest", "")[:12],
-            })  # fmt: skip
-    return found
+        found = client.search_model_versions(f"name = '{model.name}'")
+        numbers = sorted((int(version.version) for version in found), reverse=True)
+        rows += [
+            _version(model, client.get_model_version(model.name, str(number))) for number in numbers
+        ]
+    return rows
 
 
-def _run(run: Any) -> dict[str, str]:
+def _run(run: Run) -> dict[str, str]:
     tags, metrics = run.data.tags, run.data.metrics
-    begun = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
+    started = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
+    figures = {name: metrics.get(f"test/{name}") for name in _FIGURES}
     return {
         "run": tags.get("run_digest", "")[:12],
-        "name": str(run.info.run_name),
+        "name": run.info.run_name,
         "data": f"{tags.get('source', '')} {tags.get('data_digest', '')[:8]}".strip(),
-        "status": str(run.info.status) if "complete" in tags else f"{run.info.status}, incomplete",
-        **{name: f"{metrics[f'test/{name}']:.3f}" if f"test/{name}" in metrics else ""
-           for name in _FIGURES},
-        "begun": begun.isoformat(timespec="seconds"),
+        "status": run.info.status if "complete" in tags else f"{run.info.status}, incomplete",
+        **{name: "" if value is None else f"{value:.3f}" for name, value in figures.items()},
+        "started": started.isoformat(timespec="seconds"),
         "git_commit": tags.get("git_commit", NOT_RECORDED)[:12],
-    }  # fmt: skip
+    }
+
+
+def _version(model: RegisteredModel, version: ModelVersion) -> dict[str, str]:
+    number, tags = str(version.version), version.tags
+    aliases = [alias for alias, target in model.aliases.items() if str(target) == number]
+    return {
+        "model": model.name,
+        "version": number,
+        "aliases": ", ".join(sorted(aliases)),
+        **{name: tags.get(f"test_{name}", "") for name in _FIGURES},
+        "floors": tags.get("floors", NOT_RECORDED),
+        "gate": tags.get("gate", "not assessed"),
+        "model_digest": tags.get("model_digest", "")[:12],
+    }

@@ -1,7 +1,8 @@
 """The model as MLflow loads it: a column of image files in, probabilities and decisions out.
 
-MLflow runs this file when a version is loaded ("models from code"); `packaged` puts it and
-all that it imports beside the model, under a package name of that version's own.
+MLflow runs this file when a version is loaded ("models from code"). packaged_code.py puts it and
+what it imports into the package, under a name of that version's own; so it imports the rest of the
+package inside its methods, when MLflow has made the package importable.
 """
 
 import json
@@ -14,27 +15,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 
-class BadImages(MlflowException):  # type: ignore[misc]
-    """Which images are no usable images, and why; HTTP 400 from a server, with a short text."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
-
-    # MLflow's scoring server puts the request's payload, here a patient's image, before the
-    # message of whatever is raised; the first message stands.
-    @property
-    def message(self) -> str:
-        return self._message
-
-    @message.setter
-    def message(self, text: str) -> None:
-        self._message = getattr(self, "_message", text)
-
-
 class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Column `image` (the bytes of image files) to `probability`, `decision`, `model_digest`."""
 
     def load_context(self, context: Any) -> None:
+        """Load the network and check that it is the one that was registered."""
         from stages.images.options import PixelOptions
         from stages.registry.classifier import ImageClassifier
         from stages.registry.digests import model_digest
@@ -52,12 +37,14 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self._classifier = ImageClassifier(network, point, PixelOptions(**facts["pixels"]))
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        from stages.engine.errors import InputError
+        """Return one row per image; raise if any image can't be used."""
+        from stages.registry.classifier import UnusableImagesError
+        from stages.registry.mlflow_internals.scoring_server import BadImages
 
         try:
             probability = self._classifier.probability(list(model_input["image"]))
-        except InputError as error:
-            raise BadImages(str(error)) from None
+        except UnusableImagesError as error:
+            raise BadImages(str(error), error.reasons) from None
         return pd.DataFrame(
             {
                 "probability": probability,

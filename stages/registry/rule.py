@@ -1,4 +1,4 @@
-"""The promotion rule: figures, comparisons and lineage in, a verdict with its reasons out."""
+"""The promotion rule as pure functions: figures, comparisons and digests in, reasons out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reason:
-    """One line of a verdict: what was asked, what was found (None: no such figure)."""
+    """One line of a verdict.
+
+    Attributes:
+        rule: What is required, in words.
+        value: What was found; None if there is no such figure.
+        required: The bound, or the value that was expected.
+        passed: Whether `value` meets it.
+    """
 
     rule: str
     value: float | str | None
@@ -19,10 +26,12 @@ class Reason:
 
     @property
     def outcome(self) -> str:
+        """The outcome in one word, "pass" or "FAIL"."""
         return "pass" if self.passed else "FAIL"
 
     @property
     def found(self) -> str:
+        """The value as text."""
         if self.value is None:
             return "no such figure"
         return self.value if isinstance(self.value, str) else f"{self.value:.3f}"
@@ -30,12 +39,13 @@ class Reason:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Passed only where every reason did, and there is at least one."""
+    """Passed if every reason passed and there is at least one."""
 
     reasons: tuple[Reason, ...]
 
     @property
     def passed(self) -> bool:
+        """Whether every reason passed."""
         return bool(self.reasons) and all(reason.passed for reason in self.reasons)
 
     def __str__(self) -> str:
@@ -43,12 +53,44 @@ class Verdict:
 
 
 def floors(figures: Mapping[str, Any], required: Mapping[str, float]) -> tuple[Reason, ...]:
-    """The lower bound of each named figure must reach its floor.
+    """Require the lower bound of each named figure to reach its floor.
 
-    figures: one split's figures as metrics.json holds them, {"auroc": {"value", "low", "high"}}.
-    A figure that is missing, or undefined on these images, fails: nobody has shown it.
+    A figure that is missing, or undefined on these images, fails.
+
+    Args:
+        figures: The figures of one role as in metrics.json, {"auroc": {"value", "low", "high"}}.
+        required: The floor of each figure.
     """
     return tuple(_floor(name, figures.get(name), floor) for name, floor in sorted(required.items()))
+
+
+def ceiling(name: str, figure: Mapping[str, float] | None, maximum: float) -> Reason:
+    """Require the upper bound of `figure`, {"value", "low", "high"}, to be at most `maximum`.
+
+    None, or a figure without an interval, fails.
+    """
+    high = _bound(figure, "high")
+    passed = high is not None and high <= maximum
+    return Reason(f"{name}, upper bound at most {maximum:g}", high, maximum, passed)
+
+
+def not_worse(differences: Mapping[str, Any], margins: Mapping[str, float]) -> tuple[Reason, ...]:
+    """Require the lower bound of each difference to be above minus its margin.
+
+    Args:
+        differences: Challenger minus champion on the same images, {"sensitivity": {"value", "low",
+            "high"}}. One that is missing, or None because it is undefined on these images, fails.
+        margins: How much worse the challenger may be, by the name of the difference.
+    """
+    return tuple(
+        _not_worse(name, differences.get(name), margin) for name, margin in sorted(margins.items())
+    )
+
+
+def same(rule: str, found: str | None, required: str | None) -> Reason:
+    """Require two names, such as digests, to be equal; None, for a missing name, fails."""
+    passed = found is not None and found == required
+    return Reason(rule, _short(found), _short(required), passed)
 
 
 def _floor(name: str, figure: Any, floor: float) -> Reason:
@@ -57,39 +99,10 @@ def _floor(name: str, figure: Any, floor: float) -> Reason:
     return Reason(f"{name}, lower bound at least {floor:g}", low, floor, passed)
 
 
-def ceiling(name: str, figure: Any, most: float) -> Reason:
-    """The upper bound of `figure`, {"value", "low", "high"}, must stay under its ceiling.
-
-    None, or a figure without an interval, fails.
-    """
-    high = _bound(figure, "high")
-    return Reason(
-        f"{name}, upper bound at most {most:g}", high, most, high is not None and high <= most
-    )
-
-
-def not_worse(differences: Mapping[str, Any], margins: Mapping[str, float]) -> tuple[Reason, ...]:
-    """Challenger less champion on the same images: lower bounds must stay above minus the margins.
-
-    differences: {"sensitivity": {"value", "low", "high"}}, None or missing where the images leave
-    one undefined, which fails.
-    """
-    return tuple(
-        _not_worse(name, differences.get(name), margin) for name, margin in sorted(margins.items())
-    )
-
-
 def _not_worse(name: str, difference: Any, margin: float) -> Reason:
     low = _bound(difference, "low")
     passed = low is not None and low > -margin
-    return Reason(f"{name} less champion's, lower bound above {-margin:g}", low, -margin, passed)
-
-
-def same(rule: str, found: str | None, required: str | None) -> Reason:
-    """Two names, such as digests, must be the same one; None, for a missing name, never is."""
-    return Reason(
-        rule, _short(found), _short(required), found is not None and found == required
-    )  # fmt: skip
+    return Reason(f"{name} minus champion's, lower bound above {-margin:g}", low, -margin, passed)
 
 
 def _bound(figure: Any, name: str) -> float | None:

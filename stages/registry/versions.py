@@ -1,110 +1,164 @@
-"""Versions of the registered model: one per model digest."""
+"""Versions of a registered model: one per model digest."""
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from stages.registry import packaging, views
-from stages.registry.note import GATE, Note
+from stages.engine.errors import InputError
+from stages.registry import packaging
+from stages.registry.client import Client
+from stages.registry.description import GATE, Description
+from stages.registry.entities import ModelVersion
+from stages.registry.mlflow_internals.saved_view import ensure_saved_view
 from stages.registry.record import NOT_RECORDED, Record, plain
-from stages.registry.store import Store, locked
+from stages.registry.release import Release
+from stages.registry.store import Store, exclusive
 
 
-def register(
-    client: Any, store: Store, record: Record, told: Note, *,
-    name: str, run_id: str, root: Path, lock: Path, renew: bool,
-) -> str:  # fmt: skip
-    """The version of `record`'s model under `name`, made where there is none, with its note.
+def register(client: Client, store: Store, release: Release, *, run_id: str, update: bool) -> str:
+    """Return the version of a release's model, registered if there is none.
 
-    renew: whether a version that has a note already gets this one in its place.
+    Args:
+        client: Client of `store`.
+        store: The tracking store.
+        release: What to register.
+        run_id: The MLflow run that the version belongs to.
+        update: Whether the release's tags and description replace those of a version that has
+            some already.
     """
-    with locked(store):
-        views.keep(client, client.get_run(run_id).info.experiment_id)
+    name, record = release.name, release.record
+    with exclusive(store):
+        ensure_saved_view(client, client.get_run(run_id).info.experiment_id)
         _ensure_model(client, name, record)
-        version = find(client, name, record.model)
+        version = find_by_digest(client, name, record.model)
         if version is None:
-            model_id = _logged_model(client, name, record, run_id=run_id, root=root, lock=lock)
-            made = client.create_model_version(
-                name, f"models:/{model_id}", run_id=run_id, model_id=model_id,
-                tags={"git_commit": NOT_RECORDED, **told.tags},
-            )  # fmt: skip
-            version = find(client, name, record.model) or made
-            if int(version.version) != int(made.version):  # another client was faster
-                client.delete_model_version(name, str(made.version))
-    number = str(version.version)
-    shown = version.tags.get("shown")
-    if shown is None or (renew and shown != told.shown):
-        for key, value in {"git_commit": version.tags.get("git_commit", NOT_RECORDED),
-                           **told.tags}.items():  # fmt: skip
-            if version.tags.get(key) != value:
-                client.set_model_version_tag(name, number, key, value)
-        gate = (version.description or "").partition(GATE)[1:]
-        client.update_model_version(name, number, told.description.rstrip() + "".join(gate))
-        client.set_model_version_tag(name, number, "shown", told.shown)
-    return number
+            version = _create_version(client, release, run_id)
+    _describe(client, name, version, release.description, update=update)
+    return str(version.version)
 
 
-def find(client: Any, name: str, model_digest: str) -> Any | None:
-    """The oldest version of `name` with this model digest, with its tags, or None."""
+def find_by_digest(client: Client, name: str, model_digest: str) -> ModelVersion | None:
+    """Return the oldest version of `name` with this model digest, with its tags, or None."""
     found = client.search_model_versions(
         f"name = '{name}' and tags.model_digest = '{model_digest}'"
     )
     oldest = min(found, key=lambda version: int(version.version), default=None)
-    # A search does not fill in what a single look does (aliases, over some stores tags).
-    return oldest and client.get_model_version(name, str(oldest.version))
+    if oldest is None:
+        return None
+    # A search leaves out aliases and, over some stores, tags.
+    return client.get_model_version(name, str(oldest.version))
 
 
-def _ensure_model(client: Any, name: str, record: Record) -> None:
+def get_version(client: Client, name: str, number: str) -> ModelVersion:
+    """Return a version.
+
+    Raises:
+        InputError: The registry has no version of that number.
+    """
     from mlflow.exceptions import MlflowException
 
-    source = record.identity.source
-    told = (
-        f"Detects pneumonia in chest X-rays; learned from {source['name']} {source['version']}. "
-        + ("Synthetic images: these versions say nothing about patients. "
-           if record.identity.synthetic else "")
-        + "Takes the bytes of image files. Alias `champion` answers, `candidate` waits for the "
-        "gate. Move aliases by `pneumonia promote` and `pneumonia rollback`: what is moved on "
-        "these pages, by a pencil or by the button Promote model, is not asked by the gate."
-    )  # fmt: skip
+    try:
+        return client.get_model_version(name, number)
+    except MlflowException:
+        raise InputError(
+            f"{name}: expected a version, received {number!r}, which is not in the registry; "
+            "`pneumonia models` lists the versions"
+        ) from None
+
+
+def _create_version(client: Client, release: Release, run_id: str) -> ModelVersion:
+    name, digest = release.name, release.record.model
+    model_id = _logged_model(client, release, run_id)
+    created = client.create_model_version(
+        name,
+        f"models:/{model_id}",
+        run_id=run_id,
+        model_id=model_id,
+        tags={"git_commit": NOT_RECORDED, **release.description.tags},
+    )
+    version = find_by_digest(client, name, digest) or created
+    if int(version.version) != int(created.version):  # another client was faster
+        client.delete_model_version(name, str(created.version))
+    return version
+
+
+def _describe(
+    client: Client, name: str, version: ModelVersion, description: Description, *, update: bool
+) -> None:
+    """Set tags and description, and the tag `shown` last."""
+    number, present = str(version.version), version.tags
+    shown = present.get("shown")
+    if shown is not None and (not update or shown == description.digest):
+        return
+    tags = {"git_commit": present.get("git_commit", NOT_RECORDED), **description.tags}
+    for key, value in tags.items():
+        if present.get(key) != value:
+            client.set_model_version_tag(name, number, key, value)
+    _, marker, verdict = (version.description or "").partition(GATE)
+    client.update_model_version(name, number, f"{description.text.rstrip()}{marker}{verdict}")
+    client.set_model_version_tag(name, number, "shown", description.digest)
+
+
+def _ensure_model(client: Client, name: str, record: Record) -> None:
+    from mlflow.exceptions import MlflowException
+
     try:
         client.get_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        tags = {"source": str(source["name"]),
-                "synthetic": plain(record.identity.synthetic)}  # fmt: skip
+        identity = record.identity
+        tags = {"source": str(identity.source["name"]), "synthetic": plain(identity.synthetic)}
         try:
-            client.create_registered_model(name, tags=tags, description=told)
+            client.create_registered_model(name, tags=tags, description=_model_text(record))
         except MlflowException as race:
             if race.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
 
-def _logged_model(
-    client: Any, name: str, record: Record, *, run_id: str, root: Path, lock: Path
-) -> str:
-    """Id of the stored model with this digest, packaged and uploaded where there is none."""
+def _model_text(record: Record) -> str:
+    source = record.identity.source
+    synthetic = "Synthetic images: these versions say nothing about patients. "
+    return (
+        f"Detects pneumonia in chest X-rays; trained on {source['name']} {source['version']}. "
+        f"{synthetic if record.identity.synthetic else ''}"
+        "Input: the bytes of image files. The version at alias `champion` answers; the one at "
+        "`candidate` waits for the gate. Move aliases with `pneumonia promote` and `pneumonia "
+        "rollback`: a change on these pages, in the alias editor or with the button Promote "
+        "model, bypasses the gate."
+    )
+
+
+def _logged_model(client: Client, release: Release, run_id: str) -> str:
+    """Return the stored model with the release's digest, packaged and uploaded if needed."""
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    experiment = client.get_run(run_id).info.experiment_id
-    for model in client.search_logged_models(
-        [experiment], filter_string=f"tags.model_digest = '{record.model}'"
+    digest = release.record.model
+    experiment_id = client.get_run(run_id).info.experiment_id
+    for stored in client.search_logged_models(
+        [experiment_id], filter_string=f"tags.model_digest = '{digest}'"
     ):
-        if str(model.status) == "READY":  # any other was left half-way
-            return str(model.model_id)
+        if str(stored.status) == "READY":  # the upload of any other was interrupted
+            return stored.model_id
     model = client.create_logged_model(
-        experiment, name=name, source_run_id=run_id, model_type="classifier",
-        tags={"model_digest": record.model},
-    )  # fmt: skip
+        experiment_id,
+        name=release.name,
+        source_run_id=run_id,
+        model_type="classifier",
+        tags={"model_digest": digest},
+    )
+    metadata = Model(
+        artifact_path=model.artifact_location,
+        model_uuid=model.model_id,
+        run_id=run_id,
+        model_id=model.model_id,
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        address = Model(
-            artifact_path=model.artifact_location, model_uuid=model.model_id,
-            run_id=run_id, model_id=model.model_id,
-        )  # fmt: skip
-        packaging.save(folder, record, root=root, lock=lock, mlflow_model=address)
+        packaging.save(
+            folder, release.record, root=release.root, lock=release.lock, mlflow_model=metadata
+        )
         client.log_model_artifacts(model.model_id, str(folder))
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     client.finalize_logged_model(model.model_id, "READY")
-    return str(model.model_id)
+    return model.model_id

@@ -1,1 +1,1 @@
-"""Answers for images."""
+"""Predictions for images."""

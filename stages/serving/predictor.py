@@ -1,9 +1,8 @@
-"""Answers for images: by the champion of the registry, or by a model file."""
+"""Predictions for images, by the champion of the registry or by a model file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
@@ -11,17 +10,24 @@ from stages.registry.digests import model_digest
 from stages.sources.header import read_header
 
 ImageInput = bytes | Path
-_Ask = Callable[[bytes], tuple[float, str]]
+"""The bytes of an image file, or its path."""
+
+PredictOne = Callable[[bytes], tuple[float, str]]
+"""From the bytes of an image file to probability and decision; InputError with the reason."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is said of one image.
+class Prediction:
+    """The prediction for one image.
 
-    name: of the image. probability: of pneumonia at the operating point's stated prior, 0 to 1,
-    and decision: "pneumonia" or "normal"; both None where the image can't be used, and then
-    `reason` says why. model: the model digest. cautions: what makes the image doubtful, such as
-    a lateral view that a DICOM file tells of.
+    Attributes:
+        name: Name of the image.
+        probability: Of pneumonia, at the prior of the operating point, 0 to 1; None if the image
+            can't be used.
+        decision: "pneumonia" or "normal"; None if the image can't be used.
+        model: Digest of the model.
+        reason: Why the image can't be used; None if it can.
+        cautions: What makes the image doubtful, such as a lateral view in a DICOM header.
     """
 
     name: str
@@ -33,34 +39,48 @@ class Answer:
 
 
 class Predictor:
-    """One model, ready to answer.
+    """A loaded model.
 
-    origin: which model this is, in words. model: its digest. synthetic: whether it learned
-    from synthetic images; None where that is not known.
+    Attributes:
+        origin: Which model this is, in words.
+        model: Digest of the model.
+        synthetic: Whether it was trained on synthetic images; None if that is not known.
     """
 
-    def __init__(self, ask: _Ask, *, origin: str, model: str, synthetic: bool | None) -> None:
-        self._ask = ask
+    def __init__(
+        self, predict_one: PredictOne, *, origin: str, model: str, synthetic: bool | None
+    ) -> None:
+        self._predict_one = predict_one
         self.origin, self.model, self.synthetic = origin, model, synthetic
 
     @classmethod
     def from_file(
         cls, model: Path, point: Path, pixels: PixelOptions, *, synthetic: bool | None = None
     ) -> "Predictor":
-        """By a `.keras` file, the `operating_point.json` frozen for it, and its pixel options.
+        """Load a model file.
 
-        Raises InputError where one of the files is missing or is something else.
+        Args:
+            model: The `.keras` file.
+            point: The `operating_point.json` that was frozen for it.
+            pixels: Its preprocessing options.
+            synthetic: Whether it was trained on synthetic images, if that is known.
+
+        Raises:
+            InputError: A file is missing or has other content.
         """
-        from stages.registry.classifier import ImageClassifier
+        from stages.registry.classifier import ImageClassifier, UnusableImagesError
 
         classifier = ImageClassifier(model, point, pixels)
 
-        def ask(image: bytes) -> tuple[float, str]:
-            probability = classifier.probability([image])
+        def predict_one(image: bytes) -> tuple[float, str]:
+            try:
+                probability = classifier.probability([image])
+            except UnusableImagesError as error:
+                raise InputError(error.reasons[1]) from None
             return float(probability[0]), classifier.decisions(probability)[0]
 
         return cls(
-            ask,
+            predict_one,
             origin=f"the model in {model}",
             model=model_digest(model, point, pixels.model_dump()),
             synthetic=synthetic,
@@ -68,40 +88,41 @@ class Predictor:
 
     @classmethod
     def from_champion(cls, root: Path, stem: str, source: str | None = None) -> "Predictor":
-        """By the version at alias `champion`, with the preprocessing packaged in it.
+        """Load the version at the alias `champion`, with the preprocessing packaged in it.
 
-        root: of the repository, for its embedded store. stem: `register.name` of params.yaml.
-        source: name of the data set; None where only one model of that stem can be meant.
+        Args:
+            root: Repository, for its embedded store.
+            stem: `register.name` of params.yaml.
+            source: Name of the data set; None if only one model of that stem has a champion.
 
-        Raises InputError where there is no champion, or more than one model.
+        Raises:
+            InputError: There is no champion, or there are several to choose from.
         """
         from stages.registry.champion import load_champion
 
         champion = load_champion(root, stem, source)
         return cls(
-            champion.ask,
+            champion.predict,
             origin=f"{champion.name} version {champion.version} (champion)",
             model=champion.model_digest,
             synthetic=champion.synthetic,
         )
 
-    def predict(self, images: Sequence[ImageInput]) -> list[Answer]:
-        """An answer for each image, in order; an image that can't be used gets its reason.
+    def predict(self, images: Sequence[ImageInput]) -> list[Prediction]:
+        """Return one prediction per image, in order.
 
-        images: bytes of image files, or paths of them.
+        An image that can't be used gets a prediction with the reason, and stops no other.
         """
-        return [self._answer(image, number) for number, image in enumerate(images, start=1)]
+        return [self._predict(image, number) for number, image in enumerate(images, start=1)]
 
-    def _answer(self, image: ImageInput, number: int) -> Answer:
+    def _predict(self, image: ImageInput, number: int) -> Prediction:
         name = str(image) if isinstance(image, Path) else f"image {number}"
         try:
             data = image.read_bytes() if isinstance(image, Path) else image
-            probability, decision = self._ask(data)
-        except (InputError, OSError) as error:
-            return Answer(name, None, None, self.model, reason=_reason(error))
-        return Answer(name, probability, decision, self.model, cautions=read_header(data).cautions)
-
-
-def _reason(error: InputError | OSError) -> str:
-    said: Any = error.strerror if isinstance(error, OSError) else None
-    return str(said or error).removeprefix("image 1 of 1: ")
+            probability, decision = self._predict_one(data)
+        except InputError as error:
+            return Prediction(name, None, None, self.model, reason=str(error))
+        except OSError as error:
+            return Prediction(name, None, None, self.model, reason=error.strerror or str(error))
+        cautions = read_header(data).cautions
+        return Prediction(name, probability, decision, self.model, cautions=cautions)

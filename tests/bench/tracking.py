@@ -19,7 +19,7 @@ from stages.engine import checksums
 from stages.engine.files import read_json
 from stages.history.lock_file import dvc_md5
 from tests.registry.server import Server
-from tests.registry.told import runs, whole
+from tests.registry.stored_runs import complete_runs, runs
 from tests.workspace import ROOT, Workspace, copy_tree
 
 EPOCHS = {"train.epochs": 60}
@@ -126,7 +126,7 @@ def history(workspace: Workspace, count: int) -> None:
         workspace.commit()
     took = seconds(lambda: workspace.run("pneumonia", "sync", seconds=3600))
     again = seconds(lambda: workspace.run("pneumonia", "sync"))
-    whole(workspace.folder / "mlruns", count)
+    complete_runs(workspace.folder / "mlruns", count)
     print(f"pneumonia sync: {took:.1f} s for {count - 1} runs, {again:.1f} s when all are there")
 
 

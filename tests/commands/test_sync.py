@@ -15,7 +15,7 @@ from stages.history import dvc
 from stages.history.lock_file import dvc_md5
 from stages.registry.store import Store
 from tests.history.test_past import add_to_cache, commit, git
-from tests.registry import conftest, fake, told
+from tests.registry import conftest, fake, stored_runs
 
 store, template, mlflow_imported = conftest.store, conftest.template, conftest.mlflow_imported
 _outside_experiments = conftest._outside_experiments
@@ -101,11 +101,11 @@ def test_a_history_of_experiments_into_a_fresh_store(root: Path, capsys: Any) ->
     assert said[-3:] == [
         "judged: shown now", "unjudged: shown now", "history: 2 shown now, 1 already"
     ]  # fmt: skip
-    found = {run.params["train.seed"]: run for run in told.runs(root / "mlruns").values()}
+    found = {run.params["train.seed"]: run for run in stored_runs.runs(root / "mlruns").values()}
     assert set(found) == {"0", "1", "2"}
     assert all("complete" in run.tags for run in found.values())
     assert [found[seed].tags["judged"] for seed in "012"] == ["yes", "yes", "no"]
-    assert len(told.versions(root / "mlruns")) == 2
+    assert len(stored_runs.versions(root / "mlruns")) == 2
     assert [found[seed].tags["dvc_experiment"] for seed in "012"] == [
         "not recorded", "judged", "unjudged"
     ]  # fmt: skip
@@ -115,7 +115,8 @@ def test_a_history_of_experiments_into_a_fresh_store(root: Path, capsys: Any) ->
 
     sync()
     assert capsys.readouterr().out.splitlines()[-1:] == ["history: 0 shown now, 3 already"]
-    assert told.runs(root / "mlruns").keys() == {run.tags["run_digest"] for run in found.values()}
+    digests = {run.tags["run_digest"] for run in found.values()}
+    assert stored_runs.runs(root / "mlruns").keys() == digests
 
 
 def test_what_the_cache_lacks_is_said_and_the_rest_is_shown(root: Path, capsys: Any) -> None:
@@ -137,7 +138,7 @@ def test_an_edit_that_was_not_run_is_no_run(root: Path, capsys: Any) -> None:
     assert "data/: not shown, dvc.lock tells of other code, params or files" in (
         capsys.readouterr().out
     )
-    (run,) = told.runs(root / "mlruns").values()  # the committed one
+    (run,) = stored_runs.runs(root / "mlruns").values()  # the committed one
     assert run.params["train.epochs"] != "7"
 
 
@@ -180,7 +181,7 @@ def test_a_server_that_is_down_or_goes_is_an_error(
         raise OSError("no answer")
 
     monkeypatch.setattr(room, "_workspace", gone)
-    with pytest.raises(InputError, match=r"stopped answering \(no answer\); what was told is kept"):
+    with pytest.raises(InputError, match=r"stopped answering \(no answer\); what was logged"):
         sync()
 
 
@@ -193,5 +194,5 @@ def test_the_journal_tells_of_a_run_made_from_files(root: Path) -> None:
     name = digests.training_digest(params.load().train, data)
     (journal / f"{name}.json").write_text(json.dumps({"train": {"machine": "m", "wall_s": 1.0}}))
     sync()
-    (run,) = told.runs(root / "mlruns").values()
+    (run,) = stored_runs.runs(root / "mlruns").values()
     assert (run.tags["machine"], run.tags["seconds_train"]) == ("m", "1.0")

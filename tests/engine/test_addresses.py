@@ -4,7 +4,8 @@ import pytest
 
 from stages.engine.addresses import redact, without_secrets
 from stages.engine.errors import InputError
-from stages.registry.store import Store, knock
+from stages.registry.connection import check_server
+from stages.registry.store import Store
 
 URL = "http://user:s3cr3t@127.0.0.1:9"
 
@@ -25,6 +26,6 @@ def test_secrets_are_removed(url: str, expected: str) -> None:
 
 def test_an_unreachable_server_is_named_without_its_password() -> None:
     with pytest.raises(InputError) as caught:
-        knock(Store(URL, None))
+        check_server(Store(URL, None))
     assert "s3cr3t" not in str(caught.value)
     assert "http://127.0.0.1:9: expected a tracking store" in str(caught.value)

@@ -1,18 +1,19 @@
-"""A store made once and copied for each test: MLflow takes seconds to make its tables."""
+"""A store that is created once and copied for each test: MLflow takes seconds to create one."""
 
 import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from stages.engine import wait_budget
-from stages.registry.store import Store, find_store, open_store
+from stages.registry.client import Client
+from stages.registry.connection import open_store
+from stages.registry.store import Store, find_store
 from tests.registry import fake
 
-# MLflow compares a frame's columns with a range to write an input example.
+# MLflow compares the columns of a data frame with a range when it writes an input example.
 PANDAS = "ignore:Operation with range is deprecated"
 
 
@@ -24,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def mlflow_imported() -> None:
-    """MLflow's own modules warn while they are imported; nothing of ours is heard yet."""
+    """Import MLflow before any test, ignoring the warnings of its own modules."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow.pyfunc
@@ -34,14 +35,14 @@ def mlflow_imported() -> None:
 
 @pytest.fixture(autouse=True)
 def _outside_experiments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(wait_budget, "project_root", lambda: tmp_path)  # of each test its own
+    monkeypatch.setattr(wait_budget, "project_root", lambda: tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory, mlflow_imported: None) -> Path:
-    """A repository's root whose embedded store is empty."""
+    """The root of a repository whose embedded store is empty."""
     root = tmp_path_factory.mktemp("template")
     open_store(find_store(root))
     return root
@@ -59,7 +60,7 @@ def store(template: Path, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def client(store: Store) -> Any:
+def client(store: Store) -> Client:
     return open_store(store)
 
 

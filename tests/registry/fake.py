@@ -6,8 +6,8 @@ from typing import Any
 
 from stages.engine import checksums
 from stages.engine.files import sha256_bytes, sha256_file, write_json
-from stages.registry.offer import Offer
 from stages.registry.record import Identity, Record, read_identity, read_record
+from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def record(folder: Path, *, judged: bool = True, **params: Any) -> Record:
     )
 
 
-def offered(folder: Path, *, required: dict[str, float] | None = None, **params: Any) -> Offer:
+def release(folder: Path, *, required: dict[str, float] | None = None, **params: Any) -> Release:
     found = record(folder, **params)
     verdict = Verdict(floors(found.figures["test"], required or FLOORS))
-    return Offer(found, verdict, "pneumonia", JOURNAL, ROOT, LOCK)
+    return Release(found, verdict, "pneumonia", JOURNAL, ROOT, LOCK)

@@ -1,6 +1,7 @@
-"""An MLflow server of the tests, which can be killed, made to hang and started again."""
+"""An MLflow server for tests, which can be killed, suspended and started again."""
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -20,26 +21,40 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """`mlflow server` on a database and artifacts in `folder`; not running at first."""
+    """`mlflow server`, not running at first.
+
+    Attributes:
+        folder: Where its artifacts are kept, and its database unless `database` names another.
+        port: Its port.
+        process: Its process while it runs.
+        database: URI of its database; "" for one in `folder`.
+    """
 
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    database: str = ""
 
     @property
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         self.folder.mkdir(exist_ok=True)
+        options = {
+            "--port": str(self.port),
+            "--workers": "1",
+            "--backend-store-uri": self.database or f"sqlite:///{self.folder / 'mlflow.db'}",
+            "--artifacts-destination": str(self.folder / "artifacts"),
+        }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1",
-             "--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}",
-             "--artifacts-destination", str(self.folder / "artifacts")],
+            [sys.executable, "-m", "mlflow", "server", *itertools.chain(*options.items())],
             env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         while self.process.poll() is None:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
@@ -48,7 +63,7 @@ class Server:
         raise AssertionError(f"the server ended with {self.process.returncode}")
 
     def signal(self, number: int) -> None:
-        """To it and what it started: SIGKILL, or SIGSTOP for one that hangs."""
+        """Send a signal to the server and its children: SIGKILL, or SIGSTOP to make it hang."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
 

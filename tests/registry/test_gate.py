@@ -1,4 +1,4 @@
-"""The gate at the registry: who becomes champion, and what is kept of it."""
+"""The gate: which version becomes champion, and what is recorded."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,15 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.metrics.comparison import Paired
-from stages.registry import contest, history, listing
-from stages.registry.gate import Gate, Outcome, promote, rollback
+from stages.registry import listing, paired_decisions
+from stages.registry.aliases import alias_versions
+from stages.registry.assessment import Gate
+from stages.registry.client import Client
+from stages.registry.gate import Outcome, promote, rollback
+from stages.registry.history import alias_history
+from stages.registry.moves import move_alias
 from stages.registry.options import Floors, RuleOptions
+from stages.registry.paired_decisions import PairedDecisions
 from stages.registry.record import FIGURES
 from stages.registry.store import Store
 from tests.registry import fake
@@ -32,124 +38,144 @@ FLOORS = Floors(auroc=0.9, sensitivity=0.8, specificity=0.7)
 def gate(
     *, same: bool = True, rule: RuleOptions = RULE, figures: Any = None, lineage: Any = None
 ) -> Gate:
-    """A gate for a version of HEAD (or not); figures: of the files, None for the run's."""
+    """Return a gate.
+
+    Args:
+        same: Whether the version is the one in HEAD.
+        rule: The bounds.
+        figures: Of the files at hand; None for those of the version's run.
+        lineage: In place of `same`.
+    """
+
+    def lineage_of(model: str) -> list[tuple[str, str | None, str | None]]:
+        return [("HEAD names it", model, model if same else "")]
+
     return Gate(
-        FLOORS, rule, lineage or (lambda model: [("HEAD names it", model, model if same else "")]),
-        lambda _: figures, Path("shards"), Path("raw"),
-    )  # fmt: skip
+        floors=FLOORS,
+        rule=rule,
+        lineage=lineage or lineage_of,
+        report=lambda _: figures,
+        shards=Path("shards"),
+        raw=Path("raw"),
+    )
 
 
 @pytest.fixture
-def three(client: Any, store: Store, tmp_path: Path) -> Any:
-    """A client whose registry has three versions as `register` leaves them, the last the candidate.
+def three(client: Client, store: Store, tmp_path: Path) -> Client:
+    return create_versions(client, store, tmp_path)
 
-    Made by hand: packaging three models would take half a minute.
+
+def create_versions(client: Client, store: Store, tmp_path: Path) -> Client:
+    """Create three versions as `register` does, the last one the candidate.
+
+    Without packages: packaging three models would take half a minute.
     """
-    return versions(client, store, tmp_path)
-
-
-def versions(client: Any, store: Store, tmp_path: Path) -> Any:
     fake.write(tmp_path / "data")
     (tmp_path / "package").mkdir()
     (tmp_path / "package/MLmodel").write_text("flavors: {}\n")
-    offered = fake.offered(tmp_path / "data")
+    release = fake.release(tmp_path / "data")
     figures = {
-        "test": {"auroc": fake.figure(0.95), "sensitivity": fake.figure(0.9),
-                 "specificity": fake.figure(0.9)},
+        "test": {
+            "auroc": fake.figure(0.95),
+            "sensitivity": fake.figure(0.9),
+            "specificity": fake.figure(0.9),
+        },
         "val": {"calibration": {"at_prior": {"ece": fake.figure(0.9)}}},
-    }  # fmt: skip
+    }
     experiment = client.create_experiment(NAME, (tmp_path / "artifacts").as_uri())
     client.create_registered_model(NAME)
     for number in range(1, 4):
         run = client.create_run(experiment, tags={"run_digest": f"{number}", "complete": "yes"})
-        for role, shown in zip(("val", "test"), FIGURES, strict=True):
-            client.log_dict(run.info.run_id, {role: figures[role]}, shown)
+        for role, path in zip(("val", "test"), FIGURES, strict=True):
+            client.log_dict(run.info.run_id, {role: figures[role]}, path)
         client.set_terminated(run.info.run_id, "FINISHED")
         client.create_model_version(
-            NAME, (tmp_path / "package").as_uri(), run_id=run.info.run_id,
-            tags=dict(offered.note.tags),
-        )  # fmt: skip
-    history.move(client, store, NAME, "candidate", "3", kind="register", why="floors")
+            NAME,
+            (tmp_path / "package").as_uri(),
+            run_id=run.info.run_id,
+            tags=dict(release.description.tags),
+        )
+    move_alias(client, store, NAME, "candidate", "3", kind="register", why="floors")
     return client
 
 
 @pytest.fixture
 def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many of 400 pneumonia images each later challenger misses that the champion finds."""
-    share = [0]
+    """How many of 400 pneumonia images a challenger misses that the champion detects."""
+    count = [0]
 
-    def hold(*_: Any, **__: Any) -> contest.Contest:
+    def decide(*_: Any, **__: Any) -> PairedDecisions:
         label = np.repeat([0, 1], 400)
-        called = label == 1
-        fewer = called.copy()
-        fewer[400 : 400 + share[0]] = False
+        champion = label == 1
+        challenger = champion.copy()
+        challenger[400 : 400 + count[0]] = False
         patient = np.arange(800).astype(str)
         roles = np.full(800, "val_matched")
-        return contest.Contest(Paired(roles, patient, label, fewer, called), "800 images")
+        return PairedDecisions(Paired(roles, patient, label, challenger, champion), "800 images")
 
-    monkeypatch.setattr(contest, "hold", hold)
-    return share
+    monkeypatch.setattr(paired_decisions, "decide", decide)
+    return count
 
 
 def failed(outcome: Outcome) -> list[str]:
     return [reason.rule for reason in outcome.verdict.reasons if not reason.passed]
 
 
-def tags(client: Any, version: str) -> dict[str, str]:
+def tags(client: Client, version: str) -> dict[str, str]:
     return dict(client.get_model_version(NAME, version).tags)
 
 
-def told(client: Any, version: str) -> str:
+def description(client: Client, version: str) -> str:
     return str(client.get_model_version(NAME, version).description)
 
 
-def test_the_first_champion_is_the_candidate(three: Any, store: Store) -> None:
+def test_the_first_champion_is_the_candidate(three: Client, store: Store) -> None:
     outcome = promote(three, store, NAME, None, gate())
     assert (outcome.version, outcome.before, outcome.moved) == ("3", None, True)
-    assert history.aliases_of(three, NAME) == {"candidate": "3", "champion": "3"}
+    assert alias_versions(three, NAME) == {"candidate": "3", "champion": "3"}
     assert tags(three, "3")["gate"] == "passed"
-    assert "| champion on the same images | no champion yet | pass |" in told(three, "3")
+    assert "| champion on the same images | no champion yet | pass |" in description(three, "3")
     assert outcome.reported["test auroc"] == "0.950 (0.930 to 0.970)"
     with pytest.raises(InputError, match="version 3 is the champion already"):
         promote(three, store, NAME, "3", gate())
 
 
-def test_a_worse_challenger_is_refused_and_the_verdict_kept(
-    three: Any, store: Store, missed: list[int]
+def test_a_worse_challenger_is_refused_and_the_verdict_is_kept(
+    three: Client, store: Store, missed: list[int]
 ) -> None:
     promote(three, store, NAME, "1", gate())
     missed[0] = 20  # 5 points
     outcome = promote(three, store, NAME, "2", gate())
     assert not outcome.moved
-    assert failed(outcome) == ["sensitivity less champion's, lower bound above -0.03"]
-    assert history.aliases_of(three, NAME)["champion"] == "1"
+    assert failed(outcome) == ["sensitivity minus champion's, lower bound above -0.03"]
+    assert alias_versions(three, NAME)["champion"] == "1"
     kept = tags(three, "2")
     assert (kept["gate"], kept["gate_against"]) == ("failed", "1")
-    assert "failed, against version 1" in told(three, "2")
-    assert re.search(r"\| sensitivity less champion's.* \| FAIL \|", told(three, "2"))
-    assert outcome.reported["sensitivity less champion's"].startswith("-0.050 (")
+    assert "failed, against version 1" in description(three, "2")
+    assert re.search(r"\| sensitivity minus champion's.* \| FAIL \|", description(three, "2"))
+    assert outcome.reported["sensitivity minus champion's"].startswith("-0.050 (")
     missed[0] = 1
     assert promote(three, store, NAME, "2", gate()).moved
     assert tags(three, "2")["gate"] == "passed"
-    assert told(three, "2").count("### Gate") == 1
+    assert description(three, "2").count("### Gate") == 1
 
 
-def test_an_override_is_on_record(three: Any, store: Store) -> None:
+def test_an_override_is_recorded(three: Client, store: Store) -> None:
     outcome = promote(three, store, NAME, "1", gate(same=False), override="the clinic asked")
     assert outcome.moved
     assert failed(outcome) == ["HEAD names it"]
     assert tags(three, "1")["gate"] == "overridden"
     assert tags(three, "1")["gate_override"] == "the clinic asked"
-    assert history.lines(three, NAME)[-1].why == "gate overridden: the clinic asked"
+    assert alias_history(three, NAME)[-1].why == "gate overridden: the clinic asked"
 
 
-def test_what_cannot_be_compared_is_refused_unless_overridden(
-    three: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_a_version_that_cannot_be_compared_is_refused_unless_overridden(
+    three: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hold(*_: Any, **__: Any) -> contest.Contest:
+    def decide(*_: Any, **__: Any) -> PairedDecisions:
         raise InputError("no image is left")
 
-    monkeypatch.setattr(contest, "hold", hold)
+    monkeypatch.setattr(paired_decisions, "decide", decide)
     promote(three, store, NAME, "1", gate())
     outcome = promote(three, store, NAME, "2", gate())
     assert (outcome.moved, failed(outcome)) == (False, ["champion on the same images"])
@@ -157,47 +183,40 @@ def test_what_cannot_be_compared_is_refused_unless_overridden(
     assert promote(three, store, NAME, "2", gate(), override="no choice").moved
 
 
-def test_the_files_are_asked_before_the_run(three: Any, store: Store) -> None:
-    """A store can be edited, and shows an older report where the same model is judged anew."""
-    weak = {"test": {key: fake.figure(0.7) for key in vars(FLOORS)}}
+def test_figures_of_the_files_take_precedence_over_the_runs(three: Client, store: Store) -> None:
+    """A store can be edited, and has an older report if the same model was evaluated again."""
+    weak = {"test": {key: fake.figure(0.7) for key in FLOORS.model_dump()}}
     assert len(failed(promote(three, store, NAME, "1", gate(figures=weak)))) == 4
     assert promote(three, store, NAME, "1", gate()).moved
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "rule"),
-    [
-        ("pinned", "no", "data are pinned by a checksum (fetch.sha256)"),
-        ("pinned", None, "data are pinned by a checksum (fetch.sha256)"),
-    ],
-)
-def test_what_is_unpinned_is_refused(
-    three: Any, store: Store, key: str, value: str | None, rule: str
-) -> None:
-    if value is None:
-        three.delete_model_version_tag(NAME, "1", key)
+@pytest.mark.parametrize("pinned", ["no", None])
+def test_unpinned_data_are_refused(three: Client, store: Store, pinned: str | None) -> None:
+    if pinned is None:
+        three.delete_model_version_tag(NAME, "1", "pinned")
     else:
-        three.set_model_version_tag(NAME, "1", key, value)
+        three.set_model_version_tag(NAME, "1", "pinned", pinned)
+    rule = "data are pinned by a checksum (fetch.sha256)"
     assert failed(promote(three, store, NAME, "1", gate())) == [rule]
 
 
-def test_calibration_has_its_ceiling(three: Any, store: Store) -> None:
-    strict = RuleOptions(**{**vars(RULE), "ece": 0.9})
+def test_calibration_has_its_ceiling(three: Client, store: Store) -> None:
+    strict = RULE.model_copy(update={"ece": 0.9})
     outcome = promote(three, store, NAME, "1", gate(rule=strict))
     assert failed(outcome) == ["calibration error on val, upper bound at most 0.9"]
 
 
-def test_a_version_that_is_not_there_is_named(three: Any, store: Store) -> None:
+def test_a_missing_version_is_named(three: Client, store: Store) -> None:
     with pytest.raises(InputError, match="expected a version, received '7'"):
         promote(three, store, NAME, "7", gate())
     with pytest.raises(InputError, match="expected a candidate, found none"):
         promote(three, store, "pneumonia-none", None, gate())
-    with pytest.raises(InputError, match="moved by `dvc repro` alone"):
+    with pytest.raises(InputError, match="only `dvc repro` moves candidate"):
         promote(three, store, NAME, "1", gate(), alias="candidate")
 
 
 def test_rollback_goes_back_one_champion_at_a_time(
-    three: Any, store: Store, missed: list[int]
+    three: Client, store: Store, missed: list[int]
 ) -> None:
     with pytest.raises(InputError, match="found none in the history"):
         rollback(three, store, NAME, why="none yet")
@@ -205,38 +224,40 @@ def test_rollback_goes_back_one_champion_at_a_time(
         promote(three, store, NAME, version, gate())
     back = [rollback(three, store, NAME, why="alarms at night").version for _ in range(2)]
     assert back == ["2", "1"]
-    assert history.aliases_of(three, NAME)["champion"] == "1"
+    assert alias_versions(three, NAME)["champion"] == "1"
     with pytest.raises(InputError, match="expected an earlier champion to return to"):
         rollback(three, store, NAME, why="further")
-    last = history.lines(three, NAME)[-1]
+    last = alias_history(three, NAME)[-1]
     assert (last.kind, last.why, last.before, last.to) == ("rollback", "alarms at night", "2", "1")
 
 
-def test_a_promotion_overtaken_while_it_judges_moves_nothing(
-    three: Any, store: Store, monkeypatch: pytest.MonkeyPatch, missed: list[int]
+def test_a_promotion_that_is_overtaken_moves_nothing(
+    three: Client, store: Store, monkeypatch: pytest.MonkeyPatch, missed: list[int]
 ) -> None:
     promote(three, store, NAME, "1", gate())
-    judged = contest.hold
+    decide = paired_decisions.decide
 
-    def slowly(*entrants: Any, **places: Any) -> contest.Contest:
+    def slow(*versions: Any, **folders: Any) -> PairedDecisions:
         three.set_registered_model_alias(NAME, "champion", "3")  # as another host would
-        return judged(*entrants, **places)
+        return decide(*versions, **folders)
 
-    monkeypatch.setattr(contest, "hold", slowly)
-    with pytest.raises(InputError, match="nothing was moved here"):
+    monkeypatch.setattr(paired_decisions, "decide", slow)
+    with pytest.raises(InputError, match="nothing was moved"):
         promote(three, store, NAME, "2", gate())
-    assert history.aliases_of(three, NAME)["champion"] == "3"
+    assert alias_versions(three, NAME)["champion"] == "3"
 
 
-def test_the_tables_tell_what_is_there(three: Any, store: Store) -> None:
+def test_the_tables_list_versions_and_runs(three: Client, store: Store) -> None:
     promote(three, store, NAME, "1", gate())
-    rows = listing.versions(three, "pneumonia")
+    rows = listing.list_versions(three, "pneumonia")
     assert [(row["version"], row["aliases"], row["gate"]) for row in rows] == [
-        ("3", "candidate", "not asked"), ("2", "", "not asked"), ("1", "champion", "passed"),
-    ]  # fmt: skip
+        ("3", "candidate", "not assessed"),
+        ("2", "", "not assessed"),
+        ("1", "champion", "passed"),
+    ]
     assert rows[0]["auroc"] == "0.950 (0.930 to 0.970)"
-    runs = listing.runs(three, "pneumonia")
-    assert [row["status"] for row in runs] == ["FINISHED"] * 3  # moves are no runs
+    runs = listing.list_runs(three, "pneumonia")
+    assert [row["status"] for row in runs] == ["FINISHED"] * 3  # moves are not listed
     assert set(runs[0]) == set(listing.RUN_COLUMNS)
     assert set(rows[0]) == set(listing.VERSION_COLUMNS)
-    assert listing.versions(three, "other") == listing.runs(three, "other") == []
+    assert listing.list_versions(three, "other") == listing.list_runs(three, "other") == []

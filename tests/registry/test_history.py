@@ -1,4 +1,4 @@
-"""The record of alias moves, and what it tells after races, kills and other hands."""
+"""The record of alias moves, and the history after races, kills and changes on MLflow's pages."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -8,58 +8,101 @@ from typing import Any
 import pytest
 
 from stages.engine.errors import InputError
-from stages.registry import history
-from stages.registry.history import OUTSIDE, Move, look, move, one_mover, read, replay
+from stages.registry.aliases import alias_versions
+from stages.registry.client import Client
+from stages.registry.history import DONE, OUTSIDE, alias_history, replay
+from stages.registry.moves import Move, move_alias, read_moves, take_snapshot
+from stages.registry.promotion_lock import promotion_lock
 from stages.registry.store import Store
 
 NAME = "pneumonia-phantom"
+BEFORE, AFTER = (f"interrupted {when} the alias moved" for when in ("before", "after"))
 
 
-def moved(before: str | None, to: str, *, kind: str = "promote", state: str = "FINISHED",
-          note: str = "") -> Move:  # fmt: skip
+def moved(
+    before: str | None,
+    to: str,
+    *,
+    kind: str = "promote",
+    state: str = "FINISHED",
+    note: str = "",
+) -> Move:
     return Move("id", "champion", before, to, "then", "me", kind, "why", state, note)
 
 
+FIRST, SECOND = moved(None, "1"), moved("1", "2")
+HISTORIES = {
+    "no move": ([], None, [], []),
+    "two moves": ([FIRST, SECOND], "2", [DONE, DONE], ["1", "2"]),
+    # The alias, or the record that follows, shows whether an interrupted move took effect.
+    "killed before the alias moved": (
+        [FIRST, moved("1", "2", state="RUNNING")],
+        "1",
+        [DONE, BEFORE],
+        ["1"],
+    ),
+    "killed after the alias moved": (
+        [FIRST, moved("1", "2", state="RUNNING")],
+        "2",
+        [DONE, AFTER],
+        ["1", "2"],
+    ),
+    "killed after, then another move": (
+        [moved(None, "1", state="RUNNING"), SECOND],
+        "2",
+        [AFTER, DONE],
+        ["1", "2"],
+    ),
+    "killed before, then another move": (
+        [moved(None, "1", state="RUNNING"), moved(None, "2")],
+        "2",
+        [BEFORE, DONE],
+        ["2"],
+    ),
+    "moved outside the gate at the end": ([FIRST], "3", [DONE, OUTSIDE], ["1", "3"]),
+    "removed outside the gate": ([FIRST], None, [DONE, OUTSIDE], []),
+    "moved outside the gate in between": (
+        [FIRST, moved("3", "4")],
+        "4",
+        [DONE, OUTSIDE, DONE],
+        ["1", "3", "4"],
+    ),
+    "moved outside the gate at first": ([moved("7", "8")], "8", [OUTSIDE, DONE], ["7", "8"]),
+    "a lost race moves nothing": (
+        [FIRST, SECOND, moved("1", "3", state="KILLED", note="lost")],
+        "2",
+        [DONE, DONE, "lost"],
+        ["1", "2"],
+    ),
+    "a rollback": (
+        [FIRST, SECOND, moved("2", "3"), moved("3", "2", kind="rollback")],
+        "2",
+        [DONE] * 4,
+        ["1", "2"],
+    ),
+    "a move after a rollback": (
+        [FIRST, SECOND, moved("2", "1", kind="rollback"), moved("1", "3")],
+        "3",
+        [DONE] * 4,
+        ["1", "3"],
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("moves", "now", "outcomes", "stack"),
-    [
-        ([], None, [], []),
-        ([moved(None, "1"), moved("1", "2")], "2", ["made", "made"], ["1", "2"]),
-        # Killed before the alias moved, and after: the alias tells, or the record that follows.
-        ([moved(None, "1"), moved("1", "2", state="RUNNING")], "1",
-         ["made", "broken off before the alias moved"], ["1"]),
-        ([moved(None, "1"), moved("1", "2", state="RUNNING")], "2",
-         ["made", "broken off after the alias moved"], ["1", "2"]),
-        ([moved(None, "1", state="RUNNING"), moved("1", "2")], "2",
-         ["broken off after the alias moved", "made"], ["1", "2"]),
-        ([moved(None, "1", state="RUNNING"), moved(None, "2")], "2",
-         ["broken off before the alias moved", "made"], ["2"]),
-        # Other hands: at the end, in the midst, and before the first record.
-        ([moved(None, "1")], "3", ["made", OUTSIDE], ["1", "3"]),
-        ([moved(None, "1")], None, ["made", OUTSIDE], []),
-        ([moved(None, "1"), moved("3", "4")], "4", ["made", OUTSIDE, "made"], ["1", "3", "4"]),
-        ([moved("7", "8")], "8", [OUTSIDE, "made"], ["7", "8"]),
-        # A lost race moved nothing.
-        ([moved(None, "1"), moved("1", "2"), moved("1", "3", state="KILLED", note="lost")], "2",
-         ["made", "made", "lost"], ["1", "2"]),
-        # A rollback goes back on the stack, a second one further.
-        ([moved(None, "1"), moved("1", "2"), moved("2", "3"), moved("3", "2", kind="rollback")],
-         "2", ["made"] * 4, ["1", "2"]),
-        ([moved(None, "1"), moved("1", "2"), moved("2", "1", kind="rollback"), moved("1", "3")],
-         "3", ["made"] * 4, ["1", "3"]),
-    ],
-)  # fmt: skip
-def test_the_records_and_the_alias_tell_what_happened(
-    moves: list[Move], now: str | None, outcomes: list[str], stack: list[str]
+    ("moves", "present", "outcomes", "stack"), HISTORIES.values(), ids=HISTORIES
+)
+def test_records_and_alias_give_the_history(
+    moves: list[Move], present: str | None, outcomes: list[str], stack: list[str]
 ) -> None:
-    lines, gone_through = replay(moves, now)
-    # A lost race's `before` is not where the alias was by then: no other hands are made of it.
+    lines, versions = replay(moves, present)
+    # The `before` of a lost race is out of date, so no move outside the gate is inferred from it.
     assert [line.outcome for line in lines] == outcomes
-    assert gone_through == stack
+    assert versions == stack
 
 
 @pytest.fixture
-def versions(client: Any, tmp_path: Path) -> Any:
+def registry(client: Client, tmp_path: Path) -> Client:
     """A client whose registry has three versions of NAME."""
     client.create_registered_model(NAME)
     for _ in range(3):
@@ -67,109 +110,115 @@ def versions(client: Any, tmp_path: Path) -> Any:
     return client
 
 
-def go(client: Any, store: Store, to: str, **more: Any) -> str | None:
-    return move(client, store, NAME, "champion", to, kind="promote", why="better", **more)
+def move(client: Client, store: Store, to: str, **options: Any) -> str | None:
+    return move_alias(client, store, NAME, "champion", to, kind="promote", why="better", **options)
 
 
-def test_a_move_is_on_record_with_all_that_a_person_asks(versions: Any, store: Store) -> None:
-    assert go(versions, store, "1") is None
-    assert go(versions, store, "2", verdict={"passed": True}) == "1"
-    first, second = history.lines(versions, NAME)
+def test_a_move_is_recorded_with_when_who_and_why(registry: Client, store: Store) -> None:
+    assert move(registry, store, "1") is None
+    assert move(registry, store, "2", verdict={"passed": True}) == "1"
+    first, second = alias_history(registry, NAME)
     assert (first.before, first.to, second.before, second.to) == (None, "1", "1", "2")
-    assert (second.alias, second.kind, second.why, second.outcome) == (
-        "champion", "promote", "better", "made",
-    )  # fmt: skip
+    assert (second.alias, second.kind, second.why) == ("champion", "promote", "better")
+    assert second.outcome == DONE
     assert " on " in second.who
     assert first.when < second.when
-    kept = read(versions, NAME)[1].id
-    assert versions.list_artifacts(kept)[0].path == "verdict.json"
+    record = read_moves(registry, NAME)[1].id
+    assert registry.list_artifacts(record)[0].path == "verdict.json"
 
 
-def test_pointing_where_it_points_is_no_move(versions: Any, store: Store) -> None:
-    go(versions, store, "1")
-    go(versions, store, "1")
-    assert len(read(versions, NAME)) == 1
+def test_pointing_an_alias_at_its_own_version_records_nothing(
+    registry: Client, store: Store
+) -> None:
+    move(registry, store, "1")
+    move(registry, store, "1")
+    assert len(read_moves(registry, NAME)) == 1
 
 
-def test_a_hand_in_the_pages_shows_as_made_outside(versions: Any, store: Store) -> None:
-    go(versions, store, "1")
-    versions.set_registered_model_alias(NAME, "champion", "3")
-    assert history.lines(versions, NAME)[-1].outcome == OUTSIDE
-    versions.set_registered_model_alias(NAME, "shadow", "2")
-    by_alias = {line.alias: line for line in history.lines(versions, NAME)}
-    assert (by_alias["shadow"].to, by_alias["shadow"].outcome) == ("2", OUTSIDE)
-    go(versions, store, "2")
-    told = [(line.before, line.to) for line in history.lines(versions, NAME)
-            if line.alias == "champion"]  # fmt: skip
-    assert told == [(None, "1"), ("1", "3"), ("3", "2")]
+def test_a_change_on_mlflows_pages_is_listed_as_made_outside(
+    registry: Client, store: Store
+) -> None:
+    move(registry, store, "1")
+    registry.set_registered_model_alias(NAME, "champion", "3")
+    assert alias_history(registry, NAME)[-1].outcome == OUTSIDE
+    registry.set_registered_model_alias(NAME, "trial", "2")
+    by_alias = {line.alias: line for line in alias_history(registry, NAME)}
+    assert (by_alias["trial"].to, by_alias["trial"].outcome) == ("2", OUTSIDE)
+    move(registry, store, "2")
+    champion = [
+        (line.before, line.to) for line in alias_history(registry, NAME) if line.alias == "champion"
+    ]
+    assert champion == [(None, "1"), ("1", "3"), ("3", "2")]
 
 
 @pytest.mark.parametrize(
-    ("dies_at", "points_at", "outcome"),
-    [
-        ("set_registered_model_alias", "1", "broken off before the alias moved"),
-        ("set_terminated", "2", "broken off after the alias moved"),
-    ],
+    ("killed_at", "points_at", "outcome"),
+    [("set_registered_model_alias", "1", BEFORE), ("set_terminated", "2", AFTER)],
 )
-def test_killed_half_way_it_is_the_old_or_the_new(
-    versions: Any, store: Store, monkeypatch: pytest.MonkeyPatch,
-    dies_at: str, points_at: str, outcome: str,
-) -> None:  # fmt: skip
-    go(versions, store, "1")
+def test_an_interrupted_move_leaves_the_old_version_or_the_new_one(
+    registry: Client,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_at: str,
+    points_at: str,
+    outcome: str,
+) -> None:
+    move(registry, store, "1")
 
-    def die(*_: Any, **__: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(versions, dies_at, die)
+        patch.setattr(registry, killed_at, interrupt)
         with pytest.raises(KeyboardInterrupt):
-            go(versions, store, "2")
-    assert history.aliases_of(versions, NAME) == {"champion": points_at}
-    assert history.lines(versions, NAME)[-1].outcome == outcome
-    go(versions, store, "3")  # and life goes on
-    assert history.lines(versions, NAME)[-1].outcome == "made"
-    assert outcome in [line.outcome for line in history.lines(versions, NAME)]
+            move(registry, store, "2")
+    assert alias_versions(registry, NAME) == {"champion": points_at}
+    assert alias_history(registry, NAME)[-1].outcome == outcome
+    move(registry, store, "3")  # the next move succeeds
+    assert alias_history(registry, NAME)[-1].outcome == DONE
+    assert outcome in [line.outcome for line in alias_history(registry, NAME)]
 
 
-def by_record(client: Any, store: Store) -> None:
-    go(client, store, "3")
+def by_command(client: Client, store: Store) -> None:
+    move(client, store, "3")
 
 
-def by_hand(client: Any, store: Store) -> None:
+def by_hand(client: Client, store: Store) -> None:
     client.set_registered_model_alias(NAME, "champion", "3")
 
 
-@pytest.mark.parametrize("rival", [by_record, by_hand])
-def test_of_two_that_decided_on_the_same_the_later_loses_on_record(
-    versions: Any, store: Store, rival: Callable[[Any, Store], None]
+@pytest.mark.parametrize("rival", [by_command, by_hand])
+def test_of_two_decisions_on_one_snapshot_the_later_loses_and_is_recorded(
+    registry: Client, store: Store, rival: Callable[[Client, Store], None]
 ) -> None:
-    go(versions, store, "1")
-    seen = look(versions, NAME, "champion")
-    rival(versions, store)
-    with pytest.raises(InputError, match="expected champion at version 1 until the end"):
-        go(versions, store, "2", seen=seen)
-    assert history.aliases_of(versions, NAME) == {"champion": "3"}
-    assert "lost a race" in [move.note.partition(":")[0] for move in read(versions, NAME)]
+    move(registry, store, "1")
+    snapshot = take_snapshot(registry, NAME, "champion")
+    rival(registry, store)
+    with pytest.raises(InputError, match="expected champion to stay at version 1"):
+        move(registry, store, "2", snapshot=snapshot)
+    assert alias_versions(registry, NAME) == {"champion": "3"}
+    notes = [move.note.partition(":")[0] for move in read_moves(registry, NAME)]
+    assert "lost a race" in notes
 
 
-def _holds(store: Store, ready: Any, done: Any) -> None:
-    with one_mover(store, NAME):
+def _hold(store: Store, ready: Any, done: Any) -> None:
+    with promotion_lock(store, NAME):
         ready.set()
         done.wait(30)
 
 
-@pytest.mark.parametrize("served", [False, True])
-def test_one_mover_at_a_time_on_a_host(store: Store, served: bool) -> None:
-    here = Store(f"http://127.0.0.1:9/{store.uri}", None) if served else store
+@pytest.mark.parametrize("on_server", [False, True])
+def test_one_promotion_at_a_time_on_a_host(store: Store, on_server: bool) -> None:
+    here = Store(f"http://127.0.0.1:9/{store.uri}", None) if on_server else store
     context = multiprocessing.get_context("fork")
     ready, done = context.Event(), context.Event()
-    other = context.Process(target=_holds, args=(here, ready, done))
-    other.start()
+    holder = context.Process(target=_hold, args=(here, ready, done))
+    holder.start()
     assert ready.wait(30)
-    with pytest.raises(InputError, match="another promotion or rollback under way"), \
-            one_mover(here, NAME):  # fmt: skip
+    refused = pytest.raises(InputError, match="another promotion or rollback is in progress")
+    with refused, promotion_lock(here, NAME):
         pass
-    other.kill()  # the lock goes with its holder
-    other.join()
-    with one_mover(here, NAME):
+    holder.kill()  # the lock goes with its holder
+    holder.join()
+    with promotion_lock(here, NAME):
         pass

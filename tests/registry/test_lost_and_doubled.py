@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.registry.server import Server
-from tests.registry.told import Told, runs, versions, whole
+from tests.registry.stored_runs import StoredRun, complete_runs, runs, versions
 from tests.workspace import Workspace, copy_tree
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def kill(process: int) -> None:
     os.kill(process, signal.SIGKILL)
 
 
-def without_circumstances(run: Told) -> Told:
+def without_circumstances(run: StoredRun) -> StoredRun:
     """The run but for what the journal tells, and the moments of MLflow's own."""
     journal = {"git_commit", "git_dirty", "dvc_experiment", "machine", "time", "circumstances"}
     return replace(
@@ -87,7 +87,7 @@ def without_circumstances(run: Told) -> Told:
 
 
 def test_outs_removed_and_checked_out_into_a_fresh_store(here: Workspace) -> None:
-    before = whole(store(here), 1)
+    before = complete_runs(store(here), 1)
     forget(here)
     for out in OUTS:
         shutil.rmtree(here.folder / "data" / out)
@@ -95,7 +95,7 @@ def test_outs_removed_and_checked_out_into_a_fresh_store(here: Workspace) -> Non
     here.run("dvc", "checkout")
     assert ran(here.run("dvc", "repro")) == ["register"]
     # Made from the files, it is the run that was made live, with its circumstances.
-    after = whole(store(here), 1)
+    after = complete_runs(store(here), 1)
     assert {key: replace(run, tags={}) for key, run in after.items()} == {
         key: replace(run, tags={}) for key, run in before.items()
     }
@@ -106,7 +106,7 @@ def test_outs_removed_and_checked_out_into_a_fresh_store(here: Workspace) -> Non
 
 
 def test_a_run_shows_all_that_is_known_of_it(built: Workspace) -> None:
-    (run,) = whole(store(built), 1).values()
+    (run,) = complete_runs(store(built), 1).values()
     recorded = {
         key: run.tags[key]
         for key in ("git_commit", "machine", "instruction_set", "time", "seconds_fetch",
@@ -134,12 +134,12 @@ def test_params_changed_and_changed_back(here: Workspace) -> None:
     assert "train" in ran(here.run("dvc", "repro"))
     here.run("git", "restore", "params.yaml")
     assert ran(here.run("dvc", "repro")) == ["register"]
-    whole(store(here), 2)
+    complete_runs(store(here), 2)
     # Once more into a fresh store, where DVC restores every stage from its run-cache.
     forget(here)
     here.params({"train.seed": 1})
     assert ran(here.run("dvc", "repro")) == ["register"]
-    (run,) = whole(store(here), 1).values()
+    (run,) = complete_runs(store(here), 1).values()
     assert run.params["train.seed"] == "1"
 
 
@@ -151,7 +151,7 @@ def test_a_clone_in_another_folder_that_pulls(built: Workspace, tmp_path: Path) 
     clone.run("dvc", "remote", "modify", "--local", "there", "url", str(remote))
     clone.run("dvc", "pull")
     assert ran(clone.run("dvc", "repro")) == ["register"]
-    (run,) = whole(store(clone), 1).values()
+    (run,) = complete_runs(store(clone), 1).values()
     silent = ("git_commit", "git_dirty", "machine", "time", "dvc_experiment")
     assert {run.tags[key] for key in silent} == {"not recorded"}
     (live,) = runs(store(built)).values()
@@ -159,12 +159,12 @@ def test_a_clone_in_another_folder_that_pulls(built: Workspace, tmp_path: Path) 
 
 
 def test_a_moved_repository(here: Workspace, tmp_path: Path) -> None:
-    before = whole(store(here), 1)
+    before = complete_runs(store(here), 1)
     moved = Workspace(tmp_path / "elsewhere" / "moved #1")
     moved.folder.parent.mkdir()
     here.folder.rename(moved.folder)
     assert ran(moved.run("dvc", "repro")) == ["register"]
-    assert whole(store(moved), 1) == before
+    assert complete_runs(store(moved), 1) == before
 
 
 def test_a_queue_of_four_workers_in_a_copy_and_its_history(
@@ -179,7 +179,7 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
     # Those that end at `train` are there if the machine let them be told within its seconds.
     assert 3 <= len(runs(store(here))) <= 5
     here.run("pneumonia", "sync")
-    live = whole(store(here), 5, judged=3)
+    live = complete_runs(store(here), 5, judged=3)
     names = {run.tags["dvc_experiment"] for run in live.values()}
     assert names == {"none", "queued-1", "queued-2", "queued-3", "queued-4"}
     assert here.run("git", "status", "--porcelain").stdout == ""
@@ -192,7 +192,7 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
     said = here.run("pneumonia", "sync").stdout
     assert "history: 4 shown now, 1 already" in said
     assert here.run("git", "status", "--porcelain").stdout == ""
-    past = whole(store(here), 5, judged=3)
+    past = complete_runs(store(here), 5, judged=3)
     assert {key: without_circumstances(run) for key, run in past.items()} == {
         key: without_circumstances(run) for key, run in live.items()
     }
@@ -202,7 +202,7 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
     forget(here)
     shutil.rmtree(here.folder / ".cache/journal")
     here.run("pneumonia", "sync")
-    bare = whole(store(here), 5, judged=3)
+    bare = complete_runs(store(here), 5, judged=3)
     assert {run.tags["dvc_experiment"] for run in bare.values()} == names - {"none"} | {
         "not recorded"
     }
@@ -215,14 +215,14 @@ def test_killed_in_training_and_between_train_and_register(here: Workspace) -> N
     here.interrupt(lambda _: len(list(checkpoints.glob("*/*"))) > 1, kill)
     here.interrupt(lambda said: "Running stage 'evaluate'" in said, kill)
     assert ran(here.run("dvc", "repro")) == ["evaluate", "register"]
-    found = whole(store(here), 2)
+    found = complete_runs(store(here), 2)
     (run,) = (run for run in found.values() if run.params["train.seed"] == "1")
     assert [step for step, _ in run.metrics["learning/loss"]] == list(range(1, 41))
 
 
 def test_made_again_by_force(here: Workspace) -> None:
     assert "train" in ran(here.run("dvc", "repro", "--force"))
-    whole(store(here), 1)
+    complete_runs(store(here), 1)
 
 
 def test_three_processes_at_once_in_a_fresh_store(here: Workspace) -> None:
@@ -232,20 +232,20 @@ def test_three_processes_at_once_in_a_fresh_store(here: Workspace) -> None:
         for words in (["dvc", "repro"], ["pneumonia", "sync"], ["pneumonia", "sync"])
     ]
     assert [process.wait() for process in at_once] == [0, 0, 0]
-    whole(store(here), 1)
+    complete_runs(store(here), 1)
 
 
 def test_a_server_that_is_dead_at_the_start(here: Workspace, server: Server) -> None:
     here.params({"train.seed": 1})
     done = here.run("dvc", "repro", MLFLOW_TRACKING_URI=server.uri)
-    assert f"tracking: {server.uri} was not told of all of this training" in done.stderr
-    assert "registry: not all was told" in done.stdout
+    assert f"tracking: not all of this training was logged to {server.uri}" in done.stderr
+    assert "registry: not everything was logged" in done.stdout
     refused = here.run("pneumonia", "sync", expect=1, MLFLOW_TRACKING_URI=server.uri)
     assert "expected a tracking store, received no answer" in refused.stderr
     server.start()
     assert ran(here.run("dvc", "repro", MLFLOW_TRACKING_URI=server.uri)) == ["register"]
     here.run("pneumonia", "sync", MLFLOW_TRACKING_URI=server.uri)
-    whole(server.folder, 2)  # the committed one too
+    complete_runs(server.folder, 2)  # the committed one too
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
@@ -263,15 +263,17 @@ def test_a_server_that_dies_or_hangs_in_mid_training(
         epochs, lambda _: server.signal(fate), MLFLOW_TRACKING_URI=server.uri
     )
     assert status == 0, said
-    assert f"tracking: {server.uri} was not told of all of this training" in said
-    assert "registry: not all was told" in said
+    assert f"tracking: not all of this training was logged to {server.uri}" in said
+    assert "registry: not everything was logged" in said
     if fate == signal.SIGSTOP:
         server.signal(signal.SIGCONT)
     else:
         server.kill()
         server.start()
     here.run("pneumonia", "sync", MLFLOW_TRACKING_URI=server.uri)
-    (run,) = (run for run in whole(server.folder, 2).values() if run.params["train.seed"] == "1")
+    (run,) = (
+        run for run in complete_runs(server.folder, 2).values() if run.params["train.seed"] == "1"
+    )
     assert [step for step, _ in run.metrics["learning/loss"]] == list(range(1, 151))
 
 
@@ -283,10 +285,10 @@ def test_a_server_that_is_dead_at_register(here: Workspace, server: Server) -> N
         MLFLOW_TRACKING_URI=server.uri,
     )  # fmt: skip
     assert status == 0, said
-    assert "registry: not all was told" in said
+    assert "registry: not everything was logged" in said
     server.start()
     here.run("pneumonia", "sync", MLFLOW_TRACKING_URI=server.uri)
-    whole(server.folder, 2)
+    complete_runs(server.folder, 2)
 
 
 def test_two_clones_tell_one_server_at_once(
@@ -301,5 +303,5 @@ def test_two_clones_tell_one_server_at_once(
         for workspace in (built, here)
     ]  # fmt: skip
     assert [process.wait() for process in at_once] == [0, 0]
-    whole(server.folder, 1)
+    complete_runs(server.folder, 1)
     assert set(versions(server.folder).values()) == {1}

@@ -1,10 +1,10 @@
-"""A registered model carries all that it needs."""
+"""A registered model contains everything that it needs."""
 
 import ast
 import base64
+import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,18 +16,20 @@ from typing import Any
 import pytest
 
 from stages.images.decode import decode
-from stages.registry import packaging
-from stages.registry.offer import offer_fully
+from stages.registry.client import Client
+from stages.registry.packaged_code import copy_code, requirements
+from stages.registry.publish import publish_unlimited
 from stages.registry.store import Store
 from stages.sources.dicom import transfer_syntax
 from tests.dicoms import dicom_file
 from tests.registry import fake, tiny
+from tests.registry.server import free_port
 
 NAME = "pneumonia-phantom"
 
 
-def test_the_packaged_code_never_asks_for_this_repository(tmp_path: Path) -> None:
-    package = packaging.copy_code(fake.ROOT, tmp_path)
+def test_the_packaged_code_never_imports_this_repositorys(tmp_path: Path) -> None:
+    package = copy_code(fake.ROOT, tmp_path)
     copied = sorted((tmp_path / package).rglob("*.py"))
     names = {
         node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
@@ -41,11 +43,11 @@ def test_the_packaged_code_never_asks_for_this_repository(tmp_path: Path) -> Non
     assert not [path for path in copied if "cli" in path.name or "train" in path.name]
 
 
-def test_requirements_are_the_locks_pins_of_what_is_imported() -> None:
-    pinned = packaging.requirements(fake.ROOT, fake.LOCK)
+def test_requirements_are_the_pins_of_what_is_imported() -> None:
+    pinned = requirements(fake.ROOT, fake.LOCK)
     names = {pin.split("==")[0] for pin in pinned}
     assert names >= {"keras", "mlflow", "numpy", "opencv-python-headless", "tensorflow-cpu"}
-    assert names >= {"imagecodecs", "pydicom"}  # imported only where a DICOM image comes
+    assert names >= {"imagecodecs", "pydicom"}  # imported only for DICOM images
     assert "dvc" not in names
     assert all("\\" not in pin and "--hash" not in pin for pin in pinned)
 
@@ -54,15 +56,15 @@ def test_an_unpinned_import_is_refused(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text("numpy==1\n")
     with pytest.raises(ValueError, match=r"expected pins of .*keras"):
-        packaging.requirements(fake.ROOT, lock)
+        requirements(fake.ROOT, lock)
 
 
 @pytest.fixture
 def registered(store: Store, files: Path, tmp_path: Path) -> Store:
-    """A store whose candidate is a network that works."""
+    """A store whose candidate is a working network."""
     tiny.make(tmp_path / "network.keras")
-    fake.write(files, model=(tmp_path / "network.keras").read_bytes())  # and a report of it
-    offer_fully(fake.offered(files), store, candidate=True)
+    fake.write(files, model=(tmp_path / "network.keras").read_bytes())
+    publish_unlimited(fake.release(files), store, candidate=True)
     return store
 
 
@@ -83,28 +85,33 @@ except mlflow.exceptions.MlflowException as error:
 """
 
 
-def alone(store: Store, folder: Path, images: list[bytes], python: str = sys.executable) -> Any:
-    """What the registered candidate answers in a process without this repository or a network."""
-    told = subprocess.run(
+def predict_alone(
+    store: Store, folder: Path, images: list[bytes], python: str = sys.executable
+) -> Any:
+    """Return the candidate's predictions in a process without this repository or a network."""
+    finished = subprocess.run(
         [python, "-c", ALONE],
         input=json.dumps([base64.b64encode(image).decode() for image in images]),
-        capture_output=True, text=True, check=True, cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
         env={**os.environ, "MLFLOW_TRACKING_URI": store.uri, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )  # fmt: skip
-    return json.loads(told.stdout)
+    )
+    return json.loads(finished.stdout)
 
 
 @pytest.mark.slow
-def test_it_loads_by_alias_where_this_repository_is_not(
+def test_it_loads_by_alias_without_this_repository(
     registered: Store, files: Path, tmp_path: Path
 ) -> None:
     as_dicom = dicom_file(decode(tiny.image(200)), transfer_syntax.JPEG[3])
-    answer = alone(registered, tmp_path, [tiny.image(125), tiny.image(200), as_dicom])
+    answer = predict_alone(registered, tmp_path, [tiny.image(125), tiny.image(200), as_dicom])
     assert [row["decision"] for row in answer] == ["normal", "pneumonia", "pneumonia"]
     assert answer[1]["probability"] == answer[2]["probability"]
     assert 0 < answer[0]["probability"] < 0.5 < answer[1]["probability"] <= 1
     assert answer[0]["model_digest"] == fake.record(files).model
-    refused = alone(registered, tmp_path, [tiny.image(125), b"no image", b""])
+    refused = predict_alone(registered, tmp_path, [tiny.image(125), b"no image", b""])
     assert refused.startswith("image 2 of 3: ")
     assert "image 3 of 3: " in refused
     assert len(refused) < 500
@@ -112,48 +119,55 @@ def test_it_loads_by_alias_where_this_repository_is_not(
 
 @pytest.mark.slow
 def test_its_own_requirements_are_all_it_needs(
-    registered: Store, client: Any, tmp_path: Path
+    registered: Store, client: Client, tmp_path: Path
 ) -> None:
     import mlflow
 
     package = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}@candidate"))
     python = tmp_path / "clean/bin/python"
     uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, "clean"], cwd=tmp_path,
-                   check=True)  # fmt: skip
+    venv = [*uv, "venv", "--quiet", "--python", sys.executable, "clean"]
+    subprocess.run(venv, cwd=tmp_path, check=True)
+    install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
     installed = subprocess.run(
-        [*uv, "pip", "install", "--quiet", "--python", str(python),
-         "-r", str(package / "requirements.txt")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [*install, "-r", str(package / "requirements.txt")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if "Failed to fetch" in installed.stderr:
         pytest.skip("needs a package index, or the packages in uv's cache")
     assert installed.returncode == 0, installed.stderr
-    held = subprocess.run(
-        [*uv, "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
-    ).stdout.split()  # fmt: skip
+    freeze = [*uv, "pip", "freeze", "--python", str(python)]
+    frozen = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.split()
     locked = fake.LOCK.read_text(encoding="utf-8").split()
-    assert [pin for pin in held if pin not in locked] == []
-    answer = alone(registered, tmp_path, [tiny.image(200)], str(python))
+    assert [pin for pin in frozen if pin not in locked] == []
+    answer = predict_alone(registered, tmp_path, [tiny.image(200)], str(python))
     assert answer[0]["decision"] == "pneumonia"
 
 
 @pytest.mark.slow
-def test_mlflow_serves_it_and_refuses_bad_images_shortly(registered: Store, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_mlflow_serves_it_and_refuses_bad_images_with_a_short_message(
+    registered: Store, tmp_path: Path
+) -> None:
+    port = free_port()
+    options = {
+        "--env-manager": "local",
+        "--model-uri": f"models:/{NAME}@candidate",
+        "--port": str(port),
+    }
+    # MLflow starts `uvicorn` by its name, so the environment's programs come first.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local",
-         "--model-uri", f"models:/{NAME}@candidate", "--port", str(port)],
+        [sys.executable, "-m", "mlflow", "models", "serve", *itertools.chain(*options.items())],
         cwd=tmp_path,
-        # MLflow starts `uvicorn` by its name, so the environment's programs come first.
-        env={**os.environ, "MLFLOW_TRACKING_URI": registered.uri,
-             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        env={**os.environ, "MLFLOW_TRACKING_URI": registered.uri, "PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
-    def ask(image: bytes) -> tuple[int, str]:
+    def post(image: bytes) -> tuple[int, str]:
         frame = {"columns": ["image"], "data": [[base64.b64encode(image).decode()]]}
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/invocations",
@@ -174,11 +188,11 @@ def test_mlflow_serves_it_and_refuses_bad_images_shortly(registered: Store, tmp_
                     break
             except OSError:
                 time.sleep(1)
-        status, answer = ask(tiny.image(200))
+        status, answer = post(tiny.image(200))
         assert status == 200
         assert json.loads(answer)["predictions"][0]["decision"] == "pneumonia"
         secret = b"a patient's image that is no picture"
-        status, answer = ask(secret)
+        status, answer = post(secret)
         assert status == 400
         assert "image 1 of 1: " in json.loads(answer)["message"]
         assert "patient" not in answer

@@ -1,3 +1,5 @@
+"""The promotion rule as a table of inputs and verdicts."""
+
 from typing import Any
 
 import pytest
@@ -15,16 +17,16 @@ FIGURES: dict[str, Any] = {
     ("required", "passed"),
     [
         ({"auroc": 0.9}, True),
-        ({"auroc": 0.95}, True),  # a floor that is just reached
-        ({"auroc": 0.96}, False),  # the value clears it, its lower bound does not
+        ({"auroc": 0.95}, True),  # a floor that is exactly reached
+        ({"auroc": 0.96}, False),  # the value reaches it, the lower bound does not
         ({"auroc": 0.9, "sensitivity": 0.9}, True),
         ({"auroc": 0.9, "sensitivity": 0.91}, False),
-        ({"ppv": 0.0}, False),  # a figure that nobody has shown
+        ({"ppv": 0.0}, False),  # no such figure
         ({"images": 10}, False),  # a number without an interval
-        ({}, False),  # no rule: nothing was judged
+        ({}, False),  # no rule at all
     ],
 )
-def test_floors_hold_lower_bounds(required: dict[str, float], passed: bool) -> None:
+def test_floors_apply_to_lower_bounds(required: dict[str, float], passed: bool) -> None:
     assert Verdict(floors(FIGURES, required)).passed is passed
 
 
@@ -42,12 +44,12 @@ def test_a_verdict_gives_its_reasons() -> None:
     ("figure", "passed"),
     [
         ({"value": 0.05, "low": 0.01, "high": 0.1}, True),
-        ({"value": 0.05, "low": 0.01, "high": 0.101}, False),  # its upper bound counts
+        ({"value": 0.05, "low": 0.01, "high": 0.101}, False),  # the upper bound counts
         ({"value": 0.05}, False),
         (None, False),
     ],
 )
-def test_a_ceiling_holds_the_upper_bound(figure: Any, passed: bool) -> None:
+def test_a_ceiling_applies_to_the_upper_bound(figure: Any, passed: bool) -> None:
     assert ceiling("ece on val", figure, 0.1).passed is passed
 
 
@@ -59,9 +61,9 @@ MARGINS = {"sensitivity": 0.03, "specificity on val": 0.05}
     [
         (-0.029, -0.049, True),
         (0.02, 0.01, True),  # better
-        (-0.031, 0.1, False),  # no specificity pays for sensitivity
+        (-0.031, 0.1, False),  # specificity does not make up for sensitivity
         (0.1, -0.051, False),
-        (-0.03, 0.0, False),  # a margin that is just used up
+        (-0.03, 0.0, False),  # a margin that is exactly reached
         (None, 0.0, False),  # undefined on these images
     ],
 )
@@ -71,24 +73,29 @@ def test_a_challenger_may_not_be_worse_than_the_margin(
     found = {
         "sensitivity": None if sensitivity is None else {"value": 0.0, "low": sensitivity},
         "specificity on val": {"value": 0.0, "low": specificity},
-        "specificity on val_tail": {"value": -0.5, "low": -0.5},  # told, not asked for
+        "specificity on val_tail": {"value": -0.5, "low": -0.5},  # reported, not required
     }
     assert Verdict(not_worse(found, MARGINS)).passed is passed
 
 
 def test_a_comparison_without_images_fails() -> None:
     assert str(Verdict(not_worse({}, MARGINS))).splitlines() == [
-        "FAIL  sensitivity less champion's, lower bound above -0.03: no such figure",
-        "FAIL  specificity on val less champion's, lower bound above -0.05: no such figure",
+        "FAIL  sensitivity minus champion's, lower bound above -0.03: no such figure",
+        "FAIL  specificity on val minus champion's, lower bound above -0.05: no such figure",
     ]
 
 
 @pytest.mark.parametrize(
     ("found", "required", "passed"),
-    [("a" * 64, "a" * 64, True), ("a" * 64, "b" * 64, False), (None, None, False),
-     ("a", None, False), (None, "a", False)],
-)  # fmt: skip
-def test_names_must_be_the_same(found: str | None, required: str | None, passed: bool) -> None:
+    [
+        ("a" * 64, "a" * 64, True),
+        ("a" * 64, "b" * 64, False),
+        (None, None, False),
+        ("a", None, False),
+        (None, "a", False),
+    ],
+)
+def test_names_must_be_equal(found: str | None, required: str | None, passed: bool) -> None:
     reason = same("lineage", found, required)
     assert reason.passed is passed
     assert len(str(reason.required)) <= 12

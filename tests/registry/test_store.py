@@ -1,4 +1,4 @@
-"""The store is found from anywhere, moves with its folder and is made by one at a time."""
+"""The store is found from anywhere, moves with its folder and is created by one process."""
 
 import shutil
 import sqlite3
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from stages.engine.errors import InputError
-from stages.registry import store as stores
-from stages.registry.offer import offer_fully
-from stages.registry.store import Store, find_store, open_store
+from stages.registry import ui
+from stages.registry.connection import open_store
+from stages.registry.publish import publish_unlimited
+from stages.registry.store import Store, find_store
 from tests.registry import fake
 
 
@@ -23,7 +24,7 @@ def test_the_environment_names_another_store(tmp_path: Path) -> None:
 
 def test_a_server_has_its_own_pages() -> None:
     with pytest.raises(InputError, match="its pages are at http://there"):
-        stores.serve_ui(Store("http://there", None))
+        ui.serve_ui(Store("http://there", None))
 
 
 @pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
@@ -33,18 +34,20 @@ def test_a_moved_or_copied_store_finds_its_artifacts_and_models(
     import mlflow
 
     assert store.folder is not None
-    offer_fully(fake.offered(files), store, candidate=True)
+    publish_unlimited(fake.release(files), store, candidate=True)
     there = tmp_path / "odd é #%20?x&y"
     move(store.folder.parent, there)
-    shutil.rmtree(store.folder.parent, ignore_errors=True)  # the old place must not be needed
+    shutil.rmtree(store.folder.parent, ignore_errors=True)  # it must not be needed
 
     moved = find_store(there)
     client = open_store(moved)
-    name = fake.offered(files).name
-    got = Path(mlflow.artifacts.download_artifacts(f"models:/{name}@candidate"))
-    assert there in got.parents
-    assert (got / "artifacts/model.keras").read_bytes() == b"a network"
-    run = client.search_runs([client.get_experiment_by_name(name).experiment_id])[0]
+    name = fake.release(files).name
+    package = Path(mlflow.artifacts.download_artifacts(f"models:/{name}@candidate"))
+    assert there in package.parents
+    assert (package / "artifacts/model.keras").read_bytes() == b"a network"
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    run = client.search_runs([experiment.experiment_id])[0]
     assert {item.path for item in client.list_artifacts(run.info.run_id)} >= {"report", "model"}
     assert moved.folder is not None
     with sqlite3.connect(moved.folder / "mlflow.db") as database:
@@ -52,24 +55,25 @@ def test_a_moved_or_copied_store_finds_its_artifacts_and_models(
     database.close()
 
 
-def test_the_ui_is_asked_for_this_store_alone(store: Store) -> None:
-    command = stores.ui_command(store, 5001)
+def test_the_ui_serves_this_store(store: Store) -> None:
+    command = ui.ui_command(store, 5001)
     assert command[command.index("--backend-store-uri") + 1] == store.uri
     assert command[command.index("--default-artifact-root") + 1] == store.artifacts
 
 
 @pytest.mark.slow
-def test_three_processes_make_one_store(tmp_path: Path) -> None:
+def test_three_processes_create_one_store(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from stages.registry.store import *; "
+        "import sys; from pathlib import Path; from stages.registry.store import find_store; "
+        "from stages.registry.connection import open_store; "
         "open_store(find_store(Path(sys.argv[1])))"
     )
-    made = [
+    processes = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE)
         for _ in range(3)
     ]
-    said = [process.communicate()[1] for process in made]
-    assert [process.returncode for process in made] == [0, 0, 0], said
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
 
 
 def test_a_server_that_does_not_answer_is_named(mlflow_imported: None) -> None:
@@ -78,7 +82,7 @@ def test_a_server_that_does_not_answer_is_named(mlflow_imported: None) -> None:
 
 
 @pytest.mark.slow
-def test_a_database_whose_making_was_killed_is_made_again(
+def test_a_database_whose_creation_was_killed_is_created_again(
     tmp_path: Path, mlflow_imported: None
 ) -> None:
     unfinished = tmp_path / "mlruns" / "mlflow.unfinished"

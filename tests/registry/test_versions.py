@@ -1,5 +1,6 @@
-"""One version per model digest, aliases that only the rule moves, and the quick look."""
+"""One version per model digest, aliases that only the rule moves, and the quick check."""
 
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -8,28 +9,34 @@ import pytest
 
 from stages.engine import wait_budget
 from stages.engine.files import canonical_json
-from stages.registry import aliases, offer
+from stages.registry import publish as publishing
+from stages.registry import time_limit
+from stages.registry.aliases import alias_version
+from stages.registry.client import Client
+from stages.registry.entities import ModelVersion
+from stages.registry.publish import publish
 from stages.registry.store import Store
 from tests.registry import fake
 
 NAME = "pneumonia-phantom"
 
 
-def versions(client: Any) -> list[Any]:
+def all_versions(client: Client) -> list[ModelVersion]:
     found = client.search_model_versions(f"name = '{NAME}'")
-    return sorted((client.get_model_version(NAME, str(v.version)) for v in found),
-                  key=lambda version: int(version.version))  # fmt: skip
+    numbers = sorted(int(version.version) for version in found)
+    return [client.get_model_version(NAME, str(number)) for number in numbers]
 
 
-def test_the_same_model_is_one_version(client: Any, store: Store, files: Path) -> None:
-    said = [offer.offer(fake.offered(files), store) for _ in range(2)]
-    assert said[0].endswith("version 1 (synthetic images) is now registered, the candidate")
-    assert said[1].endswith("version 1 (synthetic images) is already registered, the candidate")
+def test_the_same_model_is_one_version(client: Client, store: Store, files: Path) -> None:
+    first, second = (publish(fake.release(files), store) for _ in range(2))
+    assert first.endswith("version 1 (synthetic images) is now registered, the candidate")
+    assert second.endswith("version 1 (synthetic images) is already registered, the candidate")
     # Another run that ends in the same model files: one version, two runs.
-    offer.offer(fake.offered(files, train={"threads": 1}), store)
-    [version] = versions(client)
+    publish(fake.release(files, train={"threads": 1}), store)
+    [version] = all_versions(client)
     assert version.tags["model_digest"] == fake.record(files).model
     assert version.tags["test_auroc"] == "0.950 (0.930 to 0.970)"
+    assert version.description is not None
     assert version.description.splitlines()[0] == (
         "Test AUROC 0.950 (0.930 to 0.970). Synthetic images: says nothing about patients."
     )
@@ -37,75 +44,77 @@ def test_the_same_model_is_one_version(client: Any, store: Store, files: Path) -
     assert client.get_model_version_by_alias(NAME, "candidate").version == version.version
 
 
-def test_the_quick_look_sees_what_the_store_lacks(client: Any, store: Store, files: Path) -> None:
-    offered = fake.offered(files)
-    offer.offer(offered, store)
-    assert "already" in offer.offer(offered, store)
+def test_the_quick_check_notices_what_is_missing(client: Client, store: Store, files: Path) -> None:
+    release = fake.release(files)
+    publish(release, store)
+    assert "already" in publish(release, store)
     client.delete_registered_model_alias(NAME, "candidate")
-    assert "is now registered" in offer.offer(offered, store)
+    assert "is now registered" in publish(release, store)
     assert client.get_model_version_by_alias(NAME, "candidate")
-    [version] = versions(client)
+    [version] = all_versions(client)
     client.delete_model_version(NAME, str(version.version))
-    assert "version 2" in offer.offer(offered, store)
+    assert "version 2" in publish(release, store)
+    assert version.run_id is not None
     client.delete_run(version.run_id)
-    assert "is now registered" in offer.offer(offered, store)
-    assert "already" in offer.offer(offered, store)
+    assert "is now registered" in publish(release, store)
+    assert "already" in publish(release, store)
     (files / "report/model_card.md").write_text("a better card")
-    assert "is now registered" in offer.offer(fake.offered(files), store)
+    assert "is now registered" in publish(fake.release(files), store)
 
 
 def test_an_experiment_moves_no_alias(
-    client: Any, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "purer-sook")
-    assert "this is an experiment" in offer.offer(fake.offered(files), store)
-    assert "already" in offer.offer(fake.offered(files), store)
-    [version] = versions(client)
+    assert "this is an experiment" in publish(fake.release(files), store)
+    assert "already" in publish(fake.release(files), store)
+    [version] = all_versions(client)
     assert version.aliases == []
 
 
-def test_a_model_under_its_floors_is_no_candidate(client: Any, store: Store, files: Path) -> None:
-    said = offer.offer(fake.offered(files, required={"auroc": 0.99}), store)
-    assert "FAIL  auroc, lower bound at least 0.99: 0.930" in said
-    assert aliases.alias_of(client, NAME, "candidate") is None
+def test_a_model_below_its_floors_is_no_candidate(
+    client: Client, store: Store, files: Path
+) -> None:
+    report = publish(fake.release(files, required={"auroc": 0.99}), store)
+    assert "FAIL  auroc, lower bound at least 0.99: 0.930" in report
+    assert alias_version(client, NAME, "candidate") is None
 
 
-def test_release_depends_on_the_files_alone(store: Store, files: Path) -> None:
-    offered = fake.offered(files)
-    before = canonical_json(offer.release(offered.record, offered.verdict))
-    offer.offer(offered, store)
-    offered = fake.offered(files)
-    assert canonical_json(offer.release(offered.record, offered.verdict)) == before
+def test_release_facts_depend_on_the_files_alone(store: Store, files: Path) -> None:
+    release = fake.release(files)
+    before = canonical_json(release.facts())
+    publish(release, store)
+    assert canonical_json(fake.release(files).facts()) == before
     assert '"passed": true' in before
     assert str(files) not in before
 
 
-def test_a_dead_server_fails_nothing(files: Path) -> None:
-    dead = Store("http://127.0.0.1:9", None)
-    said = offer.offer(fake.offered(files), dead)
-    assert said.startswith("registry: not all was told (http://127.0.0.1:9: expected a tracking")
-    assert "nothing is lost" in said
-    assert len(said.splitlines()) == 1
+def test_a_server_that_is_down_fails_nothing(files: Path) -> None:
+    down = Store("http://127.0.0.1:9", None)
+    report = publish(fake.release(files), down)
+    assert report.startswith(
+        "registry: not everything was logged (http://127.0.0.1:9: expected a tracking"
+    )
+    assert "nothing is lost" in report
+    assert len(report.splitlines()) == 1
 
 
-def test_a_slow_server_is_left_behind(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
+def test_a_slow_server_is_given_up(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
-    monkeypatch.setattr(offer, "knock", lambda *_: None)
+    monkeypatch.setattr(time_limit, "check_server", lambda *_: None)
     monkeypatch.setattr(wait_budget, "spend", lambda: nullcontext(0.01))
-    monkeypatch.setattr(offer, "offer_fully", lambda *_, **__: str(never.wait(5)))
-    said = offer.offer(fake.offered(files), Store("http://slow", None))
+    monkeypatch.setattr(publishing, "publish_unlimited", lambda *_, **__: str(never.wait(5)))
+    report = publish(fake.release(files), Store("http://slow", None))
     never.set()
-    assert "the tracking server had its 10 s of this `dvc repro`" in said
+    assert "the tracking server used up its 10 s of this `dvc repro`" in report
 
 
-def test_our_own_defects_are_not_taken_for_the_servers(
+def test_a_defect_of_this_code_is_not_reported_as_the_servers(
     store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def defect(*_: Any, **__: Any) -> str:
         raise KeyError("ours")
 
-    monkeypatch.setattr(offer, "offer_fully", defect)
+    monkeypatch.setattr(publishing, "publish_unlimited", defect)
     with pytest.raises(KeyError, match="ours"):
-        offer.offer(fake.offered(files), store)
+        publish(fake.release(files), store)

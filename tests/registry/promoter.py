@@ -1,7 +1,9 @@
-"""A process that promotes: `python -m tests.registry.mover VERSION DIES_AT WAIT_FOR`.
+"""A process that promotes a version.
 
-DIES_AT: "" or a method of MLflow's client, before which the process kills itself; with a "!" at
-the end, after it. WAIT_FOR: "" or a file that the judging waits for, having made WAIT_FOR.here.
+`python -m tests.registry.promoter VERSION KILLED_AT WAIT_FOR`
+
+KILLED_AT: "" or a method of MLflow's client; the process kills itself before it, or after it if a
+"!" follows. WAIT_FOR: "" or a file that the assessment waits for, after creating WAIT_FOR.here.
 """
 
 import os
@@ -14,16 +16,17 @@ from typing import Any
 NAME = "pneumonia-phantom"
 
 
-def main(version: str, dies_at: str, wait_for: str) -> None:
+def main(version: str, killed_at: str, wait_for: str) -> None:
     from stages.engine.errors import InputError
+    from stages.registry.connection import open_store
     from stages.registry.gate import promote
-    from stages.registry.store import find_store, open_store
+    from stages.registry.store import find_store
     from tests.registry.test_gate import gate
 
     store = find_store(Path.cwd())
     client = open_store(store)
-    if dies_at:
-        _die(client, dies_at)
+    if killed_at:
+        _kill_at(client, killed_at)
 
     def lineage(model: str) -> list[tuple[str, str | None, str | None]]:
         if wait_for:
@@ -33,23 +36,23 @@ def main(version: str, dies_at: str, wait_for: str) -> None:
         return [("HEAD names it", model, model)]
 
     try:
-        # Overridden: where there is a champion, there is no image to compare it on.
+        # Overridden, because there are no images to compare it with a champion on.
         outcome = promote(client, store, NAME, version, gate(lineage=lineage), override="a test")
     except InputError as error:
         sys.exit(f"error: {error}")
     print(f"moved to {outcome.version}")
 
 
-def _die(client: Any, dies_at: str) -> None:
-    name = dies_at.removesuffix("!")
+def _kill_at(client: Any, killed_at: str) -> None:
+    name = killed_at.removesuffix("!")
     method = getattr(client, name)
 
-    def dying(*words: Any, **more: Any) -> Any:
-        if dies_at.endswith("!"):
-            method(*words, **more)
+    def kill(*arguments: Any, **options: Any) -> Any:
+        if killed_at.endswith("!"):
+            method(*arguments, **options)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(client, name, dying)
+    setattr(client, name, kill)
 
 
 if __name__ == "__main__":

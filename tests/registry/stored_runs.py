@@ -1,4 +1,4 @@
-"""What a tracking store shows, read from its database and its artifacts' folder alone."""
+"""The runs and versions in a tracking store, read from its database and files alone."""
 
 import sqlite3
 import urllib.parse
@@ -11,8 +11,18 @@ from stages.engine.files import sha256_file
 
 
 @dataclass(frozen=True)
-class Told:
-    """One run. metrics: (step, value) by name, in order; files: SHA-256 by path."""
+class StoredRun:
+    """One run.
+
+    Attributes:
+        status: MLflow's status.
+        name: Name of the run.
+        tags: Tags.
+        params: Params.
+        metrics: Steps and values of each metric, in order of the steps.
+        inputs: Data sets.
+        files: SHA-256 of each artifact, by path.
+    """
 
     status: str
     name: str
@@ -23,42 +33,56 @@ class Told:
     files: dict[str, str]
 
 
-def runs(store: Path) -> dict[str, Told]:
-    """The runs in `store` (a folder with mlflow.db) by run digest; none may be there twice."""
+def runs(store: Path) -> dict[str, StoredRun]:
+    """Return the runs in `store`, a folder with mlflow.db, by run digest.
+
+    Raises:
+        AssertionError: Two runs have the same digest.
+    """
     with closing(sqlite3.connect(store / "mlflow.db")) as database:
 
-        def ask(query: str, *values: str) -> list[Any]:
+        def rows(query: str, *values: str) -> list[Any]:
             return database.execute(query, values).fetchall()
 
         found = {}
-        for run, status, name, place in ask(
+        for run, status, name, location in rows(
             "SELECT run_uuid, status, name, artifact_uri FROM runs JOIN tags USING (run_uuid) "
             "WHERE key = 'run_digest' AND lifecycle_stage = 'active'"
         ):
-            tags = dict(ask("SELECT key, value FROM tags WHERE run_uuid = ?", run))
+            tags = dict(rows("SELECT key, value FROM tags WHERE run_uuid = ?", run))
             metrics: dict[str, list[tuple[int, float]]] = {}
-            for key, step, value in ask(
+            for key, step, value in rows(
                 "SELECT key, step, value FROM metrics WHERE run_uuid = ? ORDER BY key, step", run
             ):
                 metrics.setdefault(key, []).append((step, value))
-            inputs = ask(
+            inputs = rows(
                 "SELECT datasets.name, digest, dataset_source, dataset_profile, input_tags.value "
                 "FROM inputs JOIN datasets ON dataset_uuid = source_id "
-                "JOIN input_tags USING (input_uuid) WHERE destination_id = ?", run,
-            )  # fmt: skip
-            assert tags["run_digest"] not in found, f"{tags['run_digest']} is there twice"
-            found[tags["run_digest"]] = Told(
-                status, name, tags, dict(ask("SELECT key, value FROM params WHERE run_uuid = ?",
-                run)), metrics, set(inputs), _files(store, place),
-            )  # fmt: skip
+                "JOIN input_tags USING (input_uuid) WHERE destination_id = ?",
+                run,
+            )
+            assert tags["run_digest"] not in found, f"two runs have {tags['run_digest']}"
+            found[tags["run_digest"]] = StoredRun(
+                status=status,
+                name=name,
+                tags=tags,
+                params=dict(rows("SELECT key, value FROM params WHERE run_uuid = ?", run)),
+                metrics=metrics,
+                inputs=set(inputs),
+                files=_files(store, location),
+            )
     return found
 
 
 def versions(store: Path) -> dict[str, str]:
-    """Version by model digest; none may be there twice."""
+    """Return the version of each model digest.
+
+    Raises:
+        AssertionError: Two versions have the same digest.
+    """
     with closing(sqlite3.connect(store / "mlflow.db")) as database:
         found = database.execute(
-            "SELECT told.value, told.version FROM model_version_tags AS told "
+            "SELECT tags.value, tags.version FROM model_version_tags AS tags "
             "JOIN model_versions USING (name, version) "
             "WHERE key = 'model_digest' AND current_stage != 'Deleted_Internal'"
         ).fetchall()
@@ -66,10 +90,13 @@ def versions(store: Path) -> dict[str, str]:
     return dict(found)
 
 
-def whole(store: Path, count: int, judged: int | None = None) -> dict[str, Told]:
-    """The runs in `store`: `count` of them, complete, none doubled nor any part of one.
+def complete_runs(store: Path, count: int, judged: int | None = None) -> dict[str, StoredRun]:
+    """Return the runs in `store` after checking that they are complete and nothing is doubled.
 
-    judged: how many were judged on test, each with a version of its own; default, all.
+    Args:
+        store: Folder with mlflow.db.
+        count: How many runs there must be.
+        judged: How many must have test figures and a version of their own; None for all.
     """
     found = runs(store)
     assert len(found) == count, [run.tags for run in found.values()]
@@ -94,15 +121,16 @@ def whole(store: Path, count: int, judged: int | None = None) -> dict[str, Told]
     return found
 
 
-def _files(store: Path, place: str) -> dict[str, str]:
-    """Files below an artifact location: an embedded store's, or a server's own folder."""
-    scheme, _, path = place.partition(":")
+def _files(store: Path, location: str) -> dict[str, str]:
+    """Return the files at an artifact location of an embedded store or of a server's folder."""
+    scheme, _, path = location.partition(":")
     folder = (
         store / "artifacts" / path.removeprefix("/")
         if scheme == "mlflow-artifacts"
-        else Path(urllib.parse.unquote(urllib.parse.urlparse(place).path))
+        else Path(urllib.parse.unquote(urllib.parse.urlparse(location).path))
     )
     return {
         path.relative_to(folder).as_posix(): sha256_file(path)
-        for path in sorted(folder.rglob("*")) if path.is_file()
-    }  # fmt: skip
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,182 @@
+"""Gather what the promotion rule needs about a version, and apply the rule."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.engine.errors import InputError
+from stages.engine.files import read_json
+from stages.metrics.comparison import differences, margins
+from stages.metrics.pages.text import format_figure
+from stages.registry import paired_decisions
+from stages.registry.client import Client
+from stages.registry.entities import ModelVersion
+from stages.registry.options import Floors, RuleOptions
+from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, patients_of
+from stages.registry.record import FIGURES, NOT_RECORDED, lookup
+from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, same
+from stages.registry.versions import get_version
+
+CALIBRATION_ROLES = ("val_matched", "val")
+"""Calibration is judged on the first of these roles that has a figure."""
+
+_SAME_IMAGES = "champion on the same images"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The promotion rule and its inputs.
+
+    Attributes:
+        floors: Lower bounds of test figures.
+        rule: The other bounds.
+        lineage: From a model digest to what must be equal: a description, the digest that was
+            found and the one that is required.
+        report: From a model digest to the figures by role in the files at hand; None if they are
+            those of another model.
+        shards: The data set at hand.
+        raw: Its images as they were received.
+    """
+
+    floors: Floors
+    rule: RuleOptions
+    lineage: Callable[[str], Sequence[tuple[str, str | None, str | None]]]
+    report: Callable[[str], Mapping[str, Any] | None]
+    shards: Path
+    raw: Path
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A verdict, and figures by name that are reported and not required."""
+
+    verdict: Verdict
+    reported: Mapping[str, str]
+
+
+def assess(
+    client: Client, name: str, version: ModelVersion, champion: str | None, gate: Gate
+) -> Assessment:
+    """Apply the promotion rule to a version.
+
+    Args:
+        client: Client of the store.
+        name: Registered model.
+        version: The version to assess.
+        champion: The version to compare it with; None for none.
+        gate: The rule and its inputs.
+    """
+    required = gate.floors.model_dump()
+    model = version.tags.get("model_digest", NOT_RECORDED)
+    pinned = version.tags.get("pinned", "no")
+    figures = _figures(client, version, gate.report(model))
+    test = {key: lookup(figures, f"test/{key}") for key in required}
+    compared, reported = _compare(client, name, version, champion, gate)
+    reasons = (
+        *(same(*item) for item in gate.lineage(model)),
+        Reason("data are pinned by a checksum (fetch.sha256)", pinned, "yes", pinned == "yes"),
+        *floors(test, required),
+        _calibration(figures, gate.rule.ece),
+        *compared,
+    )
+    test_figures = {f"test {key}": format_figure(figure) for key, figure in test.items()}
+    return Assessment(Verdict(reasons), {**test_figures, **reported})
+
+
+def _figures(
+    client: Client, version: ModelVersion, report: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Return the figures by role from the files at hand, or those that the version's run keeps."""
+    from mlflow.exceptions import MlflowException
+
+    if report is not None:
+        return report
+    kept: dict[str, Any] = {}
+    if not version.run_id:
+        return kept
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in FIGURES:
+            with contextlib.suppress(MlflowException, OSError):  # without figures, rules fail
+                kept |= read_json(Path(client.download_artifacts(version.run_id, path, scratch)))
+    return kept
+
+
+def _calibration(figures: Mapping[str, Any], maximum: float) -> Reason:
+    for role in CALIBRATION_ROLES:
+        figure = lookup(figures, f"{role}/calibration/at_prior/ece")
+        if figure is not None:
+            return ceiling(f"calibration error on {role}", figure, maximum)
+    return ceiling("calibration error on validation", None, maximum)
+
+
+def _compare(
+    client: Client, name: str, version: ModelVersion, champion: str | None, gate: Gate
+) -> tuple[tuple[Reason, ...], dict[str, str]]:
+    """Return reasons and reported figures of the comparison with the champion."""
+    if champion is None:
+        return (Reason(_SAME_IMAGES, "no champion yet", "none", True),), {}
+    try:
+        decisions = _decisions(client, name, version, champion, gate)
+    except InputError as error:  # a reason against the version, which an override may outweigh
+        reason = Reason(_SAME_IMAGES, "not compared", "a comparison", False)
+        return (reason,), {"not compared": str(error)}
+    rule = gate.rule
+    found = differences(
+        decisions.paired, seed=rule.seed, draws=rule.draws, confidence=rule.confidence
+    )
+    allowed = margins(
+        decisions.paired.role,
+        sensitivity=rule.margin_sensitivity,
+        specificity=rule.margin_specificity,
+        tail=rule.margin_tail,
+    )
+    reported = {"compared with": f"version {champion}, on {decisions.images}"}
+    for key, difference in found.items():
+        reported[f"{key} minus champion's"] = format_figure(difference)
+    return not_worse(found, allowed), reported
+
+
+def _decisions(
+    client: Client, name: str, version: ModelVersion, champion: str, gate: Gate
+) -> PairedDecisions:
+    with tempfile.TemporaryDirectory() as scratch:
+        challenger = _compared(client, name, version, Path(scratch) / "challenger")
+        rival = _compared(
+            client, name, get_version(client, name, champion), Path(scratch) / "champion"
+        )
+        return paired_decisions.decide(challenger, rival, shards=gate.shards, raw=gate.raw)
+
+
+def _compared(client: Client, name: str, version: ModelVersion, scratch: Path) -> ComparedVersion:
+    """Download a version's package into `scratch`."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    scratch.mkdir()
+
+    def trained_on() -> frozenset[str]:
+        try:
+            records = client.download_artifacts(
+                version.run_id or "", "data/records.csv", str(scratch)
+            )
+        except (MlflowException, OSError) as error:
+            raise InputError(
+                f"{name} version {version.version}: expected data/records.csv, which lists the "
+                f"patients that it was trained on, in its run, found none ({error}); it can't be "
+                "compared on other data"
+            ) from None
+        return patients_of(Path(records))
+
+    package = mlflow.artifacts.download_artifacts(
+        f"models:/{name}/{version.version}", dst_path=str(scratch)
+    )
+    return ComparedVersion(
+        version=str(version.version),
+        model=version.tags.get("model_digest", ""),
+        data=version.tags.get("data_digest", ""),
+        package=Path(package),
+        trained_on=trained_on,
+    )

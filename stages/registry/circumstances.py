@@ -1,0 +1,68 @@
+"""Circumstances of a run, as the stages' journal recorded them: times, machine, commit, user.
+
+They differ between runs that give the same files, so no digest is made from them. A journal maps
+each stage to its facts and is empty if none was kept.
+"""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from stages.engine.files import digest
+from stages.registry.record import NOT_RECORDED, circumstance, plain
+
+_TAGS = ("instruction_set", "git_commit", "git_dirty", "dvc_experiment", "machine", "time")
+
+
+def training_span(journal: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Return when the training started and ended, in milliseconds; None, for now, if not kept.
+
+    With these times MLflow's pages show how long a training took, and list runs that were logged
+    later from the files in the order in which they were trained.
+    """
+    facts = journal.get("train", {})
+    if not {"time", "wall_s"} <= facts.keys():
+        return None, None
+    ended = datetime.datetime.fromisoformat(facts["time"]).timestamp()
+    return int(1000 * (ended - facts["wall_s"])), int(1000 * ended)
+
+
+def circumstance_tags(journal: Mapping[str, Any]) -> dict[str, str]:
+    """Return the run's tags, with those that MLflow's pages list as user, source and version."""
+    commit, experiment = (circumstance(journal, key) for key in ("git_commit", "dvc_experiment"))
+    command = {NOT_RECORDED: NOT_RECORDED, "none": "dvc repro"}.get(experiment, "dvc exp run")
+    tags = {key: circumstance(journal, key) for key in _TAGS}
+    tags |= {
+        "mlflow.user": circumstance(journal, "user"),
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+    }
+    if commit not in (NOT_RECORDED, "none"):
+        tags["mlflow.source.git.commit"] = commit
+    return tags
+
+
+def seconds_tags(journal: Mapping[str, Any]) -> dict[str, str]:
+    """Return how long each stage took, for the stages of which that was recorded."""
+    return {
+        f"seconds_{stage}": plain(facts["wall_s"])
+        for stage, facts in journal.items()
+        if "wall_s" in facts
+    }
+
+
+def is_complete(journal: Mapping[str, Any]) -> bool:
+    """Return whether the journal has the end of the training."""
+    return "wall_s" in journal.get("train", {})
+
+
+def circumstances_digest(journal: Mapping[str, Any], logged: str = NOT_RECORDED) -> str:
+    """Return the value of the tag `circumstances`.
+
+    Args:
+        journal: Circumstances by stage.
+        logged: The tag's present value, which stays if the journal has less than was logged.
+    """
+    if not is_complete(journal) and logged != NOT_RECORDED:
+        return logged
+    return digest(dict(journal)) if journal else NOT_RECORDED

@@ -1,0 +1,136 @@
+"""Open a tracking store, and recognise and describe its failures."""
+
+import contextlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from stages.engine.addresses import redact, without_credentials
+from stages.engine.errors import InputError
+from stages.registry.client import Client
+from stages.registry.mlflow_internals.embedded_store import create_database, relocate
+from stages.registry.store import Store, exclusive
+
+HEALTH_TIMEOUT_S = 3.0
+"""How long a server may take to answer a health check."""
+
+# A user may override each. MLflow reads them when it is imported or called.
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # With MLflow's defaults a client waits eight minutes for a server that is down.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+
+
+def open_store(store: Store) -> Client:
+    """Return a client of `store`, and make it the store of MLflow's module-level functions.
+
+    The embedded store is created if it does not exist, by one process at a time, and its artifact
+    locations are rewritten if it was moved or copied.
+
+    Raises:
+        InputError: A server does not answer.
+    """
+    check_server(store)
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    with _unchanged_environment():
+        mlflow.set_tracking_uri(store.uri)
+        mlflow.set_registry_uri(store.uri)
+    if store.folder is None:
+        return _checked_client(store)
+    with exclusive(store):
+        create_database(store)
+        client: Client = mlflow.MlflowClient()
+        if not client.search_experiments(max_results=1):
+            raise RuntimeError("MLflow made a store without its default experiment")
+        relocate(store)
+    return client
+
+
+def check_server(store: Store, seconds: float = HEALTH_TIMEOUT_S) -> None:
+    """Raise unless the server of `store` answers; a store without a server passes.
+
+    Plain HTTP, because importing MLflow is slow.
+
+    Args:
+        store: The store to check.
+        seconds: How long to wait, at most HEALTH_TIMEOUT_S.
+
+    Raises:
+        InputError: The server refuses connections, or accepts one and does not answer in time.
+    """
+    if not store.is_server:
+        return
+    try:
+        urllib.request.urlopen(
+            f"{without_credentials(store.uri).rstrip('/')}/health",
+            timeout=max(0.01, min(seconds, HEALTH_TIMEOUT_S)),
+        ).close()
+    except urllib.error.HTTPError:
+        return  # it answers, but needs a login or has no such page
+    except OSError as error:
+        raise _unavailable(store, getattr(error, "reason", error)) from None
+
+
+def is_store_failure(error: Exception) -> bool:
+    """Return whether a store that is down, slow, full or locked can raise `error`.
+
+    Anything else is a defect of this code.
+    """
+    if isinstance(error, (InputError, OSError)):
+        return True
+    import requests
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(
+        error, (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+    )
+
+
+def describe_failure(store: Store, error: object) -> str:
+    """Return the first line of an error, or its type, without the secrets in the store's URI."""
+    return redact((str(error).splitlines() or [type(error).__name__])[0], store.uri)[:200]
+
+
+def _checked_client(store: Store) -> Client:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    client: Client = mlflow.MlflowClient()
+    try:
+        client.search_experiments(max_results=1)
+    except (MlflowException, OSError) as error:
+        raise _unavailable(store, error) from None
+    return client
+
+
+def _unavailable(store: Store, error: object) -> InputError:
+    return InputError(
+        f"{store}: expected a tracking store, received no answer "
+        f"({describe_failure(store, error)}); start it, or unset MLFLOW_TRACKING_URI to use the "
+        "embedded store"
+    )
+
+
+@contextlib.contextmanager
+def _unchanged_environment() -> Iterator[None]:
+    """Undo MLflow's changes of the environment, which look like settings made by the user."""
+    before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,93 @@
+"""Confirm from the embedded store's tables that a model is registered, without importing MLflow.
+
+`register` runs on every `dvc repro` and nearly always has nothing to do, while importing MLflow
+takes seconds. Anything that is not as expected, an error of SQLite included, is left to the
+complete path through MLflow.
+"""
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+
+from stages.registry.store import Store
+
+COLUMNS = {
+    "experiments": ("experiment_id", "artifact_location"),
+    "runs": ("run_uuid", "lifecycle_stage"),
+    "tags": ("run_uuid", "key", "value"),
+    "model_versions": ("name", "version", "current_stage"),
+    "model_version_tags": ("name", "version", "key", "value"),
+    "registered_model_aliases": ("name", "alias", "version"),
+}
+"""The columns of MLflow's tables that are read here."""
+
+_RUN_WITH_TAG = """
+SELECT 1
+FROM tags AS identity
+JOIN tags AS tag ON tag.run_uuid = identity.run_uuid
+JOIN runs ON runs.run_uuid = identity.run_uuid
+WHERE identity.key = 'run_digest' AND identity.value = ? AND runs.lifecycle_stage = 'active'
+AND tag.key = ? AND tag.value = ?
+"""
+_VERSION = """
+SELECT identity.version
+FROM model_version_tags AS identity
+JOIN model_version_tags AS tag ON tag.name = identity.name AND tag.version = identity.version
+JOIN model_versions AS versions
+ON versions.name = identity.name AND versions.version = identity.version
+WHERE identity.name = ? AND identity.key = 'model_digest' AND identity.value = ?
+AND tag.key = 'shown' AND tag.value = ? AND versions.current_stage != 'Deleted_Internal'
+"""
+_ALIAS = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
+_ARTIFACTS = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the store has to hold.
+
+    Attributes:
+        run: Run digest of a run that carries `run_tags`.
+        run_tags: Tags of that run.
+        name: Registered model.
+        model: Model digest of its version.
+        text: Digest of the version's tags and description, which its tag `shown` repeats.
+        alias: Alias that must point at the version; None if that does not matter.
+    """
+
+    run: str
+    run_tags: dict[str, str]
+    name: str
+    model: str
+    text: str
+    alias: str | None
+
+
+def registered_version(store: Store, expected: Expected) -> str | None:
+    """Return the version that is `expected`, or None unless everything is certain."""
+    if store.folder is None:
+        return None
+    database = f"{(store.folder / 'mlflow.db').as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+            return _find(connection, store, expected)
+    except sqlite3.Error:
+        return None
+
+
+def _find(connection: sqlite3.Connection, store: Store, expected: Expected) -> str | None:
+    query = connection.execute
+    if query(_ARTIFACTS).fetchone() != (f"{store.artifacts}/0",):  # the folder has moved
+        return None
+    for key, value in expected.run_tags.items():
+        if query(_RUN_WITH_TAG, (expected.run, key, value)).fetchone() is None:
+            return None
+    versions = query(_VERSION, (expected.name, expected.model, expected.text)).fetchall()
+    if len(versions) != 1:
+        return None
+    version = str(versions[0][0])
+    if expected.alias is not None:
+        pointed_at = query(_ALIAS, (expected.name, expected.alias)).fetchone()
+        if pointed_at is None or str(pointed_at[0]) != version:
+            return None
+    return version

@@ -1,0 +1,213 @@
+"""Move an alias and record it: when, from, to, by which command, who and why.
+
+MLflow keeps no history of aliases. Each move is a run of its own in the experiment
+`<model>-history` of the same store, created before the alias moves and ended afterwards. A process
+that is killed in between leaves a run that has not ended; history.py finds out whether the alias
+had moved.
+"""
+
+import contextlib
+import datetime
+import getpass
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.engine.errors import InputError
+from stages.registry.aliases import alias_version
+from stages.registry.client import Client
+from stages.registry.entities import Run
+from stages.registry.record import NOT_RECORDED
+from stages.registry.runs import search_all_runs
+from stages.registry.store import Store
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One record.
+
+    Attributes:
+        id: The MLflow run.
+        alias: The alias.
+        before: Version before the move; None for none.
+        to: Version after it; None for none.
+        when: Start, ISO 8601.
+        who: User and host.
+        kind: "register", "promote" or "rollback".
+        why: The reason.
+        state: RUNNING (not ended), FINISHED (moved) or KILLED (given up).
+        note: Why it was given up.
+    """
+
+    id: str
+    alias: str
+    before: str | None
+    to: str | None
+    when: str
+    who: str
+    kind: str
+    why: str
+    state: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a decision is based on: where the alias points, and the records that exist."""
+
+    version: str | None
+    moves: frozenset[str]
+
+
+def read_moves(client: Client, name: str) -> list[Move]:
+    """Return every record of the model `name`, oldest first."""
+    experiment = client.get_experiment_by_name(_experiment_name(name))
+    if experiment is None:
+        return []
+    order = ["attributes.start_time ASC", "attributes.run_id ASC"]
+    return [_move(run) for run in search_all_runs(client, [experiment.experiment_id], order)]
+
+
+def take_snapshot(client: Client, name: str, alias: str) -> Snapshot:
+    """Return what `move_alias` compares with, read before a decision is made."""
+    moves = frozenset(move.id for move in read_moves(client, name))
+    return Snapshot(alias_version(client, name, alias), moves)
+
+
+def move_alias(
+    client: Client,
+    store: Store,
+    name: str,
+    alias: str,
+    to: str,
+    *,
+    kind: str,
+    why: str,
+    snapshot: Snapshot | None = None,
+    verdict: Mapping[str, Any] | None = None,
+) -> str | None:
+    """Point `alias` at version `to`, record it, and return the version before.
+
+    Args:
+        client: Client of `store`.
+        store: The tracking store.
+        name: Registered model.
+        alias: Alias to move.
+        to: Version that it is to point at.
+        kind: "register", "promote" or "rollback".
+        why: The reason.
+        snapshot: What the decision was based on. If the alias or its records have changed since,
+            nothing moves, and that is recorded. None: move in any case, and record nothing if the
+            alias points at `to` already.
+        verdict: Stored with the record as verdict.json.
+
+    Raises:
+        InputError: The alias or its records have changed since the snapshot.
+    """
+    before = alias_version(client, name, alias)
+    if snapshot is None and before == to:
+        return before
+    record = _create_record(client, store, name, alias, before=before, to=to, kind=kind, why=why)
+    if snapshot is not None:
+        _check_unchanged(client, name, alias, snapshot, record, before)
+    if verdict is not None:
+        client.log_dict(record, dict(verdict), "verdict.json")
+    client.set_registered_model_alias(name, alias, to)
+    client.set_terminated(record, "FINISHED")
+    return before
+
+
+def _check_unchanged(
+    client: Client, name: str, alias: str, snapshot: Snapshot, record: str, before: str | None
+) -> None:
+    others = [
+        move
+        for move in read_moves(client, name)
+        if move.alias == alias and move.id not in snapshot.moves and move.id != record
+    ]
+    if not others and before == snapshot.version:
+        return
+    rival = others[-1].who if others else "someone outside this command"
+    note = f"lost a race: {alias} was moved by {rival} while this move was decided"
+    client.set_tag(record, "note", note)
+    client.set_terminated(record, "KILLED")
+    raise InputError(
+        f"{name}: expected {alias} to stay at version {snapshot.version or NONE} during this "
+        f"command, found another move (by {rival}); nothing was moved: see `pneumonia history` "
+        "and try again"
+    )
+
+
+def _create_record(
+    client: Client,
+    store: Store,
+    name: str,
+    alias: str,
+    *,
+    before: str | None,
+    to: str,
+    kind: str,
+    why: str,
+) -> str:
+    """Record in one call that the alias is about to move, and return the record's id."""
+    run = client.create_run(
+        _experiment_id(client, store, name),
+        run_name=f"{alias}: {before or NONE} to {to}",
+        tags={
+            "alias": alias,
+            "from": before or NONE,
+            "to": to,
+            "kind": kind,
+            "why": why,
+            "who": f"{getpass.getuser()} on {platform.node()}",
+        },
+    )
+    return str(run.info.run_id)
+
+
+def _experiment_id(client: Client, store: Store, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    title = _experiment_name(name)
+    found = client.get_experiment_by_name(title)
+    if found is not None:
+        return found.experiment_id
+    description = f"One record per move of an alias of {name}, written by `pneumonia`; do not edit."
+    location = None if store.artifacts is None else f"{store.artifacts}/{title}"
+    with contextlib.suppress(MlflowException):  # another process was faster
+        return client.create_experiment(
+            title, artifact_location=location, tags={"mlflow.note.content": description}
+        )
+    found = client.get_experiment_by_name(title)
+    if found is None:
+        raise RuntimeError(f"MLflow neither created the experiment {title} nor has it")
+    return found.experiment_id
+
+
+def _experiment_name(name: str) -> str:
+    return f"{name}-history"
+
+
+def _move(run: Run) -> Move:
+    tags = run.data.tags
+
+    def version(key: str) -> str | None:
+        value = tags.get(key, NONE)
+        return None if value == NONE else value
+
+    when = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
+    return Move(
+        id=run.info.run_id,
+        alias=tags.get("alias", ""),
+        before=version("from"),
+        to=version("to"),
+        when=when.isoformat(timespec="milliseconds"),
+        who=tags.get("who", NOT_RECORDED),
+        kind=tags.get("kind", ""),
+        why=tags.get("why", ""),
+        state=run.info.status,
+        note=tags.get("note", ""),
+    )

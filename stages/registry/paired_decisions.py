@@ -1,0 +1,181 @@
+"""The decisions of two versions on the same images, each by its own network and threshold.
+
+If both versions were trained on the data set at hand, the images are the shift validations as they
+are stored in the shards: no version was trained on any of them. If one was trained on another data
+set, they are the natural images of `val` and `val_tail` (a re-acquired copy has no file), without
+the patients that either version was trained on; that version reads the raw bytes with its own
+packaged preprocessing, in a process of its own.
+"""
+
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.engine.arrays import Flags
+from stages.engine.errors import InputError
+from stages.images.shards import Shards, open_shards
+from stages.metrics.comparison import Paired
+from stages.registry.package_files import check_package, package_file
+from stages.sources.index import open_raw
+
+SHIFTS = ("val_matched", "val_tail")
+NATURAL = ("val", "val_tail")
+_SCRIPT = Path(__file__).with_name("predict_packaged.py")
+
+Selection = Mapping[str, NDArray[np.intp]]
+"""Positions of images by role."""
+
+
+@dataclass(frozen=True)
+class ComparedVersion:
+    """One of the two versions.
+
+    Attributes:
+        version: Its number.
+        model: Model digest, which the files in `package` must have.
+        data: Digest of the data set that it was trained on.
+        package: Folder of its downloaded files.
+        trained_on: Returns the patients that it was trained on; called only if needed.
+    """
+
+    version: str
+    model: str
+    data: str
+    package: Path
+    trained_on: Callable[[], frozenset[str]]
+
+
+@dataclass(frozen=True)
+class PairedDecisions:
+    """Decisions of both versions, and a description of the images."""
+
+    paired: Paired
+    images: str
+
+
+def decide(
+    challenger: ComparedVersion, champion: ComparedVersion, *, shards: Path, raw: Path
+) -> PairedDecisions:
+    """Return the decisions of both versions on the same images.
+
+    Args:
+        challenger: The version to promote.
+        champion: The version to compare it with.
+        shards: The data set at hand.
+        raw: Its images as they were received.
+
+    Raises:
+        InputError: The shards are missing, no image is left, or a package has the files of another
+            model than its version.
+    """
+    versions = (challenger, champion)
+    for version in versions:
+        check_package(version.package, version.model)
+    data = open_shards(shards)
+    selection, description = _select(data, versions)
+    count = sum(map(len, selection.values()))
+    if not count:
+        raise InputError(
+            f"{shards}: expected images that versions {challenger.version} and {champion.version} "
+            "were not trained on, found none: they can't be compared on this data set"
+        )
+    decisions = [
+        _decide_pixels(data, selection, version)
+        if version.data == data.manifest["digest"]
+        else _decide_files(data, selection, version, raw)
+        for version in versions
+    ]
+    rows = [data.role(role).records.iloc[chosen] for role, chosen in selection.items()]
+    paired = Paired(
+        role=np.repeat(list(selection), [len(part) for part in rows]),
+        patient=np.concatenate([part["patient"].to_numpy(str) for part in rows]),
+        label=np.concatenate([part["label"].to_numpy(np.int64) for part in rows]),
+        challenger=decisions[0],
+        champion=decisions[1],
+    )
+    return PairedDecisions(paired, f"{count} images of {' and '.join(selection)}, {description}")
+
+
+def patients_of(records: Path) -> frozenset[str]:
+    """Return the patients of the role `train` in a records.csv."""
+    with records.open(newline="", encoding="utf-8") as handle:
+        return frozenset(row["patient"] for row in csv.DictReader(handle) if row["role"] == "train")
+
+
+def _select(data: Shards, versions: tuple[ComparedVersion, ...]) -> tuple[Selection, str]:
+    """Return the images to compare on, and a description of them."""
+    others = [version for version in versions if version.data != data.manifest["digest"]]
+    if not others:
+        roles = [role for role in SHIFTS if role in data.roles] or ["val"]
+        selection = {role: np.arange(len(data.role(role).records)) for role in roles}
+        return selection, "as stored in the shards"
+    known = frozenset[str]().union(*(version.trained_on() for version in others))
+    selection = {
+        role: np.flatnonzero(~data.role(role).records["patient"].isin(known).to_numpy())
+        for role in NATURAL
+        if role in data.roles
+    }
+    return selection, "natural, without the patients that either was trained on"
+
+
+def _decide_pixels(data: Shards, selection: Selection, version: ComparedVersion) -> Flags:
+    """Return a version's decisions on pixels that its own preprocessing made."""
+    from stages.network import operating_point, predict
+
+    point = operating_point.load(package_file(version.package, "operating_point.json"))
+    network = predict.load_model(package_file(version.package, "model.keras"))
+    logits = predict.predictor(network)
+    threshold = point.thresholds["decision"]
+    return np.concatenate(
+        [
+            point.probability(logits(data.role(role).pixels[chosen])) >= threshold
+            for role, chosen in selection.items()
+        ]
+    )
+
+
+def _decide_files(data: Shards, selection: Selection, version: ComparedVersion, raw: Path) -> Flags:
+    """Return a version's decisions on the raw images, by its own package.
+
+    Raises:
+        InputError: An image is not in `raw`, or the package fails.
+    """
+    ids = [
+        name
+        for role, chosen in selection.items()
+        for name in data.role(role).records["id"].iloc[chosen]
+    ]
+    stored = {image.row.path: image for image in open_raw(raw)[0]}
+    missing = [name for name in ids if name not in stored]
+    if missing:
+        raise InputError(f"{raw}: expected the image {missing[0]} of the shards, found none")
+    unique = sorted(set(ids))
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, name in enumerate(unique):
+            (Path(scratch) / f"{number}").write_bytes(stored[name].read())
+        decisions = _run_package(version, Path(scratch), len(unique))
+    by_id = dict(zip(unique, decisions, strict=True))
+    return np.array([by_id[name] for name in ids])
+
+
+def _run_package(version: ComparedVersion, folder: Path, count: int) -> list[bool]:
+    """Return a package's decisions on the files 0 to `count` - 1 in `folder`."""
+    # -P: no folder of this repository precedes the package's own code on the module path.
+    command = [sys.executable, "-P", str(_SCRIPT), str(version.package), str(folder), str(count)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        reason = (finished.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(
+            f"version {version.version}: expected its decisions on {count} images, received: "
+            f"{reason}"
+        )
+    decisions: list[bool] = json.loads(finished.stdout.splitlines()[-1])
+    return decisions

@@ -1,0 +1,162 @@
+"""Find or create the MLflow run of a run digest, with its params, tags and data sets."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stages.registry.circumstances import circumstance_tags, training_span
+from stages.registry.client import Client
+from stages.registry.entities import Run
+from stages.registry.record import NOT_RECORDED, Identity, circumstance, flatten, plain
+from stages.registry.store import Store, exclusive
+
+_PER_BATCH = 100
+"""Params, and tags, that MLflow accepts in one call."""
+
+
+def find_or_create_run(
+    client: Client, store: Store, stem: str, identity: Identity, journal: Mapping[str, Any]
+) -> Run:
+    """Return the run of `identity`, created if it does not exist, with all that identifies it.
+
+    Args:
+        client: Client of `store`.
+        store: The tracking store.
+        stem: Stem of the experiment's name.
+        identity: What the run is made of.
+        journal: Circumstances by stage; empty if none were kept.
+    """
+    with exclusive(store):
+        experiment_id = _experiment_id(client, store, identity, stem)
+        run = find_run(client, experiment_id, identity.run)
+        if run is None:
+            created = client.create_run(
+                experiment_id,
+                start_time=training_span(journal)[0],
+                tags={"run_digest": identity.run},
+                run_name=_run_name(identity, journal),
+            )
+            # Clients of a server do not lock each other out. Of two runs that were created at the
+            # same time, every client keeps the older one.
+            run = find_run(client, experiment_id, identity.run) or created
+            if run.info.run_id != created.info.run_id:
+                client.delete_run(created.info.run_id)
+    _add_identity(client, run, identity, journal)
+    return run
+
+
+def find_run(client: Client, experiment_id: str, run_digest: str) -> Run | None:
+    """Return the oldest run with this digest, or None."""
+    runs = client.search_runs(
+        [experiment_id],
+        filter_string=f"tags.run_digest = '{run_digest}'",
+        order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+        max_results=1,
+    )
+    return runs[0] if len(runs) else None
+
+
+def search_all_runs(
+    client: Client, experiment_ids: list[str], order_by: list[str], filter_string: str = ""
+) -> Iterator[Run]:
+    """Yield every run that matches, however many pages that takes."""
+    token = None
+    while experiment_ids:
+        page = client.search_runs(
+            experiment_ids, filter_string, order_by=order_by, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) -> str:
+    """Return the experiment for runs on this data set, created if it does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    name = identity.named(stem)
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        synthetic = "**Synthetic images**: no figure says anything about patients. "
+        description = (
+            f"Pneumonia in chest X-rays, data set `{identity.source['name']}`. "
+            f"{synthetic if identity.synthetic else ''}"
+            "One run per run digest; the tag `complete` is set once everything is logged."
+        )
+        location = None if store.artifacts is None else f"{store.artifacts}/{name}"
+        try:
+            return str(
+                client.create_experiment(
+                    name,
+                    artifact_location=location,
+                    tags={"mlflow.note.content": description},
+                )
+            )
+        except MlflowException:  # another client of the same server was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)
+
+
+def _run_name(identity: Identity, journal: Mapping[str, Any]) -> str:
+    experiment = circumstance(journal, "dvc_experiment")
+    network = identity.params.get("train", {}).get("network", "run")
+    return f"{network if experiment in ('none', NOT_RECORDED) else experiment} {identity.run[:8]}"
+
+
+def _add_identity(client: Client, run: Run, identity: Identity, journal: Mapping[str, Any]) -> None:
+    """Add the params, tags and data sets that the run does not have yet."""
+    from mlflow.entities import Param, RunTag
+
+    present = run.data.tags
+    tags = [
+        RunTag(key, value)
+        for key, value in _identity_tags(identity, journal).items()
+        # A value that was recorded once stays when the journal is gone later.
+        if present.get(key) != value and not (value == NOT_RECORDED and key in present)
+    ]
+    params = [
+        Param(key, plain(value))
+        for key, value in flatten(identity.params)
+        if key not in run.data.params
+    ]
+    for start in range(0, max(len(params), len(tags)), _PER_BATCH):
+        batch = slice(start, start + _PER_BATCH)
+        client.log_batch(run.info.run_id, params=params[batch], tags=tags[batch])
+    if not run.inputs.dataset_inputs:
+        client.log_inputs(run.info.run_id, _data_sets(identity))
+
+
+def _identity_tags(identity: Identity, journal: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "data_digest": identity.data,
+        "code_digest": identity.code_digest,
+        "lock_digest": identity.lock,
+        "source": str(identity.source["name"]),
+        "synthetic": plain(identity.synthetic),
+        "threads": plain(identity.params.get("train", {}).get("threads", NOT_RECORDED)),
+        **circumstance_tags(journal),
+    }
+
+
+def _data_sets(identity: Identity) -> list[Any]:
+    """Return one MLflow data set per role, with name, digest, origin and counts."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    return [
+        DatasetInput(
+            Dataset(
+                name=f"{identity.source['name']} {role}",
+                digest=identity.data[:32],  # MLflow keeps 36 characters
+                source_type="pneumonia",
+                source=json.dumps(dict(identity.source), sort_keys=True),
+                profile=json.dumps(dict(counts), sort_keys=True),
+            ),
+            [InputTag("mlflow.data.context", role)],
+        )
+        for role, counts in sorted(
+            identity.counts.items(), key=lambda item: (item[0] != "train", item[0])
+        )
+    ]

@@ -1,0 +1,185 @@
+"""Both versions get the same images, and none that either was trained on."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.engine.arrays import Flags
+from stages.engine.errors import InputError
+from stages.images.prepared import record_of
+from stages.images.shards import Shards, ShardWriter, open_shards
+from stages.registry import paired_decisions
+from stages.registry.paired_decisions import (
+    ComparedVersion,
+    PairedDecisions,
+    decide,
+    patients_of,
+)
+from stages.sources.index import open_raw
+from stages.sources.received import ReceivedImage, Source
+from stages.sources.writer import write_raw
+from tests.registry import fake, tiny
+
+SOURCE = Source("phantom", "", "1", "none", "none", "", pinned=True, synthetic=True)
+# Of four patients, two normal and two with pneumonia, another data set's model knows n1 and s1.
+LIGHT, DARK = 200, 60
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """data/raw and data/shards of four natural images; val_matched has copies of the normals."""
+    images = [
+        ReceivedImage(
+            f"train/{who}.png", tiny.image(LIGHT if label else DARK), label, "", who, who, "train"
+        )
+        for who, label in (("n1", 0), ("n2", 0), ("s1", 1), ("s2", 1))
+    ]
+    raw, shards = tmp_path / "raw", tmp_path / "shards"
+    raw.mkdir()
+    shards.mkdir()
+    write_raw(raw, images, SOURCE)
+    stored, _ = open_raw(raw)
+    with ShardWriter(shards, 32) as writer:
+        for image in stored:
+            record, grey = record_of(image.row), LIGHT if image.row.label else DARK
+            pixels = np.full((32, 32), grey, np.uint8)
+            for role in ("train", "val", "val_tail"):
+                writer.add(role, record, pixels)
+            for copy in range(1 if image.row.label else 3):
+                copied = dataclasses.replace(record, id=f"{record.id}#{copy}")
+                writer.add("val_matched", record if image.row.label else copied, pixels)
+        writer.finish({"options": {}, "source": {}, "test": "cut by patient", "unreadable": 0})
+    return tmp_path
+
+
+def digest(data: Path) -> str:
+    return str(open_shards(data / "shards").manifest["digest"])
+
+
+def version(
+    number: str, trained_on_data: str, patients: frozenset[str] = frozenset()
+) -> ComparedVersion:
+    return ComparedVersion(number, "", trained_on_data, Path(number), lambda: patients)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """Version, input and number of images of each prediction; all predict pneumonia."""
+    recorded: list[tuple[str, str, int]] = []
+
+    def predict(source: str) -> Callable[..., Flags]:
+        def decisions(
+            _: Shards, selection: Mapping[str, Any], version: ComparedVersion, *__: Any
+        ) -> Flags:
+            count = sum(map(len, selection.values()))
+            recorded.append((version.version, source, count))
+            return np.ones(count, bool)
+
+        return decisions
+
+    monkeypatch.setattr(paired_decisions, "check_package", lambda *_: None)
+    monkeypatch.setattr(paired_decisions, "_decide_pixels", predict("pixels"))
+    monkeypatch.setattr(paired_decisions, "_decide_files", predict("files"))
+    return recorded
+
+
+def decide_both(
+    data: Path, challenger: ComparedVersion, champion: ComparedVersion
+) -> PairedDecisions:
+    return decide(challenger, champion, shards=data / "shards", raw=data / "raw")
+
+
+def test_versions_of_one_data_set_are_compared_on_the_shift_validations(
+    data: Path, calls: list[Any]
+) -> None:
+    same = digest(data)
+    decisions = decide_both(data, version("2", same), version("1", same))
+    assert calls == [("2", "pixels", 12), ("1", "pixels", 12)]
+    assert sorted(set(decisions.paired.role)) == ["val_matched", "val_tail"]
+    assert decisions.paired.patient[:3].tolist() == ["n1"] * 3
+    assert decisions.images == "12 images of val_matched and val_tail, as stored in the shards"
+
+
+def test_a_champion_of_other_data_gets_files_without_its_own_patients(
+    data: Path, calls: list[Any]
+) -> None:
+    champion = version("1", "elsewhere", frozenset({"n1", "s1"}))
+    decisions = decide_both(data, version("2", digest(data)), champion)
+    assert calls == [("2", "pixels", 4), ("1", "files", 4)]
+    assert set(decisions.paired.patient) == {"n2", "s2"}
+    assert sorted(set(decisions.paired.role)) == ["val", "val_tail"]
+    assert "without the patients that either was trained on" in decisions.images
+
+
+def test_no_image_left_to_compare_on_is_an_error(data: Path, calls: list[Any]) -> None:
+    champion = version("1", "elsewhere", frozenset({"n1", "n2", "s1", "s2"}))
+    with pytest.raises(InputError, match="images that versions 2 and 1 were not trained on"):
+        decide_both(data, version("2", digest(data)), champion)
+    assert calls == []
+
+
+def test_patients_are_those_of_the_training_images(data: Path, tmp_path: Path) -> None:
+    assert patients_of(data / "shards/records.csv") == {"n1", "n2", "s1", "s2"}
+    (tmp_path / "records.csv").write_text("id,role,patient\na,train,p\nb,val,q\n")
+    assert patients_of(tmp_path / "records.csv") == {"p"}
+
+
+BOTH_INPUTS = """
+import json, sys
+from pathlib import Path
+from stages.engine.errors import InputError
+from stages.registry import packaging
+from stages.registry.paired_decisions import ComparedVersion, decide
+from tests.registry import fake, test_paired_decisions, tiny
+
+data, files = Path(sys.argv[1]), Path(sys.argv[2])
+tiny.make(data / "network.keras")
+fake.write(files, model=(data / "network.keras").read_bytes())
+packaging.save(data / "package", fake.record(files), root=fake.ROOT, lock=fake.LOCK)
+here = test_paired_decisions.digest(data)
+versions = [
+    ComparedVersion(name, fake.record(files).model, of, data / "package", frozenset)
+    for name, of in (("2", here), ("1", "x"))
+]
+paired = decide(*versions, shards=data / "shards", raw=data / "raw").paired
+(data / "package/artifacts/operating_point.json").write_text("{}")  # by hand
+try:
+    decide(*versions, shards=data / "shards", raw=data / "raw")
+    error = "none"
+except InputError as caught:
+    error = str(caught)
+arrays = (paired.label, paired.challenger, paired.champion)
+print(json.dumps([error, *(array.tolist() for array in arrays)]))
+"""
+
+
+@pytest.mark.slow
+def test_pixels_and_files_give_the_packages_decisions(data: Path, tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BOTH_INPUTS, str(data), str(tmp_path / "files")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=fake.ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert finished.returncode == 0, finished.stderr
+    refused, label, by_pixels, by_files = json.loads(finished.stdout.splitlines()[-1])
+    assert "expected the model" in refused
+    assert by_pixels == by_files == [bool(one) for one in label]
+
+
+def test_a_package_that_fails_is_named(data: Path) -> None:
+    champion = version("1", "elsewhere")
+    shards = open_shards(data / "shards")
+    selection = {"val": np.arange(2)}
+    with pytest.raises(InputError, match="version 1: expected its decisions on 2 images"):
+        paired_decisions._decide_files(shards, selection, champion, data / "raw")
