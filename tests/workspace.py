@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from stages.engine import keys
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
@@ -128,12 +130,7 @@ class Workspace:
         path = self.folder / "params.yaml"
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         for key, value in changes.items():
-            *sections, last = key.split(".")
-            section = tree
-            for name in sections:
-                section = section[name]
-            assert last in section, key
-            section[last] = value
+            keys.assign(tree, key, value)
         path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
     def text(self, path: str) -> str:

@@ -35,15 +35,16 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def differences(before: Any, after: Any, key: str = "") -> dict[str, tuple[Any, Any]]:
-    """Return the dotted keys whose values differ between two trees, with both values.
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the dotted keys whose values differ between two trees, sorted, with both values.
 
     A key that one of the trees doesn't have counts as None there.
     """
-    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
-        return {} if before == after else {key: (before, after)}
     found: dict[str, tuple[Any, Any]] = {}
     for name in sorted(before.keys() | after.keys()):
-        inner = f"{key}.{name}" if key else name
-        found |= differences(before.get(name), after.get(name), inner)
+        had, has = before.get(name), after.get(name)
+        if isinstance(had, Mapping) and isinstance(has, Mapping):
+            found |= {f"{name}.{key}": pair for key, pair in differences(had, has).items()}
+        elif had != has:
+            found[name] = (had, has)
     return found

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stages.engine.keys import differences
 from stages.history.lock_file import LockFile
 from stages.settings import paths
-from stages.settings.differences import differences
 from stages.settings.digests import JUDGED
 
 THREADS = "train.threads"

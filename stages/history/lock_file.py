@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.engine import git
+from stages.engine import git, keys
 from stages.engine.errors import InputError, NotFound
 from stages.history.plan import PlannedStage
 from stages.history.yaml_file import parse_mapping
@@ -163,10 +163,4 @@ def _holds(file: Path, values: Mapping[str, Any]) -> bool:
     if not file.exists():
         return all(value is None for value in values.values())
     tree = parse_mapping(file.read_text(encoding="utf-8"), file.name)
-    return all(value == _value_at(tree, key) for key, value in values.items())
-
-
-def _value_at(tree: Any, dotted: str) -> Any:
-    for key in dotted.split("."):
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    return tree
+    return all(value == keys.get(tree, key) for key, value in values.items())

@@ -245,15 +245,6 @@ def plain(value: Any) -> str:
     return ", ".join(map(plain, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of a nested mapping by dotted key, such as ("train.augment.area", (0.25, 1.0))."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def compared(figures: Mapping[str, Any]) -> dict[str, float]:
     """The COMPARED figures of each role as metrics, without intervals, such as "test/auroc"."""
     return {

@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stages.engine import keys
 from stages.registry.circumstances import circumstance_tags, training_span
 from stages.registry.client import Client
 from stages.registry.entities import Run
-from stages.registry.record import NOT_RECORDED, Identity, circumstance, flatten, plain
+from stages.registry.record import NOT_RECORDED, Identity, circumstance, plain
 from stages.registry.store import Store, exclusive
 
 _PER_BATCH = 100
@@ -119,7 +120,7 @@ def _add_identity(client: Client, run: Run, identity: Identity, journal: Mapping
     ]
     params = [
         Param(key, plain(value))
-        for key, value in flatten(identity.params)
+        for key, value in keys.flatten(identity.params).items()
         if key not in run.data.params
     ]
     for start in range(0, max(len(params), len(tags)), _PER_BATCH):

@@ -5,10 +5,10 @@ from typing import Any
 
 from stages.engine import journal
 from stages.engine.errors import InputError
+from stages.engine.keys import differences
 from stages.history import experiments
 from stages.history.experiments import Experiment
 from stages.metrics.intervals import Figure
-from stages.settings.differences import differences
 from stages.settings.params import Params
 from stages.studies.ablation_table import Row, ablation_table
 

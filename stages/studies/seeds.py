@@ -1,19 +1,17 @@
 """One recipe, several seeds: trained through DVC, told as mean, spread and intervals."""
 
 import copy
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stages.engine import keys
 from stages.engine.errors import InputError
-from stages.engine.files import write_text
 from stages.history import experiments
 from stages.history.experiments import Experiment
-from stages.settings import params, paths
-from stages.settings.differences import differences
+from stages.settings import paths, section
 from stages.settings.digests import JUDGED
+from stages.settings.params import Params
 from stages.studies.seeds_table import spread_table
 
 
@@ -30,8 +28,8 @@ def table(count: int, prefix: str, settings: list[str], *, test: bool = False) -
     if count < 1:
         raise InputError(f"seeds: expected a number from 1, received {count}")
     wanted = {f"{prefix}-{k}": [*settings, f"train.seed={k}"] for k in range(count)}
-    trees = {name: changed(_params(), changes) for name, changes in wanted.items()}
-    _refuse_bad(trees[f"{prefix}-0"])
+    trees = {name: changed(section.read(), changes) for name, changes in wanted.items()}
+    section.check(Params, trees[f"{prefix}-0"], "")  # before the first training, not in it
     there = _finished()
     for name in wanted.keys() & there.keys():  # all of them before any is trained
         _refuse_other(there[name], trees[name])
@@ -63,29 +61,15 @@ def changed(tree: dict[str, Any], settings: list[str]) -> dict[str, Any]:
     tree = copy.deepcopy(tree)
     for setting in settings:
         key, sign, value = setting.partition("=")
-        *sections, last = key.split(".")
-        section: Any = tree
-        for name in sections:
-            section = section.get(name) if isinstance(section, dict) else None
-        if not sign or not isinstance(section, dict) or last not in section:
+        try:
+            if not sign:
+                raise KeyError(setting)
+            keys.assign(tree, key, yaml.safe_load(value))
+        except KeyError:
             raise InputError(
                 f"-S {setting}: expected section.key=value with a key of {paths.PARAMS}"
-            )
-        section[last] = yaml.safe_load(value)
+            ) from None
     return tree
-
-
-def _params() -> dict[str, Any]:
-    tree: dict[str, Any] = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
-    return tree
-
-
-def _refuse_bad(tree: dict[str, Any]) -> None:
-    """Check params before the first training rather than in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / paths.PARAMS
-        write_text(path, yaml.safe_dump(tree))
-        params.load(path)
 
 
 def _finished() -> dict[str, Experiment]:
@@ -93,7 +77,7 @@ def _finished() -> dict[str, Experiment]:
 
 
 def _refuse_other(found: Experiment, wanted: dict[str, Any]) -> None:
-    changes = differences(
+    changes = keys.differences(
         {name: found.params.get(name) for name in JUDGED}, {name: wanted[name] for name in JUDGED}
     )
     told = [f"{key} is {was} there and {now} here" for key, (was, now) in changes.items()]

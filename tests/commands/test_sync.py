@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from stages.commands.sync import sync
+from stages.engine import keys
 from stages.engine.errors import InputError
 from stages.history import dvc
 from stages.history.lock_file import dvc_md5
@@ -62,7 +63,7 @@ def write(seed: int, *, judged: bool = True) -> None:
             if not path.exists():
                 path.mkdir()
                 (path / "page.html").write_text("x")
-        used = {key: _at(tree, key) for key in plan["params"]}
+        used = {key: keys.get(tree, key) for key in plan["params"]}
         stages[name] = {
             "cmd": plan["cmd"], "params": {"params.yaml": used},
             "deps": [{"path": path, "md5": dvc_md5(Path(path))} for path in plan["deps"]],
@@ -73,12 +74,6 @@ def write(seed: int, *, judged: bool = True) -> None:
         for out in outs:
             add_to_cache(Path(out))
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
-
-
-def _at(tree: Any, dotted: str) -> Any:
-    for key in dotted.split("."):
-        tree = tree[key]
-    return tree
 
 
 def experiment(name: str, seed: int, *, judged: bool) -> None:

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from stages.engine.errors import InputError
+from stages.engine.keys import differences
 from stages.history import experiments
 from stages.history.experiments import Experiment
-from stages.settings.differences import differences
 from stages.studies import seeds
 from stages.studies.ablation import table
 from tests.workspace import ROOT, Workspace

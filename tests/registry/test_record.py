@@ -8,7 +8,7 @@ from stages.engine.checksums import content_digest
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, write_json
 from stages.registry.digests import model_digest
-from stages.registry.record import circumstance, compared, flatten, lookup, model_name, plain
+from stages.registry.record import circumstance, compared, lookup, model_name, plain
 from tests.registry import fake
 
 
@@ -24,10 +24,6 @@ def test_a_figure_is_found_with_its_interval_or_not_at_all() -> None:
     assert [lookup(tree, key) for key in ("val/auroc", "test/images", "test", "test/images/n")] == [
         None, None, None, None,
     ]  # fmt: skip
-
-
-def test_params_are_flattened_by_dots() -> None:
-    assert dict(flatten({"train": {"augment": {"flip": True}}})) == {"train.augment.flip": True}
 
 
 def test_values_are_written_for_a_person() -> None:
