@@ -141,7 +141,7 @@ def campaign(inputs: int, seed: int) -> dict[str, Counter[str]]:
     with tempfile.TemporaryDirectory() as temporary:
         made = families(Path(temporary))
         right = {name: [read()] for name, (_, read) in made.items()}
-        # A damaged checkpoint is passed over for the one before it.
+        # A damaged checkpoint is skipped for the one before it.
         newest, resumed = made["checkpoint"][0][-1], made["checkpoint"][1]
         kept = newest.read_bytes()
         newest.unlink()

@@ -1,7 +1,7 @@
-"""A `.keras` file whose bytes are a function of the model alone.
+"""Save a `.keras` file whose bytes depend on the model alone.
 
-Keras writes a save date, zip times and `shared_object_id`s (Python ids of the moment) into
-it, so two saves of one model differ and DVC would re-run all that follows.
+Keras writes a date, zip times and `shared_object_id`s (Python ids) into the file, so two saves of
+one model differ and DVC would run everything after it again.
 """
 
 import io
@@ -16,7 +16,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def save(model: Any, path: Path) -> None:
-    """Write `model`, a `keras.Model`, to `path` (.keras): one model, one sequence of bytes."""
+    """Write a `keras.Model` to `path` (.keras): equal models give equal bytes."""
     scratch = path.with_name(f".{path.stem}.scratch.keras")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -28,7 +28,7 @@ def save(model: Any, path: Path) -> None:
 
 
 def canonical_bytes(keras_file: bytes) -> bytes:
-    """The same archive with fixed dates, renumbered ids and members in order."""
+    """Return the archive with fixed dates, renumbered ids and sorted members."""
     buffer = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(keras_file)) as received,
@@ -47,7 +47,7 @@ def canonical_bytes(keras_file: bytes) -> bytes:
 
 
 def _renumbered(value: Any, numbers: dict[int, int]) -> Any:
-    """`value` with every `shared_object_id` replaced by its order of first appearance."""
+    """Replace every `shared_object_id` by its order of first appearance."""
     if isinstance(value, dict):
         return {
             key: numbers.setdefault(item, len(numbers) + 1)

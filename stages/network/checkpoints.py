@@ -1,8 +1,8 @@
-"""Training's whole state after an epoch, in one file that is there or is not.
+"""Checkpoints: the whole state of a training after an epoch, in one file.
 
-A folder belongs to one digest of data, params, code and lock: a changed run never resumes
-another's weights. The digest of a file's bytes is in its name, so a damaged one is noticed
-and passed over for the one before it.
+A folder belongs to one digest of data, params, code and environment, so a changed run never resumes
+from another's weights. The digest of a file's bytes is part of its name: a damaged file is noticed
+and skipped for the one before it.
 """
 
 import io
@@ -26,7 +26,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`arrays` by name, and `facts` that JSON can hold, after `epoch` full epochs."""
+    """The state after `epoch` full epochs: arrays by name, and facts that JSON can hold."""
 
     epoch: int
     arrays: Arrays
@@ -34,7 +34,7 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint and delete all but the last two."""
+    """Write a checkpoint; delete all but the last two."""
     buffer = io.BytesIO()
     facts = np.frombuffer(json.dumps(checkpoint.facts).encode(), np.uint8)
     np.savez(buffer, allow_pickle=False, **{**checkpoint.arrays, "facts": facts})
@@ -45,7 +45,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint whose bytes are what its name says, or None."""
+    """Return the newest checkpoint whose bytes match its name, or None."""
     for path in _found(folder):
         epoch, stamp = path.stem.split("-", 1)
         try:
@@ -53,17 +53,17 @@ def latest(folder: Path) -> Checkpoint | None:
         except OSError as error:
             data = b""
             print(f"{path}: {error.strerror}", file=sys.stderr)
-        # Before a byte of it is parsed: what numpy and zipfile do with garbage is their affair.
+        # Checked before a byte is parsed: nobody knows what NumPy and zipfile do with garbage.
         right = epoch.isdecimal() and sha256_bytes(data)[:16] == stamp
         checkpoint = _parsed(int(epoch), data) if right else None
         if checkpoint:
             return checkpoint
-        print(f"{path}: damaged, passed over for an earlier checkpoint", file=sys.stderr)
+        print(f"{path}: damaged, skipped for an earlier checkpoint", file=sys.stderr)
     return None
 
 
 def _parsed(epoch: int, data: bytes) -> Checkpoint | None:
-    """None where `data` was put there by hand, as a pickle under a name that fits its bytes."""
+    """Parse a checkpoint; None where it is something else under a name that fits its bytes."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -73,12 +73,12 @@ def _parsed(epoch: int, data: bytes) -> Checkpoint | None:
 
 
 def clean_others(folder: Path) -> None:
-    """Delete the folders beside `folder`: another training has finished, they are past."""
+    """Delete the folders beside `folder`, those of trainings that another has replaced."""
     for other in folder.parent.iterdir():
         if other.is_dir() and other != folder:
             shutil.rmtree(other)
 
 
 def _found(folder: Path) -> list[Path]:
-    """Checkpoint files, newest first."""
+    """List checkpoint files, newest first."""
     return sorted(folder.glob("[0-9]*-*.npz"), reverse=True)

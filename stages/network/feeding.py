@@ -15,7 +15,7 @@ from stages.network.augment import crop
 from stages.network.options import AugmentOptions
 
 _AHEAD = 4
-"""Batches made in advance: enough to ride over a slow one, little memory."""
+"""Batches made in advance: enough to cover a slow one, in little memory."""
 
 
 @dataclass

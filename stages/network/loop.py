@@ -1,9 +1,9 @@
-"""The training loop: one readable function in chapters, the same in one process and many.
+"""The training loop: one function in chapters, the same in one process and in several.
 
-Keras `fit` fails under multi-worker strategies (keras#20585) and its callbacks forget on
-resume (keras#14862), so the step and the state are ours. Resuming equals never having
-stopped, bit for bit: order and augmentation are keyed by [seed, epoch, record], dropout's
-state is set from [seed, epoch], and a checkpoint holds everything else.
+Keras `fit` fails under multi-worker strategies (keras#20585) and its callbacks lose their state on
+resume (keras#14862), so step and state are ours. A resumed training equals one that was never
+stopped, bit for bit: order and augmentation are keyed by [seed, epoch, record], dropout's state is
+set from [seed, epoch], and a checkpoint holds everything else.
 """
 
 import math
@@ -20,6 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from stages.engine import devices
+from stages.engine.arrays import GrayImages
 from stages.engine.errors import InputError
 from stages.engine.progress import progress
 from stages.network import checkpoints
@@ -34,15 +35,22 @@ Weights = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Images:
-    """Images of one role: pixels uint8 (N, H, W), 0 to 255, and labels (N,), 1 is pneumonia."""
+    """Images of one role: pixels uint8 (N, H, W), 0 to 255; labels (N,), 1 is pneumonia."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: GrayImages
     labels: npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the best epoch's model, every epoch's row, and its two speeds."""
+    """The result of a training: the best epoch's model, a row per epoch, and the speed.
+
+    Attributes:
+        model: A `keras.Model` with the averaged weights of `best_epoch`.
+        history: One row per epoch: "epoch" from 1, "loss", "learning_rate", validation figures.
+        best_epoch: From 1.
+        speed: See `_speed`; empty where this process trained nothing.
+    """
 
     model: Any
     history: list[Row]
@@ -59,14 +67,21 @@ def train(
     folder: Path,
     on_epoch: Callable[[Row], None],
 ) -> Trained:
-    """Train on `images`; after each epoch `judge(logits)` gives the validation quantities.
+    """Train a network, or continue a training that was stopped.
 
-    `judge` gets a function from pixels, uint8 (N, H, W), to logits, float32 (N,), of the
-    averaged weights, and its result must hold `options.monitor`. `folder` holds the
-    checkpoints of this very training and of no other. `on_epoch` sees each new row.
+    Args:
+        options: The section train of params.
+        images: The training images.
+        judge: Gives the validation figures after each epoch, `options.monitor` among them. It is
+            called with a function from pixels, uint8 (N, H, W), to logits, float32 (N,), of the
+            averaged weights.
+        image_px: Side of the stored images, pixels.
+        folder: Checkpoints of this very training and of no other.
+        on_epoch: Called with each new row.
 
-    Raises InputError where the images are too few for a batch or `monitor` is unknown, and
-    FloatingPointError, naming the step, where the loss is not finite.
+    Raises:
+        InputError: There are fewer images than a batch takes, or `monitor` is unknown.
+        FloatingPointError: The loss is not finite; the message names the step.
     """
     # -- 1. Model, optimizer and step, on whatever devices there are.
     if len(images.labels) < options.batch:
@@ -75,8 +90,8 @@ def train(
             f"received {options.batch}"
         )
     feeder = Feeder(images.pixels, options.crop_px, options.batch, options.seed, options.augment)
-    # Names of layers, and so the file's bytes, start from the same. Clearing also forgets the
-    # policy and any strategy's scope, so it comes before both.
+    # Layers are numbered from the start again, so the saved bytes are equal. Clearing also resets
+    # the policy and any strategy's scope, so it comes before both.
     keras.backend.clear_session()
     keras.config.set_dtype_policy(options.precision)
     strategy = devices.strategy()
@@ -88,10 +103,10 @@ def train(
     logits = predictor(model)
     targets, weights = _targets(images.labels, options)
 
-    # -- 2. Carry on where an earlier process stopped.
+    # -- 2. Resume where an earlier process stopped.
     state = _State.resume(folder, model, optimizer)
 
-    # -- 3. Epochs: train, judge the averaged weights, keep the state.
+    # -- 3. Epochs: train, judge the averaged weights, write a checkpoint.
     clock = _Clock()
     while state.epoch < options.epochs and not state.exhausted(options.patience):
         epoch = state.epoch
@@ -110,8 +125,11 @@ def train(
                 )
             losses.append(loss)
             clock.tick(len(records), feeder.waited_s)
-        row: Row = {"epoch": epoch + 1, "loss": float(np.mean(losses)),
-               "learning_rate": float(optimizer.learning_rate)}  # fmt: skip
+        row: Row = {
+            "epoch": epoch + 1,
+            "loss": float(np.mean(losses)),
+            "learning_rate": float(optimizer.learning_rate),
+        }
         raw = model.get_weights()
         optimizer.finalize_variable_values(model.trainable_variables)
         row |= judge(logits)
@@ -120,9 +138,9 @@ def train(
         if devices.is_chief():
             checkpoints.save(folder, state.checkpoint(model, optimizer))
         on_epoch(row)
-        _say(row, options, clock.pause())
+        _print_epoch(row, options, clock.pause())
 
-    # -- 4. The best epoch's weights, and how fast it went.
+    # -- 4. The best epoch's weights, and the speed.
     speed = _speed(step, feeder, targets, weights, clock)
     model.set_weights(state.best_weights)
     return Trained(model, state.history, state.best_epoch, speed)
@@ -130,7 +148,7 @@ def train(
 
 @dataclass
 class _State:
-    """Everything that the next epoch depends on, beside model and optimizer."""
+    """Everything that the next epoch depends on besides model and optimizer."""
 
     epoch: int
     history: list[Row]
@@ -139,22 +157,22 @@ class _State:
 
     @classmethod
     def resume(cls, folder: Path, model: Any, optimizer: Any) -> "_State":
-        """The state after the newest whole checkpoint, with its weights set; else a fresh one."""
+        """Restore the newest intact checkpoint, weights included; else start from nothing."""
         found = checkpoints.latest(folder)
         if found is None:
             return cls(0, [], 0, model.get_weights())
 
-        def take(part: str) -> Weights:
+        def arrays(part: str) -> Weights:
             return [found.arrays[f"{part}{n}"] for n in range(found.facts[part])]
 
-        model.set_weights(take("model"))
-        for variable, value in zip(optimizer.variables, take("optimizer"), strict=True):
+        model.set_weights(arrays("model"))
+        for variable, value in zip(optimizer.variables, arrays("optimizer"), strict=True):
             variable.assign(value)
         print(f"resumed after epoch {found.epoch}, from {folder}", file=sys.stderr)
-        return cls(found.epoch, found.facts["history"], found.facts["best_epoch"], take("best"))
+        return cls(found.epoch, found.facts["history"], found.facts["best_epoch"], arrays("best"))
 
     def advance(self, row: Row, monitor: str, averaged: Weights) -> None:
-        """Take in an epoch's row and the averaged weights that earned it."""
+        """Add an epoch's row; keep its averaged weights if it is the best so far."""
         if monitor not in row:
             raise InputError(
                 f"params.yaml: train.monitor: expected one of {', '.join(row)}, "
@@ -168,7 +186,7 @@ class _State:
             self.best_epoch, self.best_weights = self.epoch, averaged
 
     def exhausted(self, patience: int) -> bool:
-        """Whether the best epoch lies `patience` epochs back; 0 waits for ever."""
+        """Whether `patience` epochs brought nothing better; 0 never is."""
         return 0 < patience <= self.epoch - self.best_epoch
 
     def checkpoint(self, model: Any, optimizer: Any) -> checkpoints.Checkpoint:
@@ -184,7 +202,7 @@ class _State:
 
 
 def _optimizer(options: TrainOptions, steps: int) -> Any:
-    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, cosine decay and an EMA."""
+    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, cosine decay and averaged weights."""
     total, warm = steps * options.epochs, round(steps * options.warmup_epochs)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warm else options.learning_rate,
@@ -193,10 +211,13 @@ def _optimizer(options: TrainOptions, steps: int) -> Any:
         warmup_steps=warm,
     )
     optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=options.weight_decay, use_ema=options.ema > 0,
-        ema_momentum=options.ema, ema_overwrite_frequency=None,
-    )  # fmt: skip
-    # Decay is for directions in weight space; scales, shifts and biases have none.
+        rate,
+        weight_decay=options.weight_decay,
+        use_ema=options.ema > 0,
+        ema_momentum=options.ema,
+        ema_overwrite_frequency=None,
+    )
+    # Scales, shifts and biases do not decay.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if options.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -204,13 +225,13 @@ def _optimizer(options: TrainOptions, steps: int) -> Any:
 
 
 def _make_step(strategy: Any, model: Any, optimizer: Any, options: TrainOptions) -> Any:
-    """One optimisation step: (crops, targets, weights) of the whole batch -> mean loss."""
+    """Make one optimisation step: (crops, targets, weights) of a batch -> mean loss."""
 
     def replica(crops: Any, targets: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = model(tf.cast(crops[..., None], tf.float32), training=True)[:, 0]
             losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-            # Over the global batch, so that replicas' gradients add up to the batch's.
+            # Divided by the global batch: the replicas' gradients then add up to the batch's.
             loss = tf.reduce_sum(losses * weights) / options.batch
             scaled = optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, model.trainable_variables)
@@ -225,17 +246,17 @@ def _make_step(strategy: Any, model: Any, optimizer: Any, options: TrainOptions)
     if strategy.num_replicas_in_sync == 1:
         return step
 
-    def spread(*arrays: npt.NDArray[Any]) -> Any:
-        def laid_out(array: npt.NDArray[Any]) -> Any:
+    def distributed(*arrays: npt.NDArray[Any]) -> Any:
+        def per_replica(array: npt.NDArray[Any]) -> Any:
             return strategy.experimental_distribute_values_from_function(
                 lambda at: tf.constant(
                     array[at.replica_id_in_sync_group :: at.num_replicas_in_sync]
                 )
             )
 
-        return step(*map(laid_out, arrays))
+        return step(*map(per_replica, arrays))
 
-    return spread
+    return distributed
 
 
 def _targets(labels: npt.NDArray[Any], options: TrainOptions) -> tuple[Any, Any]:
@@ -251,7 +272,7 @@ def _targets(labels: npt.NDArray[Any], options: TrainOptions) -> tuple[Any, Any]
 
 
 def _set_dropout(model: Any, seed: int, epoch: int) -> None:
-    """Set the state of every layer that draws, so that an epoch's draws are its own."""
+    """Seed every random layer from the epoch, so a resumed epoch draws the same numbers."""
     for number, layer in enumerate(model._flatten_layers()):
         for generator in getattr(layer, "_seed_generators", []):
             state = np.random.default_rng([seed, epoch, number]).integers(2**31, size=2)
@@ -259,7 +280,7 @@ def _set_dropout(model: Any, seed: int, epoch: int) -> None:
 
 
 class _Clock:
-    """Seconds spent in training steps and their waiting; the first step, which traces, left out."""
+    """Seconds in training steps, and waiting; without the first step, which traces the graph."""
 
     def __init__(self) -> None:
         self.images, self.seconds, self.waited_s = 0, 0.0, 0.0
@@ -267,7 +288,7 @@ class _Clock:
         self._waited_before = 0.0
 
     def tick(self, images: int, waited_s: float) -> None:
-        """A step over `images` is done; the feeder's reader has waited `waited_s` so far."""
+        """Count a finished step over `images`; `waited_s`: seconds waited for batches so far."""
         now = time.perf_counter()
         if self._last is not None:
             self.images += images
@@ -276,22 +297,22 @@ class _Clock:
         self._last, self._waited_before = now, waited_s
 
     def pause(self) -> float:
-        """Stop until the next step has been done, for what is not training; seconds so far."""
+        """Stop the clock until the next step; return the seconds so far."""
         self._last = None
         return self.seconds
 
 
-def _say(row: Row, options: TrainOptions, trained_s: float) -> None:
-    shown = {key: value for key, value in row.items() if key not in ("epoch", "learning_rate")}
-    figures = "  ".join(f"{key} {value:.4f}" for key, value in shown.items())
-    print(f"epoch {row['epoch']:.0f}/{options.epochs}  {figures}  ({trained_s:.0f} s)", flush=True)
+def _print_epoch(row: Row, options: TrainOptions, trained_s: float) -> None:
+    figures = {key: value for key, value in row.items() if key not in ("epoch", "learning_rate")}
+    text = "  ".join(f"{key} {value:.4f}" for key, value in figures.items())
+    print(f"epoch {row['epoch']:.0f}/{options.epochs}  {text}  ({trained_s:.0f} s)", flush=True)
 
 
 def _speed(step: Any, feeder: Feeder, targets: Any, weights: Any, clock: _Clock) -> Row:
-    """Images per second, the share of it spent waiting, and the rate against a resident batch.
+    """Images per second, share of time spent waiting, and the rate against a resident batch.
 
-    The resident batch is stepped on after training, when the weights have been kept: the
-    same step without order, augmentation or queue. Empty where this process trained nothing.
+    The resident batch is timed after training, when the weights are safe: the same step without
+    order, augmentation or queue. Empty where this process trained nothing.
     """
     if not clock.seconds:
         return {}

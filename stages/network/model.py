@@ -1,7 +1,7 @@
-"""The networks: grey pixels 0 to 255 in, the logit of pneumonia out.
+"""The networks: grey pixels in, the logit of pneumonia out.
 
-Each takes (N, H, W, 1) pixels as they lie in the shards and standardises them inside, so
-that a saved file needs nothing beside it.
+Each takes pixels (N, H, W, 1), 0 to 255, as the shards hold them, and standardises them inside, so
+a saved file needs no other.
 """
 
 from pathlib import Path
@@ -20,21 +20,34 @@ _CAFFE = ([103.939, 116.779, 123.68], [1.0, 1.0, 1.0])
 _TORCH = ([123.675, 116.28, 103.53], [58.395**2, 57.12**2, 57.375**2])
 _TF = ([127.5] * 3, [127.5**2] * 3)
 _STATISTICS = {
-    "DenseNet": _TORCH, "VGG": _CAFFE, "ResNet50V2": _TF, "ResNet101V2": _TF, "ResNet": _CAFFE,
-    "InceptionV3": _TF, "Xception": _TF, "MobileNetV3": None, "MobileNet": _TF,
-}  # fmt: skip
+    "DenseNet": _TORCH,
+    "VGG": _CAFFE,
+    "ResNet50V2": _TF,
+    "ResNet101V2": _TF,
+    "ResNet": _CAFFE,
+    "InceptionV3": _TF,
+    "Xception": _TF,
+    "MobileNetV3": None,
+    "MobileNet": _TF,
+}
 
 _NOTEBOOK_LEAST_PX = 46
-"""Side of the smallest image that four convolutions and poolings leave one cell of."""
+"""Side of the smallest image of which four convolutions and poolings leave one cell."""
 
 
 def build(options: TrainOptions, image_px: int) -> Any:
-    """A new `keras.Model`, (N, H, W, 1) pixels 0-255 -> (N, 1) float32 logits.
+    """Build a new network with weights that `options.seed` decides.
 
-    The weights are a function of `options.seed`. "seed" takes images of image_px alone; the
-    others take any size of at least 32.
+    Args:
+        options: The section train of params.
+        image_px: Side of the stored images, pixels. The network "seed" takes this size only, the
+            others any size from 32.
 
-    Raises InputError where the network and the sizes or weights in params do not go together.
+    Returns:
+        A `keras.Model` from pixels (N, H, W, 1), 0 to 255, to logits, float32 (N, 1).
+
+    Raises:
+        InputError: The network does not take these sizes, or its weights can't be loaded.
     """
     keras.utils.set_random_seed(options.seed)
     if options.network == "compact":
@@ -51,8 +64,8 @@ def build(options: TrainOptions, image_px: int) -> Any:
 
 
 def _standardised(pixels: Any) -> Any:
-    # One group over one channel is the image's own mean and deviation: exposure and contrast
-    # of the site cannot reach the network. Eq. of Wu & He 2018, "Group Normalization".
+    # One group over one channel is the image's own mean and deviation, so exposure and contrast
+    # of a site do not reach the network (Wu & He 2018, "Group Normalization", arXiv:1803.08494).
     scaled = layers.Rescaling(1 / 255, name="unit_range")(pixels)
     return layers.GroupNormalization(
         groups=1, center=False, scale=False, epsilon=1e-4, name="standardise"
@@ -60,10 +73,10 @@ def _standardised(pixels: Any) -> Any:
 
 
 def _compact(widths: tuple[int, ...], blocks: int) -> Any:
-    """A pre-2020 residual network, small: stem and every stage halve the side.
+    """A small residual network whose stem and stages halve the side.
 
-    Shortcuts halve by average pooling, the "ResNet-D" tweak of He et al. 2019 (Bag of
-    Tricks, arXiv:1812.01187).
+    Shortcuts halve by average pooling: ResNet-D of He et al. 2019, "Bag of Tricks for Image
+    Classification", arXiv:1812.01187.
     """
     pixels = keras.Input((None, None, 1), name="pixels")
     features = _conv(_standardised(pixels), widths[0], stride=2, name="stem")
@@ -90,20 +103,26 @@ def _residual(features: Any, width: int, stride: int, name: str) -> Any:
 
 
 def _conv(features: Any, width: int, *, stride: int = 1, kernel: int = 3, name: str) -> Any:
-    features = layers.Conv2D(
-        width, kernel, strides=stride, padding="same", use_bias=False,
-        kernel_initializer="he_normal", name=f"{name}_conv",
-    )(features)  # fmt: skip
-    # Among several replicas, statistics are the whole batch's: the same numbers as in one
+    convolution = layers.Conv2D(
+        width,
+        kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )
+    # Among several replicas, statistics are those of the whole batch: the same numbers as in one
     # process, and the same in every worker, whose early stopping must agree.
-    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    return layers.BatchNormalization(
-        momentum=0.97, synchronized=shared, name=f"{name}_norm"
-    )(features)  # fmt: skip
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    normalization = layers.BatchNormalization(
+        momentum=0.97, synchronized=several, name=f"{name}_norm"
+    )
+    return normalization(convolution(features))
 
 
 def _notebook(image_px: int) -> Any:
-    """The kind of network this project started from: plain convolutions and a wide dense layer."""
+    """The network of the notebook: plain convolutions and a wide dense layer."""
     pixels = keras.Input((image_px, image_px, 1), name="pixels")
     features = layers.Rescaling(1 / 255, name="unit_range")(pixels)
     for number, width in enumerate((32, 64, 128, 128), start=1):
@@ -117,10 +136,7 @@ def _notebook(image_px: int) -> Any:
 
 
 def _backbone(options: TrainOptions) -> Any:
-    """A `keras.applications` network with a new head.
-
-    Raises InputError where its weights cannot be had.
-    """
+    """A `keras.applications` network with a new head. InputError if its weights don't load."""
     name, weights = options.network, options.weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise InputError(

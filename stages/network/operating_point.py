@@ -1,16 +1,15 @@
-"""From logits to calibrated probabilities and decisions, frozen on validation images.
+"""The operating point: from logits to calibrated probabilities and decisions.
 
-The rule, chosen because it survives the shift of the normals that a random validation
-split cannot see (docs/judging.md):
+It is fitted on validation images and frozen. The rule was chosen because it survives the shift of
+the normals, which a random validation split cannot see (docs/judging.md):
 
-- *decision*: the threshold of equal error, sensitivity = specificity, on validation
-  pneumonia against a pool of normals in which natural and re-acquired ("matched") ones
-  weigh the same; the median over bootstrap draws of patients and donors.
-- *probability*: Platt scaling (Platt 1999) on the same pool at a stated prior of one half,
+- *decision*: the threshold of equal error, sensitivity = specificity, on validation pneumonia
+  against normals, of which natural and re-acquired ("matched") ones weigh the same; the median
+  over bootstrap draws of patients and donors.
+- *probability*: Platt scaling (Platt 1999) on the same images at a stated prior of one half,
   shifted so that the decision threshold is probability 0.5.
 - *screening*: the threshold of sensitivity 0.95 on validation pneumonia.
-- *rule_in*: the threshold of specificity 0.95 on the matched normals where there are some,
-  else on the natural ones.
+- *rule_in*: the threshold of specificity 0.95 on the matched normals, else on the natural ones.
 """
 
 from collections.abc import Mapping
@@ -36,9 +35,9 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Pool:
-    """Validation images of one role: `logits` and `labels` (1 pneumonia) (N,), `patients` (N,).
+    """Validation images of one role: logits, labels (1 is pneumonia) and patients, (N,) each.
 
-    A matched normal stands once per donor under its own patient.
+    A matched normal is there once per donor, under its own patient.
     """
 
     logits: npt.NDArray[Any]
@@ -47,7 +46,7 @@ class Pool:
 
 
 def pool(records: "pd.DataFrame", logits: npt.NDArray[Any]) -> Pool:
-    """The pool of a role: its records (N) and their logits (N,)."""
+    """Make the pool of a role from its records (N) and their logits (N,)."""
     return Pool(logits, records["label"].to_numpy(), records["patient"].to_numpy())
 
 
@@ -67,15 +66,16 @@ class OperatingPoint:
         return chance
 
     def to_json(self) -> dict[str, Any]:
-        """What `operating_point.json` holds."""
+        """Return the content of operating_point.json."""
         return {"format": FORMAT, **asdict(self), "fitted_on": list(self.fitted_on)}
 
 
 def load(path: Path) -> OperatingPoint:
-    """Read `operating_point.json`.
+    """Read operating_point.json.
 
-    Raises InputError where it is missing, broken, of another format, or does not match the
-    checksum beside it.
+    Raises:
+        InputError: The file is missing, damaged, of another format, or differs from its recorded
+            checksum.
     """
     checksums.verify_file(path)
     facts = read_json(path)
@@ -97,7 +97,7 @@ def load(path: Path) -> OperatingPoint:
 
 
 def _check(point: OperatingPoint) -> None:
-    """Raises ValueError where a number cannot decide: NaN would call every image normal."""
+    """Raise ValueError for numbers that can't decide: NaN would call every image normal."""
     thresholds = dict(point.thresholds)
     if "decision" not in thresholds:
         raise ValueError("no threshold 'decision'")
@@ -109,10 +109,14 @@ def _check(point: OperatingPoint) -> None:
 
 
 def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
-    """Freeze an operating point on the role "val", and "val_matched" where there is one.
+    """Fit an operating point on the role "val", and on "val_matched" where there is one.
 
-    Raises InputError where scores are constant or no numbers, or do not separate the classes
-    in the right order at all.
+    Args:
+        pools: Validation images by role.
+        seed: Of the bootstrap draws.
+
+    Raises:
+        InputError: Scores are constant or not finite, or are not higher for pneumonia.
     """
     natural = pools["val"]
     matched = pools.get("val_matched")
@@ -150,8 +154,11 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
 
 
 def equal_error(sources: list[Pool], *, seed: int) -> float:
-    """The logit where sensitivity on the first pool equals specificity, the median over draws of
-    patients; the normals of each pool weigh the same."""
+    """Find the logit where sensitivity on the first pool equals specificity.
+
+    The normals of each pool weigh the same. The result is the median over bootstrap draws of
+    patients.
+    """
     return float(np.median([_equal_error(sources, rng) for rng in _generators(seed)]))
 
 
@@ -160,7 +167,7 @@ def _generators(seed: int) -> list[np.random.Generator]:
 
 
 def _equal_error(sources: list[Pool], rng: np.random.Generator) -> float:
-    """The logit where sensitivity equals specificity, in one draw of patients and donors."""
+    """The logit of equal error in one bootstrap draw of patients and donors."""
     positive = _redrawn(sources[0], 1, rng)
     negatives = [_redrawn(source, 0, rng) for source in sources]
     values = np.unique(np.concatenate([positive, *negatives]))
@@ -173,7 +180,7 @@ def _equal_error(sources: list[Pool], rng: np.random.Generator) -> float:
 
 
 def _redrawn(pool: Pool, label: int, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """Logits of the patients of one class drawn with replacement, all images of each."""
+    """Logits of one class with patients drawn with replacement, all images of each."""
     of_class = pool.labels == label
     names, member = np.unique(pool.patients[of_class], return_inverse=True)
     times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
@@ -181,9 +188,9 @@ def _redrawn(pool: Pool, label: int, rng: np.random.Generator) -> npt.NDArray[An
 
 
 def _platt(sources: list[Pool]) -> tuple[float, float]:
-    """Slope and intercept of logistic regression on the logit, both classes weighing one half.
+    """Slope and intercept of a logistic regression on the logit, classes weighing one half.
 
-    The targets are Platt's: (n+ + 1) / (n+ + 2) and 1 / (n- + 2) in place of 1 and 0.
+    The targets are those of Platt 1999: (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0.
     """
     from scipy.optimize import minimize
 

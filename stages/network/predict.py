@@ -17,17 +17,17 @@ _BATCH = 32
 
 
 def load_model(path: Path) -> Any:
-    """The `keras.Model` in a `.keras` file, in safe mode: nothing in the file runs as code.
+    """Load a `.keras` file in safe mode, in which nothing in the file runs as code.
 
-    Raises InputError where the file is missing, is no such model, or does not match the checksum
-    beside it.
+    Raises:
+        InputError: The file is missing, is not a model, or differs from its recorded checksum.
     """
     devices.choose_kernels()
     import keras
 
     if not path.is_file():
         raise InputError(f"{path}: expected a .keras model, found no file; run `dvc repro`")
-    if path.suffix != ".keras":  # Keras would read others by older, less safe, ways
+    if path.suffix != ".keras":  # Keras reads other formats in older, less safe ways
         raise InputError(
             f"{path}: expected a .keras model, received a {path.suffix or 'bare'} file"
         )
@@ -42,10 +42,10 @@ def load_model(path: Path) -> Any:
 
 
 def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:
-    """A function from images, uint8 (N, H, W) 0-255, to logits, float32 (N,).
+    """Make a function from images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,).
 
     Every batch has the same size (a short one is filled up), so one graph is traced per image
-    size and an image's logit, to the last bit, does not depend on what stands beside it.
+    size, and to the last bit an image's logit does not depend on the others in its batch.
     """
     import tensorflow as tf
 

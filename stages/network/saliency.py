@@ -1,8 +1,8 @@
-"""Where on an image the network looked: LayerCAM maps and a sheet of them.
+"""Saliency: LayerCAM maps of what the network responds to, and a sheet of them.
 
-LayerCAM (Jiang et al. 2021, IEEE TIP 30:5875-5888) is Grad-CAM with a weight per place in
-place of one per channel: relu(gradient) x activation, summed over channels. Of the methods and
-layers tried on phantoms, whose lesions are known, it hit them most often (docs/log.md).
+LayerCAM (Jiang et al. 2021, IEEE TIP 30:5875-5888) is Grad-CAM with a weight per location instead
+of one per channel: relu(gradient) x activation, summed over channels. Of the methods and layers
+tried on phantoms, whose lesions are known, it hit them most often (docs/log.md).
 """
 
 from typing import Any
@@ -11,16 +11,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
-_FINE = 4
-"""The map is read off the deepest layer of at least this many cells on a side."""
+from stages.engine.arrays import ColorImage, GrayImages
+
+_MIN_CELLS = 4
+"""The map is taken from the deepest layer with at least this many cells on a side."""
 _TILE, _PER_ROW = 176, 4
 
 
-def heatmaps(model: Any, images: Bytes) -> npt.NDArray[np.float32]:
-    """Maps, float32 (N, H, W), 0 to 1 each, of what speaks for pneumonia in `images`.
+def heatmaps(model: Any, images: GrayImages) -> npt.NDArray[np.float32]:
+    """Map what speaks for pneumonia in each image.
 
-    `images`: uint8 (N, H, W), 0 to 255; `model` gives one logit per image.
+    Args:
+        model: A `keras.Model` with one logit per image.
+        images: uint8 (N, H, W), 0 to 255.
+
+    Returns:
+        float32 (N, H, W), 0 to 1 in each map.
     """
     import keras
     import tensorflow as tf
@@ -39,10 +45,16 @@ def heatmaps(model: Any, images: Bytes) -> npt.NDArray[np.float32]:
     return np.stack([cells / max(float(cells.max()), 1e-12) for cells in maps])
 
 
-def sheet(model: Any, images: Bytes, captions: list[str]) -> Bytes:
-    """A picture, uint8 RGB (H, W, 3): each image, its overlay beside it and a caption below.
+def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
+    """Draw each image, its overlay beside it and a caption below.
 
-    `images`: uint8 (N, H, W); `captions`: one line of ASCII per image.
+    Args:
+        model: A `keras.Model` with one logit per image.
+        images: uint8 (N, H, W), 0 to 255.
+        captions: One line of ASCII per image.
+
+    Returns:
+        uint8 RGB (H, W, 3).
     """
     tiles = []
     for image, cells, caption in zip(images, heatmaps(model, images), captions, strict=True):
@@ -53,10 +65,9 @@ def sheet(model: Any, images: Bytes, captions: list[str]) -> Bytes:
         pair = np.hstack([grey, overlay.astype(np.uint8)])
         tile = cv2.resize(pair, (2 * _TILE, _TILE), interpolation=cv2.INTER_AREA)
         tile = cv2.copyMakeBorder(tile, 4, 26, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-        cv2.putText(
-            tile, caption, (8, tile.shape[0] - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (20, 20, 20), 1,
-            cv2.LINE_AA,
-        )  # fmt: skip
+        place, colour_of_text = (8, tile.shape[0] - 9), (20, 20, 20)
+        font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.42
+        cv2.putText(tile, caption, place, font, scale, colour_of_text, 1, cv2.LINE_AA)
         tiles.append(tile)
     blank = np.full_like(tiles[0], 255)
     tiles += [blank] * (-len(tiles) % _PER_ROW)
@@ -64,8 +75,8 @@ def sheet(model: Any, images: Bytes, captions: list[str]) -> Bytes:
     return np.vstack(rows)
 
 
-def _fine_layer(model: Any, image: Bytes) -> Any:
-    """The output of the deepest layer whose map is still at least _FINE cells on a side."""
+def _fine_layer(model: Any, image: GrayImages) -> Any:
+    """The output of the deepest layer whose map still has at least _MIN_CELLS cells on a side."""
     import keras
 
     height, width = image.shape[1:]
@@ -79,6 +90,6 @@ def _fine_layer(model: Any, image: Bytes) -> Any:
     fine = [
         output
         for output, shape in zip(candidates, shapes, strict=True)
-        if min(shape[1:3]) >= _FINE and shape[-1] > 3
+        if min(shape[1:3]) >= _MIN_CELLS and shape[-1] > 3
     ]
     return fine[-1]

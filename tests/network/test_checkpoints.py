@@ -70,7 +70,7 @@ def test_a_damaged_newest_is_passed_over(
     found = checkpoints.latest(tmp_path)
     assert found is not None
     assert found.epoch == 4
-    assert f"{newest}: damaged, passed over" in capsys.readouterr().err
+    assert f"{newest}: damaged, skipped" in capsys.readouterr().err
 
 
 def test_two_damaged_ones_start_from_nothing(tmp_path: Path) -> None:

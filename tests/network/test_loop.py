@@ -126,8 +126,8 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_pa
         train(wild, tmp_path / "checkpoints")
     kept = checkpoints.latest(tmp_path / "checkpoints")
     assert kept is not None
-    said = rf"loss is (nan|inf) at step \d of 3 in epoch {kept.epoch + 1}; .* lower train.learning"
-    assert re.search(said, str(caught.value))
+    message = rf"loss is (nan|inf) at step \d of 3 in epoch {kept.epoch + 1}; .* lower train.learning"
+    assert re.search(message, str(caught.value))
     assert all(np.isfinite(row["loss"]) for row in kept.facts["history"])
 
 
@@ -178,8 +178,8 @@ def test_patience_counts_epochs_since_the_best() -> None:
 
 def test_a_monitor_that_is_not_judged_is_refused() -> None:
     state = loop._State(0, [], 0, [])
-    said = r"train\.monitor: expected one of val_auroc, val_loss, received 'shift_auroc'"
-    with pytest.raises(InputError, match=said):
+    message = r"train\.monitor: expected one of val_auroc, val_loss, received 'shift_auroc'"
+    with pytest.raises(InputError, match=message):
         state.advance({"val_auroc": 0.5, "val_loss": 0.5}, "shift_auroc", [])
 
 
