@@ -1,11 +1,11 @@
-"""Pins an archive: its path and checksum go into params.yaml, and nothing else there moves."""
+"""Pin an archive: write its path and checksum into params.yaml, and change nothing else there."""
 
 import re
 from collections.abc import Mapping
 
 import yaml
 
-from stages.engine.errors import InputError
+from stages.engine.errors import InvalidSettings
 from stages.engine.files import write_text
 from stages.engine.root import from_root
 from stages.settings import params, paths
@@ -13,45 +13,59 @@ from stages.sources.archives import archive
 
 
 def pin(path: str) -> str:
-    """Have fetch read the archive at `path`, with the table that fetch.labels names, if any, and
-    notice when either changes. Returns what was done, as text.
+    """Make fetch read the archive at `path`, and notice when it changes.
 
-    Raises InputError where the archive is refused.
+    Args:
+        path: A zip, tar, tar.gz or folder, with the table that fetch.labels names, if any.
+
+    Returns:
+        What was written, as text.
+
+    Raises:
+        InputError: The archive can't be used.
     """
     labels = params.load().fetch.labels
-    looked = archive.scan(from_root(path), table=from_root(labels) if labels else None)
-    written = {"source": "archive", "path": path, "sha256": looked.sha256}
-    text = paths.PARAMS.read_text(encoding="utf-8")
-    write_text(paths.PARAMS, with_values(text, "fetch", written))
+    found = archive.scan(from_root(path), table=from_root(labels) if labels else None)
+    values = {"source": "archive", "path": path, "sha256": found.sha256}
+    text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
+    write_text(paths.PARAMS, with_values(text, "fetch", values))
     params.load()
-    of = f" with {labels}" if labels else ""
+    table = f" with {labels}" if labels else ""
     return (
-        f"{paths.PARAMS}: fetch reads {path}{of}, {len(looked.images):,} images, sha256 "
-        f"{looked.sha256}; now run `dvc repro`"
+        f"{paths.PARAMS}: fetch reads {path}{table}, {len(found.images):,} images, sha256 "
+        f"{found.sha256}; now run `dvc repro`"
     )
 
 
 def with_values(text: str, section: str, values: Mapping[str, str]) -> str:
-    """A YAML text with other values of some keys of a section; comments and all else stay.
+    """Return a YAML text with other values of some keys of a section.
 
-    Raises InputError where a key is not there.
+    Every other character stays, and so do the columns of comments if there is space. (ruamel.yaml
+    writes `null` as nothing, `TRUE` as `true`, and lists and line ends its own way.)
+
+    Raises:
+        InvalidSettings: The section has no such key.
     """
     for key, value in values.items():
-        found = _find(_find(yaml.compose(text), section), key)
-        if found is None:
-            raise InputError(f"{paths.PARAMS}: expected the key {section}.{key}, found none")
-        said = (
-            yaml.safe_dump(value, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
-        )
-        start, end = found.start_mark.index, found.end_mark.index
-        space = " " if text[start - 1] == ":" else ""
-        line_end = "\n" if text[start:end].endswith("\n") else ""  # of a value in a block
-        after = text[end:]
-        if comment := re.match(" +(?=#)", after):  # stays in its column, if there is room
-            wide = len(comment[0]) + end - start - len(said)
-            after = " " * max(2, wide) + after[len(comment[0]) :]
-        text = f"{text[:start]}{space}{said}{line_end}{after}"
+        node = _find(_find(yaml.compose(text), section), key)
+        if node is None:
+            raise InvalidSettings(f"{paths.PARAMS}: {section}.{key}: the key is missing; add it")
+        text = _replaced(text, node, value)
     return text
+
+
+def _replaced(text: str, node: yaml.Node, value: str) -> str:
+    start, end = node.start_mark.index, node.end_mark.index
+    written = yaml.safe_dump(value, width=10**6, allow_unicode=True)
+    written = written.removesuffix("\n...\n").strip()
+    space = " " if text[start - 1] == ":" else ""
+    block = re.search(r"\r?\n\Z", text[start:end])  # a folded text ends with its line
+    line_end = block[0] if block else ""
+    after = text[end:]
+    if gap := re.match(" +(?=#)", after):
+        width = len(gap[0]) + end - start - len(written)
+        after = " " * max(2, width) + after[len(gap[0]) :]
+    return f"{text[:start]}{space}{written}{line_end}{after}"
 
 
 def _find(tree: yaml.Node | None, key: str) -> yaml.Node | None:

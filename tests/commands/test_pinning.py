@@ -8,6 +8,7 @@ import yaml
 
 from stages.commands.main import main
 from stages.commands.pinning import with_values
+from stages.engine.errors import InvalidSettings
 from stages.engine.files import sha256_file
 from stages.settings import params
 from tests.sources.archives.broken import VALID, folder_of, zip_of
@@ -56,13 +57,13 @@ def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture
     assert main(["pin", "none.zip"]) == 1
     zip_of({})(here)
     assert main(["pin", "images.zip"]) == 1
-    said = capsys.readouterr().err
-    assert "found nothing at none.zip" in said
-    assert "expected images of both classes" in said
+    message = capsys.readouterr().err
+    assert "found nothing at none.zip" in message
+    assert "expected images of both classes" in message
     assert Path("params.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize(
+STYLES = pytest.mark.parametrize(
     "text",
     [
         "fetch:\n  path:\n  b: 1  # c\n",
@@ -70,9 +71,35 @@ def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture
         "fetch: {path: , b: 1}\n",
         "b: 2\nfetch:\n  path: 'x''y'   # why\n  b: 1\n",
         "fetch:\n  path: >-\n    folded\n    text\n  b: 1\n",
+        "c: [ 1,2 ]\nd: ~\ne: TRUE\nf: 0.200\n\n\nfetch:\n    path: null\n    b: 1",
     ],
 )
-def test_any_style_of_yaml_will_do(text: str) -> None:
+
+
+@STYLES
+def test_any_style_of_yaml_is_kept(text: str) -> None:
     changed = with_values(text, "fetch", {"path": "new: 1"})
     assert yaml.safe_load(changed)["fetch"] == {"path": "new: 1", "b": 1}
     assert ("# why" in changed) == ("# why" in text)
+    untouched = [line for line in text.splitlines() if "path" not in line and "    f" not in line]
+    assert set(untouched) - set(changed.splitlines()) <= {"    text"}
+
+
+@STYLES
+def test_line_ends_are_kept(text: str) -> None:
+    changed = with_values(text.replace("\n", "\r\n"), "fetch", {"path": "new: 1"})
+    assert changed == with_values(text, "fetch", {"path": "new: 1"}).replace("\n", "\r\n")
+
+
+def test_a_file_with_windows_line_ends_keeps_them(here: Path) -> None:
+    zip_of(VALID)(here)
+    path = Path("params.yaml")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    lines = path.read_bytes().count(b"\r\n")
+    assert main(["pin", "images.zip"]) == 0
+    assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n") == lines
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(InvalidSettings, match=r"fetch\.path: the key is missing"):
+        with_values("fetch: {}\n", "fetch", {"path": "x"})
