@@ -1,4 +1,4 @@
-"""DICOM files for tests, with a patient whose name must not come out anywhere."""
+"""DICOM files for tests, of a patient whose name must not appear anywhere."""
 
 import io
 import struct
@@ -14,12 +14,12 @@ from pydicom.encaps import encapsulate, get_frame
 from stages.sources.dicom import transfer_syntax
 from stages.sources.received import ReceivedImage
 
-# Devices write what the standard forbids; so does this.
+# Devices write values that the standard forbids, and so do these tests.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 
 SECRET = "DOE^JANE"
-WHO = {
+IDENTITY = {
     "PatientName": SECRET,
     "PatientID": SECRET,
     "PatientBirthDate": "20190101",
@@ -39,17 +39,16 @@ SYNTAXES = {
     "JPEG-LS": transfer_syntax.JPEG_LS[0],
     "JPEG 2000": transfer_syntax.JPEG_2000[0],
 }
-"""Those that lose nothing, by name."""
+"""The lossless ones, by name."""
 
 
 def dicom_file(samples: NDArray[Any], syntax: str = transfer_syntax.EXPLICIT, **tags: Any) -> bytes:
-    """A DICOM file of stored samples, (rows, columns) in 8 or 16 bits; `tags` beside the usual ones
-    or instead of them, and None for one that is left out.
+    """Return a DICOM file of stored samples, (rows, columns) with 8 or 16 bits.
 
-    Bits Stored are all bits unless told.
+    `tags` are added to the default ones or replace them; None removes one.
     """
     bits = 8 * samples.itemsize
-    usual = {
+    default = {
         "Modality": "DX",
         "BodyPartExamined": "CHEST",
         "ViewPosition": "PA",
@@ -66,7 +65,7 @@ def dicom_file(samples: NDArray[Any], syntax: str = transfer_syntax.EXPLICIT, **
     dataset.preamble = bytes(128)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
-    for keyword, value in {**WHO, **usual, **tags}.items():
+    for keyword, value in {**IDENTITY, **default, **tags}.items():
         if value is not None:
             setattr(dataset, keyword, value)
     if syntax in transfer_syntax.NATIVE:
@@ -81,7 +80,7 @@ def dicom_file(samples: NDArray[Any], syntax: str = transfer_syntax.EXPLICIT, **
 
 
 def compress(samples: NDArray[Any], syntax: str, bits: int) -> bytes:
-    """One frame of a compressed syntax; bits: stored ones."""
+    """Return one frame in a compressed syntax; `bits` are stored for each sample."""
     codes = np.ascontiguousarray(samples).view(f"u{samples.itemsize}") & ((1 << bits) - 1)
     if syntax == transfer_syntax.RLE:
         plain = pydicom.dcmread(io.BytesIO(dicom_file(codes)))
@@ -98,7 +97,7 @@ def compress(samples: NDArray[Any], syntax: str, bits: int) -> bytes:
 
 
 def table(first: int, bits: int, entries: list[int], order: str = "<") -> list[pydicom.Dataset]:
-    """A look-up table sequence of one item; order: of its bytes, that of the file."""
+    """Return a look-up table sequence of one item; `order` is the file's byte order."""
     item = pydicom.Dataset()
     item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
     item.add_new("LUTData", "OW", struct.pack(f"{order}{len(entries)}H", *entries))
@@ -107,7 +106,7 @@ def table(first: int, bits: int, entries: list[int], order: str = "<") -> list[p
 
 
 def as_dicom(image: ReceivedImage, number: int, pixels: NDArray[np.uint8]) -> ReceivedImage:
-    """The image in one of the ways in which a DICOM file can hold the same 8-bit picture."""
+    """Return the image as DICOM; `number` picks one of the ways to store the same 8-bit pixels."""
     syntax = list(SYNTAXES.values())[number % len(SYNTAXES)]
     bits = (8, 12, 16)[number // 2 % 3]
     wide = (pixels.astype(np.int64) * (2**bits - 1) + 127) // 255
@@ -115,12 +114,17 @@ def as_dicom(image: ReceivedImage, number: int, pixels: NDArray[np.uint8]) -> Re
     if number % 2:
         tags["PhotometricInterpretation"] = "MONOCHROME1"
         wide = 2**bits - 1 - wide
-    if number % 5 == 0:  # the same whole range, by a window
+    if number % 5 == 0:  # a window over the whole range
         tags |= {"WindowCenter": 2 ** (bits - 1), "WindowWidth": 2**bits}
     if number % 5 == 1:
         tags |= {"RescaleSlope": 0.5, "RescaleIntercept": 3}
     data = dicom_file(wide.astype(np.uint8 if bits == 8 else np.uint16), syntax, **tags)
     return ReceivedImage(
-        image.path.replace(".jpeg", ".dcm"), data, image.label, image.kind, image.patient,
-        image.split_group, image.source_split,
-    )  # fmt: skip
+        path=image.path.replace(".jpeg", ".dcm"),
+        data=data,
+        label=image.label,
+        kind=image.kind,
+        patient=image.patient,
+        split_group=image.split_group,
+        source_split=image.source_split,
+    )

@@ -1,4 +1,4 @@
-"""Small images for tests: noise shaped like nothing, but named, sized and encoded as wanted."""
+"""Small images of noise for tests, with any name, size and encoding."""
 
 import io
 import zipfile
@@ -35,19 +35,19 @@ OPTIONS: dict[str, Any] = {
 
 
 def options(**changes: Any) -> PreprocessOptions:
-    """Small options, but for `changes`."""
+    """Return options for small data sets, with `changes`."""
     return PreprocessOptions(**{**OPTIONS, **changes})
 
 
 def picture(name: str, width: int = 64, height: int = 48) -> NDArray[np.uint8]:
-    """Smooth noise, uint8 (height, width), that `name` decides."""
+    """Return smooth noise, uint8 (height, width), that depends on `name`."""
     draws = np.random.default_rng(int(sha256_bytes(name.encode())[:12], 16))
     coarse = draws.integers(0, 256, (8, 8), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def encoded(pixels: NDArray[Any] | Image.Image, kind: str = "JPEG", **how: Any) -> bytes:
-    """A picture as the bytes of a file."""
+    """Return pixels as the bytes of an image file."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
     image.save(buffer, kind, **how)
@@ -55,7 +55,10 @@ def encoded(pixels: NDArray[Any] | Image.Image, kind: str = "JPEG", **how: Any) 
 
 
 def paths(patients: int = 12, split: str = "train") -> list[str]:
-    """Images of `patients` normal, bacterial and viral patients each; every third has two."""
+    """Return paths of images of `patients` normal, bacterial and viral patients each.
+
+    Every third patient has two images.
+    """
     found = []
     for number in range(1, patients + 1):
         for image in range(1 + (number % 3 == 0)):
@@ -69,14 +72,14 @@ def paths(patients: int = 12, split: str = "train") -> list[str]:
 
 
 def received(path: str, data: bytes) -> ReceivedImage:
-    """An image whose path gives all its facts. Raises InputError as `names.parse` does."""
+    """Return an image whose path gives all its facts."""
     return ReceivedImage(path, data, **asdict(names.parse(path)))
 
 
 def images(
     image_paths: Iterable[str], broken: Mapping[str, bytes] | None = None
 ) -> Iterator[ReceivedImage]:
-    """Images of these paths; `broken` gives some of them other bytes."""
+    """Yield images of these paths; `broken` gives some of them other bytes."""
     for path in image_paths:
         yield received(path, (broken or {}).get(path) or encoded(picture(path)))
 
@@ -84,14 +87,14 @@ def images(
 def raw(
     folder: Path, image_paths: Iterable[str], broken: Mapping[str, bytes] | None = None
 ) -> Path:
-    """A finished raw folder of such images."""
+    """Write a complete raw folder of such images; return it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_raw(folder, images(image_paths, broken), SOURCE)
     return folder
 
 
 def zipped(path: Path, members: Mapping[str, bytes]) -> Path:
-    """A zip of these members, in their order."""
+    """Write a zip of these members, in their order; return its path."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)

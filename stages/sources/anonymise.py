@@ -27,6 +27,7 @@ def anonymise(images: Iterable[ReceivedImage], *, hash_names: bool) -> Iterator[
     JPEG and PNG files are not changed.
 
     Args:
+        images: As their source delivers them.
         hash_names: Name each image after a hash of its bytes, and each patient after their first
             image. Unlike a hash of a name, this can't be undone by hashing all likely names.
             Equal images get the suffixes -2, -3, ... in their order.

@@ -82,7 +82,11 @@ def download(
     removed at the end.
 
     Args:
+        url: HTTP or HTTPS address.
+        to: Path of the file.
+        sha256: Hexadecimal checksum of the file.
         size: In bytes, if known beforehand.
+        patience: When to give up.
 
     Raises:
         InputError: The download failed, with the reason.

@@ -53,10 +53,13 @@ def receive(
 
 
 def cached_download(url: str, sha256: str, size: int | None, patience: Patience = PATIENCE) -> Path:
-    """Return the file with this checksum in the user's cache; download it if it isn't there.
+    """Return a file in the user's cache; download it if it isn't there.
 
     Args:
+        url: Where to download it.
+        sha256: Hexadecimal checksum, under which it is kept.
         size: In bytes, if known.
+        patience: When to give up.
 
     Raises:
         InputError: The download failed; the message also says how to do it by hand.

@@ -1,4 +1,4 @@
-"""Phantoms: the same bytes everywhere, one anatomy at any site, the experiment as it is stated."""
+"""Phantoms: the same bytes on every machine, and one anatomy at any site."""
 
 import csv
 import dataclasses
@@ -26,7 +26,7 @@ from tests.changed import changed
 
 TINY = PhantomOptions(seed=7, patients_train=6, patients_test=4, confound=0.9)
 
-# One value for all machines: what it pins is the arithmetic, down to the last bit.
+# The same on all machines: it pins the arithmetic to the last bit.
 GOLDEN = "e6e5bd9b5c29f5ceb3580718517a8b1417a8ecdde93edd4072c2032ce621fea3"
 
 
@@ -43,7 +43,7 @@ def test_bytes_do_not_depend_on_machine_or_workers(tiny: list[PhantomImage]) -> 
 
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_the_instruction_set() -> None:
-    # NumPy without the vector units it would choose here, libjpeg-turbo without any.
+    # NumPy without the vector units it would use here, libjpeg-turbo without any.
     program = (
         "from stages.engine.files import sha256_bytes as digest\n"
         "from stages.sources.phantom.generate import images\n"
@@ -68,11 +68,11 @@ def _vector_units() -> str:
     return " ".join(found)
 
 
-def test_images_come_in_order_and_agree_with_their_names(tiny: list[PhantomImage]) -> None:
+def test_images_are_sorted_and_agree_with_their_names(tiny: list[PhantomImage]) -> None:
     assert [image.path for image in tiny] == sorted({image.path for image in tiny})
     for image in tiny:
-        said = names.parse(image.path)
-        assert dataclasses.asdict(said).items() <= dataclasses.asdict(image).items()
+        facts = names.parse(image.path)
+        assert dataclasses.asdict(facts).items() <= dataclasses.asdict(image).items()
         assert image.truth.kind == image.kind
         assert (image.truth.grade > 0) == (image.mask is not None) == (image.label == 1)
     assert {(image.source_split, image.label) for image in tiny} == {
@@ -83,7 +83,7 @@ def test_images_come_in_order_and_agree_with_their_names(tiny: list[PhantomImage
     }
 
 
-def test_an_image_is_encoded_as_its_site_encodes(tiny: list[PhantomImage]) -> None:
+def test_encoding_is_that_of_the_site(tiny: list[PhantomImage]) -> None:
     for image in tiny:
         with Image.open(io.BytesIO(image.data)) as opened:
             assert opened.format == "JPEG"
@@ -101,7 +101,7 @@ def test_an_image_is_encoded_as_its_site_encodes(tiny: list[PhantomImage]) -> No
             assert covered == pytest.approx(image.truth.lesion_percent, abs=0.01)
 
 
-def test_a_colour_library_reads_the_profile(tiny: list[PhantomImage]) -> None:
+def test_icc_profile_is_valid(tiny: list[PhantomImage]) -> None:
     image = next(image for image in tiny if image.truth.site == "A")
     with Image.open(io.BytesIO(image.data)) as opened:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(opened.info["icc_profile"]))
@@ -109,20 +109,20 @@ def test_a_colour_library_reads_the_profile(tiny: list[PhantomImage]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bacterial", "viral"])
-def test_one_child_at_two_sites_has_one_lesion(kind: str) -> None:
+def test_lesion_is_the_same_at_two_sites(kind: str) -> None:
     view = View(seed=3, patient=5, image=1, kind=kind, grade=3)
     near, far = render(view, "A"), render(view, "B")
     assert near.pixels.dtype == far.mask.dtype == np.uint8
     assert near.pixels.shape == near.mask.shape
     assert set(np.unique(near.mask)) == {0, 255}
-    # Aligned by the mask's own box, the two masks are one shape.
-    boxes = [_in_its_box(image.mask) for image in (near, far)]
+    # Cropped to its bounding box, the mask has the same shape in both.
+    boxes = [_cropped_mask(image.mask) for image in (near, far)]
     overlap = (boxes[0] & boxes[1]).sum() / (boxes[0] | boxes[1]).sum()
     assert overlap > 0.9
     assert np.array_equal(render(view, "A").pixels, near.pixels)
 
 
-def _in_its_box(
+def _cropped_mask(
     mask: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     rows, columns = np.nonzero(mask)
@@ -130,7 +130,7 @@ def _in_its_box(
     return np.asarray(Image.fromarray(box).resize((96, 96), Image.Resampling.BOX)) > 127
 
 
-def test_only_the_lesion_tells_a_sick_child_from_a_well_one() -> None:
+def test_pneumonia_changes_the_image_only_at_the_lesion() -> None:
     well = View(seed=3, patient=5, image=0, kind="normal", grade=0)
     ill = dataclasses.replace(well, kind="bacterial", grade=3)
     before, after = render(well, "B"), render(ill, "B")
@@ -138,22 +138,22 @@ def test_only_the_lesion_tells_a_sick_child_from_a_well_one() -> None:
     change = after.pixels.astype(int) - before.pixels
     inside = after.mask > 0
     assert change[inside].mean() > 12
-    # What lies beyond the mask is the lesion's own faint rim.
+    # Outside the mask is only the lesion's faint rim.
     assert np.abs(change[~inside]).mean() < 0.1 * change[inside].mean()
     assert np.count_nonzero(change) < 0.5 * change.size
 
 
-def test_grades_are_told_apart_by_density() -> None:
+def test_higher_grades_are_denser() -> None:
     def brightening(grade: int) -> float:
         well = [render(View(1, n, 0, "normal", 0), "C").pixels for n in range(3)]
         ill = [render(View(1, n, 0, "viral", grade), "C").pixels for n in range(3)]
         return float(np.mean([b.mean() - a.mean() for a, b in zip(well, ill, strict=True)]))
 
-    subtle, moderate, plain = (brightening(grade) for grade in (1, 2, 3))
-    assert 0 < subtle < moderate < plain
+    subtle, moderate, obvious = (brightening(grade) for grade in (1, 2, 3))
+    assert 0 < subtle < moderate < obvious
 
 
-def test_the_truth_is_kept_beside_the_images(tiny: list[PhantomImage], tmp_path: Path) -> None:
+def test_truth_and_masks_are_written(tiny: list[PhantomImage], tmp_path: Path) -> None:
     count = write_raw(tmp_path, keep_truth(tmp_path, tiny), SOURCE)
     rows = read_index(tmp_path)
     assert len(rows) == count

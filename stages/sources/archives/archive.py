@@ -104,8 +104,9 @@ def receive(
     """Return the images of an archive, in the order of their paths, and where they come from.
 
     Args:
-        path: The archive or folder; `table` and errors as of `scan`.
+        path: The archive or folder; errors as of `scan`.
         sha256: The checksum it must have; None: any, and the source counts as not pinned.
+        table: As of `scan`.
         scratch: Folder for temporary files, on the disk where images will be written; None: the
             system's temporary folder.
     """
@@ -118,6 +119,7 @@ def scan(path: Path, *, table: Path | None = None, sha256: str | None = None) ->
     """Check every member of the archive or folder at `path`, writing nothing.
 
     Args:
+        path: The archive or folder.
         table: A CSV file that describes the images (`sources.labels`); None: their paths do.
         sha256: The checksum that archive and table must have.
 

@@ -1,4 +1,4 @@
-"""Takes an image of a child at a site: geometry, blur, noise, tone curve, marks on the image."""
+"""Image a child at a site: geometry, blur, noise, tone curve, marks."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,19 @@ from stages.sources.phantom.sites import SITES, Site
 
 UInt8 = npt.NDArray[np.uint8]
 
-# Attenuation that the tone curve tells apart, in nepers; beyond it lies white.
-_DEEPEST = 6
+# Range of the tone curve, in nepers; more attenuation is white.
+_MAX_NEPERS = 6
 
 
 @dataclass(frozen=True)
 class Radiograph:
-    """pixels: uint8 (H, W), 0 to 255, dense is bright. mask: uint8 (H, W), 0 or 255, the
-    lesion. colour: the site saves this image as RGB, though it is grey."""
+    """One image as its site takes it.
+
+    Attributes:
+        pixels: uint8 (H, W), 0 to 255, dense is bright.
+        mask: uint8 (H, W), 0 or 255: the lesion.
+        colour: Whether the site saves this grey image as RGB.
+    """
 
     pixels: UInt8
     mask: UInt8
@@ -45,12 +50,20 @@ def take(
     patient: int,
     image: int,
 ) -> Radiograph:
-    """Take one image: attenuation int32 and mask uint8 in the body frame, at site A, B or C.
+    """Take one image of a child.
 
-    No mask stands for no lesion.
+    The acquisition is drawn from (seed, patient, image, site), so that the same child can be
+    imaged at each site.
 
-    What the site does is drawn from (seed, patient, image, site), so the same child can be
-    taken at each of them.
+    Args:
+        attenuation: int32 GRID_SHAPE, units of 1/4096 neper, below 2^15.
+        mask: uint8 GRID_SHAPE, 0 or 255; None: no lesion.
+        child: Whose size sets the scale.
+        pose: Whose tilt turns the image.
+        site: A, B or C.
+        seed: Of the cohort.
+        patient: Index in the cohort.
+        image: Index among the patient's images.
     """
     draws = Draws(seed, ACQUISITION, patient, image, sorted(SITES).index(site))
     traits = SITES[site]
@@ -74,7 +87,7 @@ def take(
 
 
 class _Lattice:
-    """Where each pixel of an image lies in the body frame, in 1/256 of the frame's step."""
+    """Position of each pixel in the body frame, in 1/256 of the frame's step."""
 
     def __init__(
         self, draws: Draws, site: Site, child: Child, pose: Pose, height: int, width: int
@@ -83,7 +96,7 @@ class _Lattice:
         step = field_mm / height / GRID_MM
         middle_x = HALF - 0.5 + draws.bell(0, 4.0) / GRID_MM
         middle_y = (draws.uniform(*site.centre_mm) - GRID_TOP_MM) / GRID_MM
-        # A rotation by rational numbers: t is the tangent of half the angle.
+        # Rotation without sin and cos: t is the tangent of half the angle.
         t = pose.tilt
         cos, sin = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
         down = np.arange(height, dtype=np.float64) - (height - 1) / 2
@@ -96,8 +109,8 @@ class _Lattice:
         self.down, self.across = rows & 255, columns & 255
 
     def sample(self, grid: Int32) -> Int32:
-        """int32 (height, width) from int32 GRID_SHAPE, 0 to 2^15: linear between the samples."""
-        # All four neighbours from shifted views; no index leaves the frame (`mode` is for speed).
+        """Interpolate int32 GRID_SHAPE, 0 to 2^15, linearly to int32 (height, width)."""
+        # The four neighbours are shifted views; `mode` is for speed, no index is out of range.
         corners = [grid.ravel()[s:] for s in (0, 1, GRID_SHAPE[1], GRID_SHAPE[1] + 1)]
         a, b, c, d = (corner.take(self.at, mode="clip") for corner in corners)
         top = a + (((b - a) * self.across) >> 8)
@@ -111,9 +124,9 @@ def _fixed(x: npt.NDArray[np.float64]) -> Int32:
 
 
 def _expose(depth: Int32, draws: Draws, site: Site) -> UInt8:
-    """uint8 (H, W) from attenuation int32 (H, W): noise of the few photons left, then tone."""
-    nepers = np.arange(_DEEPEST * 1024, dtype=np.float64) / 1024
-    # The fewer photons pass, the noisier their logarithm: exp(depth / 2), to fourth order.
+    """Return uint8 (H, W) from attenuation int32 (H, W): photon noise, then the tone curve."""
+    nepers = np.arange(_MAX_NEPERS * 1024, dtype=np.float64) / 1024
+    # Fewer photons have a noisier logarithm: exp(depth / 2), approximated by (1 + depth / 8)^4.
     root = 1 + nepers / 8
     grain = draws.uniform(*site.grain)
     amplitude = np.rint(grain * 9.0 * root * root * root * root).astype(np.int32)

@@ -1,7 +1,7 @@
-"""What differs from child to child, and from image to image of one child.
+"""Draw what varies between children, and between images of one child.
 
-Nothing here knows the class of the image or the site where it is taken: a sick and a well
-child are drawn from one population, and only the lesion tells them apart.
+Nothing here depends on the class or the site: children with and without pneumonia are drawn from
+one population and differ by the lesion alone.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,23 @@ from stages.sources.phantom.draws import CHILD, POSE, Draws
 
 @dataclass(frozen=True)
 class Child:
-    """Anatomy that all images of one patient share; lengths in mm of a child of middle size.
+    """Anatomy that all images of one patient share; lengths are those of a child of medium size.
 
-    size: magnification. girth_mm: tissue path front to back. chest_mm: half the inner width
-    of the chest. apex_power: how bell-shaped the chest is. fat_mm: wall beyond the ribs.
-    heart: relative size; heart_lean: shear of its axis. thymus_mm: how far its right and
-    left lobes overlap the lungs. markings: strength of the vessels and of the fine texture.
+    Attributes:
+        size: Magnification relative to medium size.
+        girth_mm: Tissue path from front to back.
+        chest_mm: Half the inner width of the chest.
+        apex_power: How bell-shaped the chest is, 1.7 to 3.
+        fat_mm: Thickness of the wall outside the ribs.
+        rib_spacing_mm: Distance between ribs, and between vertebrae.
+        rib_density: Relative density of ribs and clavicles.
+        spine_mm: Half the width of a vertebra.
+        heart: Relative size of the heart.
+        heart_lean: Shear of the heart's axis, mm per mm.
+        thymus_mm: How far its right and left lobe overlap the lungs.
+        markings: Strength of vessels and fine texture.
+        gas: Share of the bowel gas that is in the stomach, 0 to 1; the rest is in the colon.
+        head_mm: y of the jaw; negative is above the apices of the lungs.
     """
 
     size: float
@@ -37,10 +48,13 @@ class Child:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the child lay and breathed for one image.
+    """Position and breathing of the child in one image.
 
-    inspiration: 1 = full, 0 = expiration. turn: about the long axis, -1 to 1. tilt: tangent
-    of half the in-plane angle. arms: how each arm points, mm of rise per mm outwards.
+    Attributes:
+        inspiration: 0 (expiration) to 1 (full inspiration).
+        turn: Rotation about the long axis, about -1 to 1.
+        tilt: Tangent of half the in-plane angle.
+        arms: Slope of the right and left arm, mm upwards per mm outwards.
     """
 
     inspiration: float
@@ -50,7 +64,7 @@ class Pose:
 
 
 def draw_child(seed: int, patient: int) -> Child:
-    """The anatomy of one patient; a function of its arguments alone."""
+    """Draw the anatomy of one patient, a function of the arguments alone."""
     draws = Draws(seed, CHILD, patient)
     thymus_right = draws.uniform(6, 30) if draws.chance(0.30) else draws.uniform(0, 6)
     thymus_left = draws.uniform(6, 26) if draws.chance(0.35) else draws.uniform(0, 6)
@@ -73,10 +87,10 @@ def draw_child(seed: int, patient: int) -> Child:
 
 
 def draw_pose(seed: int, patient: int, image: int) -> Pose:
-    """The pose of one image; a function of its arguments alone."""
+    """Draw the pose of one image, a function of the arguments alone."""
     draws = Draws(seed, POSE, patient, image)
     return Pose(
-        # Most children are caught in fair inspiration; a crying minority is not.
+        # Most children are imaged in fair inspiration, a crying minority is not.
         inspiration=draws.uniform(0.0, 0.6) if draws.chance(0.3) else draws.uniform(0.6, 1.0),
         turn=draws.bell(0, 0.35),
         tilt=draws.bell(0, 0.022),

@@ -1,4 +1,4 @@
-"""Bones of the chest as maps of attenuation in nepers, in the body frame."""
+"""Attenuation of the bones of the chest, in nepers, in the body frame."""
 
 import numpy as np
 
@@ -7,11 +7,19 @@ from stages.sources.phantom.fields import X_MM, Y_MM, Floats, capsule, clamp, do
 
 
 def ribs(child: Child, x: Floats, wall: Floats) -> Floats:
-    """float32 (H, W), nepers, for one side; x (1, W) from the spine and wall (H, 1), both mm.
+    """Draw the ribs of one side.
 
-    All ribs of a side are one pattern: a coordinate that grows by one from rib to rib,
-    bent over the chest as a rib is. The hind ends arch up and then round the wall; the
-    front ends run on from there, down and inwards, and fade where they turn to cartilage.
+    They are one pattern of a coordinate that increases by one from rib to rib and is bent over
+    the chest as a rib is. The posterior parts arch up and round the wall. The anterior parts go on
+    from there, down and inwards, and fade where they become cartilage.
+
+    Args:
+        child: Whose ribs they are.
+        x: Distance from the spine, mm, float32 (1, W).
+        wall: Distance of the chest wall's inner edge from the spine, mm, float32 (H, 1).
+
+    Returns:
+        float32 (H, W), nepers.
     """
     q = x / (wall + 5.0)
     inside = (q < 1.0) & (x > 8.0)
@@ -29,7 +37,7 @@ def ribs(child: Child, x: Floats, wall: Floats) -> Floats:
 
 
 def _bars(coordinate: Floats, last: int) -> Floats:
-    """float32, 0..1: tubes at every whole number from 0 to `last`, brighter at their rims."""
+    """Return float32, 0 to 1: tubes at the integers 0 to `last`, brighter at their rims."""
     nearest = np.rint(coordinate)
     d = np.abs(coordinate - nearest) / 0.235
     tube = ramp((1 - d) * 3.0) * (0.72 + 0.28 * d * d)
@@ -37,19 +45,25 @@ def _bars(coordinate: Floats, last: int) -> Floats:
 
 
 def clavicles(x: Floats, shift_mm: float, child: Child) -> Floats:
-    """float32 (H, W), nepers, for one side; its inner end is moved by shift_mm when turned."""
+    """Return float32 (H, W), nepers, of one side: clavicle, and the blade of the shoulder.
+
+    Args:
+        x: Distance from the spine, mm.
+        shift_mm: How far a turned body moves the inner end outwards.
+        child: Whose density it has.
+    """
     at = (x - 10.0 - shift_mm) / 82.0
     curve = 4.0 - 13.0 * at + 26.0 * at * (1 - at) * (0.5 - at)
     near = np.abs(Y_MM - curve) / 4.2
     shaft = dome(near) * ramp(at * 12) * ramp((1.02 - at) * 10)
-    # The blade of the shoulder, faint, over the upper outer lung.
+    # The blade of the shoulder is faint, over the upper outer lung.
     blade = ramp((x - 66 - 0.22 * Y_MM) / 7) * ramp((Y_MM - 2) / 8) * ramp((62 - Y_MM) / 26)
     blade = blade * ramp((112 - x) / 10)
     return child.rib_density * (0.36 * shaft + 0.11 * blade)
 
 
 def limb(x: Floats, start: tuple[float, float], end: tuple[float, float]) -> Floats:
-    """float32 (H, W), nepers, for one side: head and shaft of the upper arm's bone."""
+    """Return float32 (H, W), nepers: the humerus of one side, `start` to `end` in mm."""
     near = capsule(x, Y_MM, start, end)
     shaft = np.sqrt(clamp(1 - near / 34.0))
     head = (x - start[0] - 3) * (x - start[0] - 3) + (Y_MM - start[1]) * (Y_MM - start[1])
@@ -57,7 +71,7 @@ def limb(x: Floats, start: tuple[float, float], end: tuple[float, float]) -> Flo
 
 
 def spine(child: Child) -> Floats:
-    """float32 GRID_SHAPE, nepers: the column of vertebrae, darker at each disc."""
+    """Return float32 GRID_SHAPE, nepers: the vertebrae, less dense at each disc."""
     phase = (Y_MM + 20.0) / child.rib_spacing_mm
     disc = np.abs(phase - np.rint(phase))
     body = dome(X_MM / child.spine_mm) * (0.6 + 0.4 * ramp((0.5 - disc) * 7))

@@ -1,14 +1,14 @@
-"""Who is imaged, where and how often: the controlled experiment, and the names of its files.
+"""Plan which patients are imaged, where and how often, and the names of the files.
 
-With probability `confound` a training image is taken at its class's own site (A for normal,
-B for pneumonia), otherwise at A, B or C alike. So
+This is the controlled experiment. With probability `confound` a training patient is imaged at the
+site of the class (A for normal, B for pneumonia), otherwise at A, B or C with equal probability:
 
-    P(site B | pneumonia) - P(site B | normal) = confound,
+    P(site B | pneumonia) - P(site B | normal) = confound.
 
-the site tells nothing about the class at 0 and everything at 1. The shares are dealt out, not
-drawn: they hold to within a patient. The test split does not move with `confound`: its
-pneumonia comes from B, its normals half from B and half from C, so a classifier that has
-learnt the site loses its specificity there.
+At 0 the site is independent of the class, at 1 it determines it. The shares are exact to within
+one patient, because patients are assigned and not drawn. The test split does not depend on
+`confound`: its pneumonia images come from B, its normal ones half from B and half from C, so a
+classifier that learned the site loses its specificity there.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ from stages.sources.phantom.draws import COHORT, Draws
 from stages.sources.phantom.lesions import GRADES
 from stages.sources.phantom.options import PhantomOptions
 
-# Percent of the patients, by split; what the class balance of the splits rests on.
+# Percent of the patients of a split.
 PNEUMONIA_PERCENT: Final = {"train": 60, "test": 50}
+# Percent of the patients with pneumonia.
 BACTERIAL_PERCENT: Final = 65
-# Percent of the patients with 1, 2, ... 6 images.
+# Percent of the patients, by their number of images.
 IMAGES_PERCENT: Final = {1: 48, 2: 23, 3: 13, 4: 8, 5: 5, 6: 3}
 
 T = TypeVar("T")
@@ -30,9 +31,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class View:
-    """One image's child, before any site: all that decides anatomy, pose and lesion.
+    """All that determines anatomy, pose and lesion of one image, whatever the site.
 
-    kind: normal, bacterial or viral. grade: 0 normal, 1 subtle, 2 moderate, 3 plain.
+    Attributes:
+        seed: Of the cohort.
+        patient: Index in the cohort.
+        image: Index among the patient's images.
+        kind: "normal", "bacterial" or "viral".
+        grade: 0 normal, 1 subtle, 2 moderate, 3 obvious.
     """
 
     seed: int
@@ -43,8 +49,8 @@ class View:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A view, the site where it is taken, and the path that the image is given."""
+class PlannedImage:
+    """A view, the site that takes it, and the path of the image."""
 
     path: str
     view: View
@@ -61,8 +67,8 @@ class _Patient:
     images: int
 
 
-def plan(options: PhantomOptions) -> list[Planned]:
-    """Every image of the cohort, sorted by path."""
+def plan(options: PhantomOptions) -> list[PlannedImage]:
+    """Return every image of the cohort, sorted by path."""
     patients = [
         *_patients(options, "train", 0, options.patients_train),
         *_patients(options, "test", options.patients_train, options.patients_test),
@@ -71,7 +77,7 @@ def plan(options: PhantomOptions) -> list[Planned]:
 
 
 def site_shares(split: str, label: int, confound: float) -> dict[str, float]:
-    """Share of the patients of a class (1 pneumonia, 0 normal) that each site images."""
+    """Return the share of the patients of a class (1 pneumonia, 0 normal) that each site images."""
     if split == "test":
         return {"B": 1.0} if label else {"B": 0.5, "C": 0.5}
     home = "B" if label else "A"
@@ -102,7 +108,7 @@ def _patients(options: PhantomOptions, split: str, first: int, count: int) -> li
 
 
 def _deal(draws: Draws, shares: dict[T, float], count: int) -> list[T]:
-    """`count` values in the given shares, rounded along their sum, in random order."""
+    """Return `count` values in random order; each share is exact to within one value."""
     dealt: list[T] = []
     reached = 0.0
     for value, share in shares.items():
@@ -115,11 +121,13 @@ def _shuffled(draws: Draws, values: Sequence[T]) -> list[T]:
     return [values[int(i)] for i in draws.rng.permutation(len(values))]
 
 
-def _named(seed: int, patients: list[_Patient]) -> list[Planned]:
-    """Names in the grammar of the real set; numbers carry neither split nor site nor grade."""
+def _named(seed: int, patients: list[_Patient]) -> list[PlannedImage]:
+    """Name images like the real set; numbers depend on neither split, site nor grade."""
     draws = Draws(seed, COHORT, 2)
-    planned: list[Planned] = []
-    series = {"bacterial": [], "viral": [], "IM": [], "NORMAL2-IM": []}  # type: dict[str, list[_Patient]]
+    planned: list[PlannedImage] = []
+    series: dict[str, list[_Patient]] = {
+        name: [] for name in ("bacterial", "viral", "IM", "NORMAL2-IM")
+    }
     for patient in _shuffled(draws, patients):
         if patient.kind == "normal":
             series["IM" if draws.chance(0.5) else "NORMAL2-IM"].append(patient)
@@ -136,7 +144,7 @@ def _named(seed: int, patients: list[_Patient]) -> list[Planned]:
                     if patient.kind == "normal"
                     else _pneumonia_name(name, number, serial)
                 )
-                planned.append(Planned(path, view, patient.site))
+                planned.append(PlannedImage(path, view, patient.site))
     return planned
 
 

@@ -1,4 +1,4 @@
-"""Writes pixels as the sites' JPEG, and masks as PNG, to the same bytes on every machine."""
+"""Encode pixels as the sites' JPEG and masks as PNG, to the same bytes on every machine."""
 
 import io
 import struct
@@ -24,11 +24,16 @@ _ANNEX_K: Final = (
 )
 
 
-def jpeg(pixels: UInt8, *, scale: int, icc: bool, colour: bool) -> bytes:
-    """Baseline JPEG of uint8 (H, W), with the standard's table at `scale` percent.
+def encode_jpeg(pixels: UInt8, *, scale: int, icc: bool, colour: bool) -> bytes:
+    """Encode as baseline JPEG.
 
-    libjpeg's default (integer) transform is exact, with and without SIMD. `colour` saves
-    three equal channels; `icc` adds a grey profile.
+    libjpeg's default integer transform is exact, with and without SIMD.
+
+    Args:
+        pixels: uint8 (H, W).
+        scale: Percent of the standard's quantisation table; more is coarser.
+        icc: Whether to embed a grey ICC profile.
+        colour: Whether to save three equal channels.
     """
     table = [max(1, (entry * scale + 50) // 100) for entry in _ANNEX_K]
     image = Image.fromarray(pixels)
@@ -44,7 +49,7 @@ def jpeg(pixels: UInt8, *, scale: int, icc: bool, colour: bool) -> bytes:
 
 
 def _grey_profile() -> bytes:
-    """A minimal ICC profile (ICC.1:2001-04): grey, gamma 2.2, D50, dated 2018-01-01."""
+    """Return a minimal ICC profile (ICC.1:2001-04): grey, gamma 2.2, D50, dated 2018-01-01."""
     text = b"grey gamma 2.2\0"
     tags = {
         b"cprt": b"text\0\0\0\0CC0\0",
@@ -75,10 +80,10 @@ def _grey_profile() -> bytes:
 _GREY_PROFILE: Final = _grey_profile()
 
 
-def png(mask: UInt8) -> bytes:
-    """PNG, one bit per pixel, of uint8 (H, W), 0 or 255.
+def encode_png(mask: UInt8) -> bytes:
+    """Encode uint8 (H, W), 0 or 255, as PNG with one bit per pixel.
 
-    Stored, not compressed: what zlib's compressor writes differs between its builds.
+    Not compressed, because builds of zlib compress to different bytes.
     """
     height, width = mask.shape
     rows = np.packbits(mask > 0, axis=1)

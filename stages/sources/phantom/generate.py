@@ -1,4 +1,4 @@
-"""The phantom source: images in the order of their paths, and the truth kept beside them."""
+"""The phantom source: images in the order of their paths, and the ground truth of each."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -11,8 +11,8 @@ from stages.engine.parallel import map_in_order
 from stages.engine.tables import write_table
 from stages.sources import names
 from stages.sources.phantom.anatomy import draw_child, draw_pose
-from stages.sources.phantom.cohort import Planned, plan
-from stages.sources.phantom.encode import jpeg, png
+from stages.sources.phantom.cohort import PlannedImage, plan
+from stages.sources.phantom.encode import encode_jpeg, encode_png
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
 from stages.sources.phantom.sites import SITES
@@ -36,11 +36,19 @@ SOURCE: Final = Source(
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a phantom and not of a real image.
+    """Facts that are known of a phantom and not of a real image: a row of truth.csv.
 
-    site: A, B or C. grade: 0 normal, 1 subtle, 2 moderate, 3 plain. child, image: with the seed,
-    they give the same anatomy again. inspiration 0..1, turn about -1..1, thymus in mm (the
-    wider lobe). lesion_percent: share of the image's pixels that the mask covers.
+    Attributes:
+        path: As in the index.
+        site: A, B or C.
+        kind: "normal", "bacterial" or "viral".
+        grade: 0 normal, 1 subtle, 2 moderate, 3 obvious.
+        child: Index of the patient; with the seed it gives the same anatomy again.
+        image: Index among the patient's images.
+        inspiration: See `Pose`.
+        turn: See `Pose`.
+        thymus_mm: Overlap of the wider lobe, see `Child`.
+        lesion_percent: Share of the image's pixels in the mask.
     """
 
     path: str
@@ -57,7 +65,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class PhantomImage(ReceivedImage):
-    """An image with its truth; `mask` is a one-bit PNG of its size, None where nothing is ill."""
+    """An image with its ground truth; `mask` is a one-bit PNG of its size, None if normal."""
 
     truth: Truth
     mask: bytes | None
@@ -69,22 +77,20 @@ def receive(options: PhantomOptions, folder: Path) -> tuple[Iterator[PhantomImag
 
 
 def images(options: PhantomOptions, *, workers: int | None = None) -> Iterator[PhantomImage]:
-    """Every image of the cohort in the order of the paths; the bytes depend on options alone."""
+    """Yield the cohort's images in the order of their paths; bytes depend on `options` alone."""
     planned = plan(options)
     yield from map_in_order(
-        make, planned, workers=workers, label="drawing phantoms", total=len(planned)
+        make_image, planned, workers=workers, label="drawing phantoms", total=len(planned)
     )
 
 
-def make(planned: Planned) -> PhantomImage:
-    """One image, a function of its plan alone."""
+def make_image(planned: PlannedImage) -> PhantomImage:
+    """Make one image, a function of its plan alone."""
     view, site = planned.view, SITES[planned.site]
     taken = render(view, planned.site)
-    data = jpeg(taken.pixels, scale=site.jpeg_scale, icc=site.icc, colour=taken.colour)
-    child, pose = (
-        draw_child(view.seed, view.patient),
-        draw_pose(view.seed, view.patient, view.image),
-    )
+    data = encode_jpeg(taken.pixels, scale=site.jpeg_scale, icc=site.icc, colour=taken.colour)
+    child = draw_child(view.seed, view.patient)
+    pose = draw_pose(view.seed, view.patient, view.image)
     truth = Truth(
         path=planned.path,
         site=planned.site,
@@ -102,14 +108,14 @@ def make(planned: Planned) -> PhantomImage:
         data=data,
         **asdict(names.parse(planned.path)),
         truth=truth,
-        mask=png(taken.mask) if view.grade else None,
+        mask=encode_png(taken.mask) if view.grade else None,
     )
 
 
 def keep_truth(folder: Path, phantoms: Iterable[PhantomImage]) -> Iterator[PhantomImage]:
-    """Pass images on, writing masks.zip on the way and truth.csv after the last.
+    """Yield `phantoms` unchanged; write masks.zip meanwhile and truth.csv after the last.
 
-    A mask's member is named as its image, with `.png` added; normal images have none.
+    The mask of an image is named `<path>.png`; normal images have none.
     """
     rows: list[Truth] = []
     with StoredZip(folder / MASKS) as masks:

@@ -1,4 +1,4 @@
-"""Pneumonia: water in place of air, in a lobe (bacterial) or throughout both lungs (viral)."""
+"""Draw pneumonia: water instead of air, in a lobe (bacterial) or in both lungs (viral)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,10 +23,13 @@ from stages.sources.phantom.thorax import TISSUE_PER_MM, Thorax
 
 @dataclass(frozen=True)
 class Grade:
-    """How plain a pneumonia is.
+    """How obvious a pneumonia is.
 
-    weight: share of the patients, relative. lobar, haze: ranges of the share of air that water
-    has replaced, in a consolidated lobe and in a diffusely ill lung. extent: relative size.
+    Attributes:
+        weight: Relative frequency.
+        lobar: Range of the share of air replaced by water in a consolidated lobe.
+        haze: The same in a lung with diffuse disease.
+        extent: Range of the relative size.
     """
 
     weight: int
@@ -35,16 +38,16 @@ class Grade:
     extent: tuple[float, float]
 
 
-# THE place to make the task easier or harder: raise the weight of grade 1 or lower its ranges,
-# and the AUROC that an honest classifier can reach falls.
+# These ranges decide how hard the task is: with more weight on grade 1, or with lower ranges, the
+# AUROC falls that a classifier can reach without using the site.
 GRADES: Final = {
     1: Grade(weight=30, lobar=(0.36, 0.55), haze=(0.22, 0.32), extent=(0.85, 1.10)),
     2: Grade(weight=40, lobar=(0.55, 0.80), haze=(0.32, 0.46), extent=(1.00, 1.30)),
     3: Grade(weight=30, lobar=(0.80, 1.00), haze=(0.46, 0.65), extent=(1.15, 1.50)),
 }
 
-# Centre (share of the chest's half width, share of the lung's height) and reach of each zone,
-# in mm; negative is the child's right. A fissure cuts the right upper and middle zones.
+# Centre of each zone (shares of the chest's half width, negative for the child's right, and of the
+# lung's height) and half axes in mm. A fissure bounds the right upper and middle zones.
 _ZONES: Final = {
     "right upper": (-0.50, 0.30, 34.0, 24.0),
     "right middle": (-0.45, 0.70, 30.0, 20.0),
@@ -57,10 +60,11 @@ _ZONES: Final = {
 def draw_lesion(
     seed: int, patient: int, image: int, kind: str, grade: int, thorax: Thorax
 ) -> tuple[Int32, npt.NDArray[np.uint8]]:
-    """The lesion of one image, fixed to the patient's lungs, its density a little to the image.
+    """Draw the lesion of one image: the patient's own, with a density that varies by image.
 
-    Returns its attenuation, int32 GRID_SHAPE in units of 1/4096 neper, and its mask, uint8
-    GRID_SHAPE, 255 where at least a fifth of its greatest density is reached, else 0.
+    Returns:
+        Attenuation, int32 GRID_SHAPE in units of 1/4096 neper; and mask, uint8 GRID_SHAPE, 255
+        where the attenuation is at least a fifth of its maximum, else 0.
     """
     draws = Draws(seed, LESION, patient)
     chosen = GRADES[grade]
@@ -76,7 +80,7 @@ def draw_lesion(
 
 
 def _lobar(draws: Draws, thorax: Thorax, density: float, extent: float) -> Floats:
-    """float32 GRID_SHAPE: share of air replaced, in one zone, now and then in two."""
+    """Return float32 GRID_SHAPE: share of air replaced, in one zone or, less often, two."""
     names = list(_ZONES)
     first = draws.pick(names, [1] * len(names))
     second = draws.pick(names, [1] * len(names))
@@ -98,14 +102,14 @@ def _lobar(draws: Draws, thorax: Thorax, density: float, extent: float) -> Float
         elif name == "right middle":
             zone = zone * ramp((Y_MM - 0.50 * thorax.base_mm) / 3.0)
         share = np.maximum(share, zone * (X_MM * across > 0))
-    # Patchy within: alveoli fill unevenly.
+    # Alveoli fill unevenly.
     return density * share * (0.86 + 0.14 * ragged)
 
 
 def _diffuse(draws: Draws, thorax: Thorax, density: float) -> Floats:
-    """float32 GRID_SHAPE: share of air replaced, in both lungs, densest about the hila."""
+    """Return float32 GRID_SHAPE: share of air replaced, in both lungs, densest near the hila."""
     patches = noise(draws, GRID_SHAPE, 7).astype(np.float32) / np.float32(NEPER)
-    # Thickened septa: thin lines where smooth noise crosses zero.
+    # Thickened septa are thin lines, drawn where smooth noise crosses zero.
     net = np.zeros(GRID_SHAPE, dtype=np.float32)
     for cells in (26, 44):
         crossing = np.abs(noise(draws, GRID_SHAPE, cells)).astype(np.float32)

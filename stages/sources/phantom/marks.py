@@ -1,4 +1,4 @@
-"""What a site puts on an image beside the child: letters, a scale, the collimator's border."""
+"""Marks that a site leaves on an image: letters, a scale, the collimator's border."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from stages.sources.phantom.draws import Draws
 
 UInt8 = npt.NDArray[np.uint8]
 
-# Five-by-seven letters, a bit string per row.
+# Letters of 5 x 7 pixels, a bit string per row.
 _GLYPHS: Final = {
     "R": ("11110", "10001", "10001", "11110", "10100", "10010", "10001"),
     "L": ("10000", "10000", "10000", "10000", "10000", "10000", "11111"),
@@ -26,7 +26,14 @@ def draw_letters(
     choices: tuple[str, ...],
     at: tuple[tuple[float, float], tuple[float, float]],
 ) -> None:
-    """Write one of the choices on pixels, uint8 (H, W), in place; cut where it would leave."""
+    """Write one of the choices on `pixels`, in place, cropped at the image's edges.
+
+    Args:
+        pixels: uint8 (H, W).
+        draws: Random numbers of the acquisition.
+        choices: Texts, equally likely.
+        at: Ranges of the text's left and top, as shares of width and height.
+    """
     text = draws.pick(choices, [1] * len(choices))
     top = round(draws.uniform(*at[1]) * pixels.shape[0])
     left = round(draws.uniform(*at[0]) * pixels.shape[1])
@@ -34,19 +41,19 @@ def draw_letters(
     bits = np.array([[bit == "1" for bit in row] for row in rows])
     scale = 1 + pixels.shape[0] // 260 + (1 if draws.chance(0.3) else 0)
     ink = bits.repeat(scale, axis=0).repeat(scale, axis=1)
-    room = pixels[top : top + ink.shape[0], left : left + ink.shape[1]]
-    room[ink[: room.shape[0], : room.shape[1]]] = 250
+    area = pixels[top : top + ink.shape[0], left : left + ink.shape[1]]
+    area[ink[: area.shape[0], : area.shape[1]]] = 250
 
 
 def draw_ticks(pixels: UInt8) -> None:
-    """Mark a scale of short grey strokes along both sides of pixels, uint8 (H, W), in place."""
+    """Draw a scale along the left and right edge of `pixels`, uint8 (H, W), in place."""
     step = pixels.shape[0] // 12
     pixels[step::step, :4] = 150
     pixels[step::step, -4:] = 150
 
 
 def draw_cone(pixels: UInt8, draws: Draws) -> None:
-    """Darken, in place, the strips of pixels, uint8 (H, W), that the collimator shut off."""
+    """Darken the edges of `pixels`, uint8 (H, W), that the collimator covers, in place."""
     for edge in (pixels, pixels[::-1], pixels.T, pixels.T[::-1]):
         depth = draws.uniform(-0.04, 0.05) * edge.shape[0]
         if depth > 0:

@@ -1,4 +1,4 @@
-"""From a view and a site to pixels: the whole road of one phantom."""
+"""Render one phantom: from a view and a site to pixels."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from stages.sources.phantom.thorax import draw_markings, draw_thorax
 
 
 def render(view: View, site: str) -> Radiograph:
-    """The image of a view at site A, B or C: pixels and exact lesion mask, both uint8 (H, W).
+    """Render a view at site A, B or C, with the exact mask of its lesion.
 
-    Child, pose and lesion depend on the view alone, so the same view at another site shows
-    the same anatomy and the same lesion through another image's geometry and tone.
+    Child, pose and lesion depend on the view alone: at another site, the same view has the same
+    anatomy and lesion with another geometry and tone curve.
     """
     child = draw_child(view.seed, view.patient)
     pose = draw_pose(view.seed, view.patient, view.image)

@@ -1,9 +1,9 @@
-"""The places where phantoms are taken: what a site leaves on an image, whoever is imaged.
+"""The sites where phantoms are taken: what a site does to an image, whoever is imaged.
 
-A and B differ as the two kinds of images of the real set do (README of the data: width / height
-1.23 against 1.5, tall against low images, fine JPEG tables with an ICC profile against coarse
-ones without, a black frame against a grey one, other markers and other contrast). C stands
-between them, encoded like B, as the real test normals do.
+A and B differ like the normal and the pneumonia images of the real training set: width / height
+(1.23 and 1.5), height in pixels (tall and low), JPEG tables (fine with an ICC profile, coarse
+without), background (black and grey), markers and contrast. C is between them and encoded like B,
+as the normals of the real test set are.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,26 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Site:
-    """Ranges from which the acquisition of one image is drawn (low, high), unless said.
+    """How a site acquires images. A `Range` is (low, high) of a uniform draw unless noted.
 
-    aspect: width / height (mean, standard deviation). height_px, field_mm: height of the
-    image in pixels, and on a child of middle size in mm (mean, standard deviation).
-    centre_mm: where on the child its middle lies. window: nepers from the middle of the
-    tone curve to its shoulder; middle: nepers at mid-grey. black, white: grey levels that
-    the curve tends to, from no and from endless attenuation (below 0: clipped to black).
-    soft: blur, 0 (none) to 1 (3 x 3 mean). grain: relative noise. jpeg_scale: percent of the
-    JPEG standard's example table. colour: share of images saved as RGB. letters: what the
-    marker may say; letter_at: where, as shares of width and height. ticks: share of images
-    with a scale along the edges. cone: share of images with a collimator's border.
+    Attributes:
+        aspect: Width / height; mean and standard deviation.
+        height_px: Height in pixels; mean and standard deviation.
+        field_mm: Height on a child of medium size; mean and standard deviation.
+        centre_mm: Height of the image's centre, below the apices of the lungs.
+        window: Nepers from the middle of the tone curve to its shoulder.
+        middle: Nepers at mid-grey.
+        black: Grey level without attenuation; below 0 is clipped.
+        white: Grey level that large attenuation tends to; above 255 is clipped.
+        soft: Blur, 0 (none) to 1 (3 x 3 mean).
+        grain: Relative noise.
+        jpeg_scale: Percent of the JPEG standard's example table.
+        icc: Whether an ICC profile is embedded.
+        colour: Share of images saved as RGB.
+        letters: Texts of the marker, equally likely.
+        letter_at: Left and top of the marker, as shares of width and height.
+        ticks: Share of images with a scale along the edges.
+        cone: Share of images with a collimator's border.
     """
 
     aspect: Range

@@ -1,4 +1,4 @@
-"""Draws a child without disease as a map of attenuation in the body frame."""
+"""Draw the attenuation of a child without disease in the body frame."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from stages.sources.phantom.fields import (
     ramp,
 )
 
-# Nepers per mm of soft tissue, and of water that has taken the place of air in a lung.
+# Nepers per mm of soft tissue, and of water that replaces air in a lung.
 TISSUE_PER_MM = 0.0195
 
 
@@ -33,9 +33,11 @@ TISSUE_PER_MM = 0.0195
 class Thorax:
     """A child in the body frame.
 
-    attenuation: float32 GRID_SHAPE, nepers, without lung markings.
-    lung_mm: float32 GRID_SHAPE, path through aerated lung in mm.
-    base_mm: height of the right diaphragm's dome; chest_mm: half the width of the chest.
+    Attributes:
+        attenuation: float32 GRID_SHAPE, nepers, without lung markings.
+        lung_mm: float32 GRID_SHAPE, path through aerated lung.
+        base_mm: Height of the right dome of the diaphragm, below the apices.
+        chest_mm: Half the inner width of the chest.
     """
 
     attenuation: Floats
@@ -58,7 +60,7 @@ def draw_thorax(child: Child, pose: Pose) -> Thorax:
     heart = _heart(child, pose, base_mm)
     mediastinum = _mediastinum(child, pose)
     lung_mm *= 1 - np.maximum(0.68 * heart, 0.78 * mediastinum)
-    # The less a lung is filled, the denser what is left of it.
+    # A less inflated lung is denser.
     air = 0.66 + 0.15 * pose.inspiration
     attenuation -= (TISSUE_PER_MM * air) * lung_mm
     attenuation += 0.14 * np.maximum(heart, mediastinum)
@@ -67,14 +69,14 @@ def draw_thorax(child: Child, pose: Pose) -> Thorax:
 
 
 class _Side:
-    """One half of the body; x is the distance from the spine, so both sides read alike."""
+    """One half of the body; x is the distance from the spine, so both sides share the formulas."""
 
     def __init__(
         self, child: Child, pose: Pose, sign: int, chest_mm: float, base_mm: float
     ) -> None:
         self.child, self.pose, self.sign = child, pose, sign
         self.x = X_MM[:, HALF:] if sign > 0 else -X_MM[:, :HALF]
-        # Turned towards one side, that half of the chest looks narrower.
+        # In a turned body one half of the chest looks narrower.
         self.wall_mm = chest_mm * (1 + 0.06 * pose.turn * sign)
         self.dome_mm = base_mm + (4.0 if sign > 0 else 0.0)
         # The inner edge of the chest wall, (H, 1): a dome at the apex, straight at the base.
@@ -86,23 +88,23 @@ class _Side:
         self.wall += (3.0 * (child.apex_power - 2.3)) * ramp(Y_MM / 110)
 
     def lung_mm(self) -> Floats:
-        """float32 (H, W / 2): path through the lung in mm, heart and mediastinum not yet cut."""
+        """Return float32 (H, W / 2): path through the lung in mm, as if there were no heart."""
         inner = 9.0 + 4.0 * ramp(1 - Y_MM / 30)
         middle, half = (self.wall + inner) / 2, (self.wall - inner) / 2
         depth = (46.0 + 42.0 * ramp(Y_MM / 55)) * (1 + 0.07 * self.pose.turn * self.sign)
         across = dome((self.x - middle) / half)
-        # The diaphragm: a dome that falls towards the costophrenic angle and a little inwards.
+        # The diaphragm is a dome that falls towards the costophrenic angle and a little inwards.
         lean = (self.x - 0.42 * self.wall_mm) / self.wall_mm
         fall = np.where(lean > 0, np.float32(74), np.float32(26)) * lean * lean
         edge = self.dome_mm + fall.astype(np.float32)
         above = ramp((edge - Y_MM) / 3.0 + 0.5)
-        # Lung behind the dome shows through the abdomen.
+        # Lung behind the dome is visible through the abdomen.
         behind = 0.2 * clamp(1 - (Y_MM - edge) / 26.0)
         apex = ramp((Y_MM + 1.0) / 7.0)
         return across * depth * apex * (0.8 * above + behind)
 
     def tissue(self) -> Floats:
-        """float32 (H, W / 2), nepers: trunk, shoulder, neck and arm, as if all were tissue."""
+        """Return float32 (H, W / 2), nepers: trunk, shoulder, neck and arm as solid tissue."""
         child = self.child
         neck = 26.0 + 88.0 * ramp((Y_MM + 48) / 56)
         trunk = self.wall + 5.0 + child.fat_mm
@@ -110,7 +112,7 @@ class _Side:
         outline = neck + (trunk - neck) * ramp((Y_MM - 2) / 52)
         girth = 62.0 + (child.girth_mm - 62.0) * ramp((Y_MM + 34) / 62)
         trunk_path = girth * dome(self.x / outline)
-        # The wall cut lengthwise by the beam: a bright line along the edge of the lung.
+        # Along the edge of the lung the beam runs within the wall, which gives a bright line.
         wall = clamp(1 - np.abs(self.x - self.wall - 2.5) / 4.0) * ramp((Y_MM - 4) / 30)
         body: Floats = np.maximum(TISSUE_PER_MM * trunk_path, self._arm())
         return body + 0.30 * wall
@@ -126,7 +128,7 @@ class _Side:
         return (101.0, 8.0), (101.0 + 60.0, 8.0 - 60.0 * rise)
 
     def bones(self) -> Floats:
-        """float32 (H, W / 2), nepers: ribs, clavicle, upper arm."""
+        """Return float32 (H, W / 2), nepers: ribs, clavicle, humerus."""
         shift = 5.0 * self.pose.turn * self.sign
         return (
             ribs(self.child, self.x, self.wall)
@@ -136,7 +138,7 @@ class _Side:
 
 
 def _heart(child: Child, pose: Pose, base_mm: float) -> Floats:
-    """float32 GRID_SHAPE, 0..1: the heart's shadow, sharp-edged."""
+    """Return float32 GRID_SHAPE, 0 to 1: the silhouette of the heart, sharp-edged."""
     x_mm = 13.0 + 7.0 * pose.turn
     # A high diaphragm pushes the heart up and makes it look wider.
     wide = child.heart * (49.0 - 6.0 * pose.inspiration)
@@ -144,46 +146,46 @@ def _heart(child: Child, pose: Pose, base_mm: float) -> Floats:
     body = ellipse(x_mm, base_mm - 0.55 * tall, wide, tall, child.heart_lean - 0.15)
     # The pulmonary trunk fills the notch between heart and great vessels on the left.
     trunk = ellipse(16.0 + 5.0 * pose.turn, base_mm - 1.25 * tall, 22.0, 32.0, 0.35)
-    shadow: Floats = np.maximum(ramp(3.0 * body) * (0.72 + 0.28 * body), 0.85 * ramp(2.2 * trunk))
-    return shadow
+    heart: Floats = np.maximum(ramp(3.0 * body) * (0.72 + 0.28 * body), 0.85 * ramp(2.2 * trunk))
+    return heart
 
 
 def _mediastinum(child: Child, pose: Pose) -> Floats:
-    """float32 GRID_SHAPE, 0..1: great vessels and thymus."""
+    """Return float32 GRID_SHAPE, 0 to 1: great vessels and thymus."""
     shift = 4.0 * pose.turn
     length = ramp((Y_MM + 12) / 16) * ramp((92 - Y_MM) / 30)
-    # The lobes of the thymus hang like sails: widest near their lower end.
+    # The lobes of the thymus have the shape of sails, widest near their lower end.
     sail = ramp((Y_MM - 4) / 34) * ramp((60 - Y_MM) / 12)
     right = 17.0 + child.thymus_mm[0] * sail
     left = 19.0 + child.thymus_mm[1] * sail
     edge = np.where(shift > X_MM, right + (X_MM - shift), left - (X_MM - shift))
     knob = 0.7 * ramp(1.3 * ellipse(17.0 + shift, 29.0, 12.0, 14.0, 0.0))
-    shadow: Floats = np.maximum(ramp(edge.astype(np.float32) / 4.0 + 0.5) * length, knob)
-    return shadow
+    silhouette: Floats = np.maximum(ramp(edge.astype(np.float32) / 4.0 + 0.5) * length, knob)
+    return silhouette
 
 
 def _head(child: Child) -> Floats:
-    """float32 GRID_SHAPE, nepers: the jaw, at the upper edge of wide images."""
+    """Return float32 GRID_SHAPE, nepers: the jaw, at the upper edge of wide images."""
     return 1.3 * ramp(3.0 * ellipse(0.0, child.head_mm, 36.0, 26.0, 0.0))
 
 
 def _airway(pose: Pose) -> Floats:
-    """float32 GRID_SHAPE, nepers to take away: the trachea, down to its fork."""
+    """Return float32 GRID_SHAPE, nepers to subtract: the trachea, down to its bifurcation."""
     tube = clamp(1 - (X_MM + 1.5 - 3.0 * pose.turn) * (X_MM + 1.5 - 3.0 * pose.turn) / 25.0)
     return 0.24 * tube * ramp((44 - Y_MM) / 10)
 
 
 def _gas(child: Child, base_mm: float) -> Floats:
-    """float32 GRID_SHAPE, nepers to take away: the stomach's bubble and gas in the colon."""
+    """Return float32 GRID_SHAPE, nepers to subtract: gas in stomach and colon."""
     stomach = ellipse(40.0 + 12.0 * child.gas, base_mm + 26.0, 25.0, 12.0, -0.3)
     colon = ellipse(-28.0 + 60.0 * child.gas, base_mm + 50.0, 30.0, 10.0, 0.4)
     return 0.7 * child.gas * np.sqrt(stomach) + 0.5 * (1 - child.gas) * np.sqrt(colon)
 
 
 def draw_markings(seed: int, patient: int, thorax: Thorax, child: Child) -> Int32:
-    """int32 GRID_SHAPE, units of 1/4096 neper: vessels, hila and the lung's fine texture.
+    """Draw vessels, hila and fine texture of the lungs: int32 GRID_SHAPE, units of 1/4096 neper.
 
-    The tree of vessels belongs to the patient, so it is the same on all the images.
+    They depend on the patient, so all images of one patient have the same vessels.
     """
     draws = Draws(seed, VESSELS, patient)
     stamps = np.zeros(GRID_SHAPE, dtype=np.int32)
@@ -203,7 +205,11 @@ def draw_markings(seed: int, patient: int, thorax: Thorax, child: Child) -> Int3
 
 
 def _branches(draws: Draws, sign: int, thorax: Thorax) -> list[tuple[Floats, Floats, Int32]]:
-    """Sampled vessels of one lung: x, y float32 (n, 120) in mm, weight int32 (n, 120)."""
+    """Draw the vessels of one lung, 120 samples each.
+
+    Returns:
+        Groups of n vessels: x and y, float32 (n, 120), mm; and weight, int32 (n, 120).
+    """
     t = (np.arange(120, dtype=np.float32) / np.float32(120))[None, :]
 
     def column(low: int, high: int, count: int) -> Floats:
@@ -216,7 +222,7 @@ def _branches(draws: Draws, sign: int, thorax: Thorax) -> list[tuple[Floats, Flo
     y = y0 + down * t + bend * t * t
     weight = np.rint((1 - 0.8 * t) * 900).astype(np.int32)
     trunk = (sign * x, y, np.broadcast_to(weight, x.shape))
-    # Twigs leave each branch half-way and fan out.
+    # A twig leaves each branch at three eighths of its length.
     x1, y1 = x[:, 45:46], y[:, 45:46]
     twig_x = x1 + (0.5 * out + column(-10, 10, count)) * t
     twig_y = y1 + (0.6 * down + column(-28, 28, count)) * t
