@@ -9,8 +9,8 @@ import sys
 from stages.engine import journal
 from stages.engine.root import project_root
 from stages.engine.stage import run
+from stages.registry.identity import read_identity
 from stages.registry.live import live_run
-from stages.registry.record import read_identity
 from stages.registry.store import find_store
 from stages.settings import digests, params, paths
 

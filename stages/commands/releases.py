@@ -115,7 +115,7 @@ def tags(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _name(arguments: argparse.Namespace, everything: params.Params) -> str:
-    from stages.registry.record import model_name
+    from stages.registry.identity import model_name
 
     source = arguments.source or read_json(paths.RELEASE)["source"]["name"]
     return model_name(everything.register.name, source)

@@ -5,7 +5,8 @@ from typing import Any
 
 from stages.engine import journal
 from stages.engine.files import sha256_file
-from stages.registry.record import Record, read_identity, read_record
+from stages.registry.identity import read_identity
+from stages.registry.record import Record, read_record
 from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
 from stages.settings import digests, paths

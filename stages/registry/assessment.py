@@ -12,11 +12,12 @@ from stages.engine.files import read_json
 from stages.metrics.comparison import differences, margins
 from stages.metrics.pages.text import format_figure
 from stages.registry import paired_decisions
+from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion
+from stages.registry.figures import FIGURES, find_figure
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, patients_of
-from stages.registry.record import FIGURES, NOT_RECORDED, lookup
 from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, same
 from stages.registry.versions import get_version
 
@@ -73,7 +74,7 @@ def assess(
     model = version.tags.get("model_digest", NOT_RECORDED)
     pinned = version.tags.get("pinned", "no")
     figures = _figures(client, version, gate.report(model))
-    test = {key: lookup(figures, f"test/{key}") for key in required}
+    test = {key: find_figure(figures, f"test/{key}") for key in required}
     compared, reported = _compare(client, name, version, champion, gate)
     reasons = (
         *(same(*item) for item in gate.lineage(model)),
@@ -106,7 +107,7 @@ def _figures(
 
 def _calibration(figures: Mapping[str, Any], maximum: float) -> Reason:
     for role in CALIBRATION_ROLES:
-        figure = lookup(figures, f"{role}/calibration/at_prior/ece")
+        figure = find_figure(figures, f"{role}/calibration/at_prior/ece")
         if figure is not None:
             return ceiling(f"calibration error on {role}", figure, maximum)
     return ceiling("calibration error on validation", None, maximum)

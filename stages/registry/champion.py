@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, NotFound, UnusableImage
 from stages.registry.aliases import CHAMPION
 from stages.registry.connection import open_store
-from stages.registry.record import model_name
+from stages.registry.identity import model_name
 from stages.registry.store import find_store
 
 
@@ -19,8 +19,7 @@ class Champion:
 
     Attributes:
         predict: From the bytes of an image file to the probability of pneumonia, 0 to 1, and the
-            decision, "pneumonia" or "normal". Raises InputError, with the reason alone, if the
-            image can't be used.
+            decision, "pneumonia" or "normal". Raises UnusableImage with the reason.
         name: Registered model.
         version: Its number.
         model_digest: Digest of the model.
@@ -43,7 +42,7 @@ def load_champion(root: Path, stem: str, source: str | None) -> Champion:
         source: Name of the data set; None if only one model of that stem has a champion.
 
     Raises:
-        InputError: There is no champion, or there are several to choose from.
+        NotFound: There is no champion, or there are several to choose from.
     """
     store = find_store(root)
     client = open_store(store)
@@ -55,7 +54,7 @@ def load_champion(root: Path, stem: str, source: str | None) -> Champion:
     wanted = [model_name(stem, source)] if source else sorted(champions)
     found = [name for name in wanted if name in champions]
     if len(found) != 1:
-        raise InputError(
+        raise NotFound(
             f"{store}: expected one champion of {', '.join(wanted) or stem}, found "
             f"{', '.join(found) or 'none'}; `pneumonia promote` makes one, or name a model file"
         )
@@ -77,7 +76,7 @@ def _load(name: str, version: str) -> Champion:
         try:
             answer = model.predict(pd.DataFrame({"image": [image]}))
         except MlflowException as error:
-            raise InputError(_reason(error)) from None
+            raise UnusableImage(_reason(error)) from None
         return float(answer["probability"][0]), str(answer["decision"][0])
 
     return Champion(

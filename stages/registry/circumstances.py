@@ -9,9 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.engine.files import digest
-from stages.registry.record import NOT_RECORDED, circumstance, plain
+from stages.registry.text import plain
+
+NOT_RECORDED = "not recorded"
 
 _TAGS = ("instruction_set", "git_commit", "git_dirty", "dvc_experiment", "machine", "time")
+
+
+def circumstance(journal: Mapping[str, Any], key: str) -> str:
+    """Return a fact of the training as text, or NOT_RECORDED.
+
+    The journal's other stages may have run for another run.
+    """
+    facts = journal.get("train", {})
+    return plain(facts[key]) if key in facts else NOT_RECORDED
 
 
 def training_span(journal: Mapping[str, Any]) -> tuple[int | None, int | None]:

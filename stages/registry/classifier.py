@@ -11,14 +11,14 @@ import numpy as np
 
 from stages.engine.arrays import Floats
 from stages.engine.classes import NORMAL, PNEUMONIA
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
 from stages.images.resize import prepare
 from stages.network import operating_point
 from stages.network.predict import load_model, predictor
 
 
-class UnusableImagesError(InputError):
+class UnusableImagesError(UnusableImage):
     """Some images of a batch can't be used.
 
     Attributes:

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 
 from stages.engine.addresses import redact, without_credentials
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, ServiceUnavailable
 from stages.registry.client import Client
 from stages.registry.mlflow_internals.embedded_store import create_database, relocate
 from stages.registry.store import Store, exclusive
@@ -35,7 +35,7 @@ def open_store(store: Store) -> Client:
     locations are rewritten if it was moved or copied.
 
     Raises:
-        InputError: A server does not answer.
+        ServiceUnavailable: A server does not answer.
     """
     check_server(store)
     for name, value in _SETTINGS.items():
@@ -66,7 +66,7 @@ def check_server(store: Store, seconds: float = HEALTH_TIMEOUT_S) -> None:
         seconds: How long to wait, at most HEALTH_TIMEOUT_S.
 
     Raises:
-        InputError: The server refuses connections, or accepts one and does not answer in time.
+        ServiceUnavailable: The server refuses connections or does not answer in time.
     """
     if not store.is_server:
         return
@@ -114,8 +114,8 @@ def _checked_client(store: Store) -> Client:
     return client
 
 
-def _unavailable(store: Store, error: object) -> InputError:
-    return InputError(
+def _unavailable(store: Store, error: object) -> ServiceUnavailable:
+    return ServiceUnavailable(
         f"{store}: expected a tracking store, received no answer "
         f"({describe_failure(store, error)}); start it, or unset MLFLOW_TRACKING_URI to use the "
         "embedded store"

@@ -6,8 +6,10 @@ from typing import Any
 
 from stages.engine.files import digest
 from stages.metrics.pages.text import format_figure, markdown_table
-from stages.registry.record import NOT_RECORDED, Record, circumstance, plain
+from stages.registry.circumstances import NOT_RECORDED, circumstance
+from stages.registry.record import Record
 from stages.registry.rule import Verdict
+from stages.registry.text import plain
 
 GATE = "\n\n### Gate\n\n"
 """Starts the part of a version's description that `promote` adds, and that is kept."""

@@ -1,4 +1,4 @@
-"""The two identities: of a run, and of a model."""
+"""The two digests that name things: the run digest and the model digest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,19 +8,25 @@ from stages.engine.files import digest, sha256_file
 
 
 def run_digest(*, data: str, params: Mapping[str, Any], code: Mapping[str, str], lock: str) -> str:
-    """Name of a run: all that decides its model and its figures, and nothing else.
+    """Return the name of a run: a digest of all that decides its model and figures.
 
     Args:
-        data: Digest of the data set, which fetch and preprocess made whatever they were told.
-        params: What training and the computing of figures read of params.yaml.
-        code: Digest of each file that training reaches, by path.
+        data: Digest of the data set; how fetch and preprocess made it does not matter.
+        params: What training and the computation of figures read of params.yaml.
+        code: Digest by path of each file that training reaches.
         lock: SHA-256 of the environment's lock file.
     """
     return digest({"data": data, "params": dict(params), "code": dict(code), "lock": lock})
 
 
 def model_digest(model: Path, operating_point: Path, pixels: Mapping[str, Any]) -> str:
-    """Name of a model: the network, its frozen decisions, and how images become its pixels."""
+    """Return the name of a model: a digest of all that decides its predictions.
+
+    Args:
+        model: The `.keras` file.
+        operating_point: The `operating_point.json` that was frozen for it.
+        pixels: The preprocessing options.
+    """
     return digest(
         {
             "model": sha256_file(model),

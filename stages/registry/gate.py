@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, NotFound
 from stages.registry.aliases import CANDIDATE, CHAMPION, alias_version
 from stages.registry.assessment import Assessment, Gate, assess
 from stages.registry.client import Client
@@ -61,8 +61,8 @@ def promote(
             recorded.
 
     Raises:
-        InputError: There is no such version, the alias points at it already, or another promotion
-            is in progress.
+        NotFound: There is no such version, or no candidate.
+        InputError: The alias points at it already, or another promotion is in progress.
     """
     if alias == CANDIDATE:
         raise InputError(f"{name}: only `dvc repro` moves {alias}; name another alias")
@@ -103,14 +103,14 @@ def rollback(
     """Move an alias back to the version that it pointed at before.
 
     Raises:
-        InputError: There is no such version, or the registry no longer has it.
+        NotFound: There is no such version, or the registry no longer has it.
     """
     with promotion_lock(store, name):
         snapshot = take_snapshot(client, name, alias)
         moves = [move for move in read_moves(client, name) if move.alias == alias]
         _, stack = replay(moves, snapshot.version)
         if snapshot.version is None or len(stack) < 2:
-            raise InputError(
+            raise NotFound(
                 f"{name}: expected an earlier {alias} to return to, found none in the history "
                 f"(now: {snapshot.version or 'none'}); see `pneumonia history`"
             )
@@ -125,7 +125,7 @@ def rollback(
 def _candidate(client: Client, name: str) -> str:
     number = alias_version(client, name, CANDIDATE)
     if number is None:
-        raise InputError(
+        raise NotFound(
             f"{name}: expected a candidate, found none: no model has reached the floors in "
             "params.yaml (register.floors) outside an experiment; see data/release.json, or "
             "name a version"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stages.registry.aliases import alias_versions
+from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.moves import Move, read_moves
-from stages.registry.record import NOT_RECORDED
 
 DONE = "done"
 OUTSIDE = "made outside the gate"

@@ -2,9 +2,9 @@
 
 import datetime
 
+from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion, RegisteredModel, Run
-from stages.registry.record import NOT_RECORDED
 from stages.registry.runs import search_all_runs
 
 _FIGURES = ("auroc", "sensitivity", "specificity")

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.registry.client import Client
 from stages.registry.connection import describe_failure, open_store
-from stages.registry.record import Identity
+from stages.registry.identity import Identity
 from stages.registry.run_metrics import log_epochs, log_figures, logged_epochs
 from stages.registry.runs import find_or_create_run
 from stages.registry.store import Store

@@ -16,9 +16,9 @@ from typing import Any
 
 from stages.engine.errors import InputError
 from stages.registry.aliases import alias_version
+from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import Run
-from stages.registry.record import NOT_RECORDED
 from stages.registry.runs import search_all_runs
 from stages.registry.store import Store
 

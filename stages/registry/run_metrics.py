@@ -5,7 +5,8 @@ from typing import Any
 
 from stages.engine.files import DECIMALS
 from stages.registry.client import Client
-from stages.registry.record import Row, compared
+from stages.registry.figures import charted
+from stages.registry.record import Row
 
 LEARNING = "learning/"
 _PER_BATCH = 1000
@@ -69,7 +70,7 @@ def log_figures(client: Client, run_id: str, figures: Mapping[str, Any]) -> None
     timestamp = run.info.start_time
     metrics = [
         Metric(key, value, timestamp, 0)
-        for key, value in compared(figures).items()
+        for key, value in charted(figures).items()
         if present.get(key) != value
     ]
     _log_metrics(client, run_id, metrics)

@@ -5,11 +5,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.engine import keys
-from stages.registry.circumstances import circumstance_tags, training_span
+from stages.registry.circumstances import (
+    NOT_RECORDED,
+    circumstance,
+    circumstance_tags,
+    training_span,
+)
 from stages.registry.client import Client
 from stages.registry.entities import Run
-from stages.registry.record import NOT_RECORDED, Identity, circumstance, plain
+from stages.registry.identity import Identity
 from stages.registry.store import Store, exclusive
+from stages.registry.text import plain
 
 _PER_BATCH = 100
 """Params, and tags, that MLflow accepts in one call."""

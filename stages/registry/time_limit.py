@@ -18,7 +18,7 @@ def within_wait_budget(store: Store, action: Callable[[], str]) -> str:
         action: Goes on in a thread, which ends with the process, after the time limit.
 
     Raises:
-        InputError: The server does not answer.
+        ServiceUnavailable: The server does not answer.
         TimeoutError: The action takes too long.
     """
     with wait_budget.spend() as left:

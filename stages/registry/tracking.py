@@ -8,14 +8,20 @@ never duplicated.
 from collections.abc import Mapping
 from typing import Any
 
-from stages.registry.circumstances import circumstances_digest, seconds_tags, training_span
+from stages.registry.circumstances import (
+    NOT_RECORDED,
+    circumstances_digest,
+    seconds_tags,
+    training_span,
+)
 from stages.registry.client import Client
 from stages.registry.description import describe_run, headline, headline_tags
 from stages.registry.figures_page import figures_page
-from stages.registry.record import NOT_RECORDED, Record, plain
+from stages.registry.record import Record
 from stages.registry.run_metrics import log_epochs, log_figures, logged_epochs
 from stages.registry.runs import find_or_create_run, find_run
 from stages.registry.store import Store
+from stages.registry.text import plain
 
 
 def log_run(

@@ -3,15 +3,17 @@
 import tempfile
 from pathlib import Path
 
-from stages.engine.errors import InputError
+from stages.engine.errors import NotFound
 from stages.registry import packaging
+from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.description import GATE, Description
 from stages.registry.entities import ModelVersion
 from stages.registry.mlflow_internals.saved_view import ensure_saved_view
-from stages.registry.record import NOT_RECORDED, Record, plain
+from stages.registry.record import Record
 from stages.registry.release import Release
 from stages.registry.store import Store, exclusive
+from stages.registry.text import plain
 
 
 def register(client: Client, store: Store, release: Release, *, run_id: str, update: bool) -> str:
@@ -52,14 +54,14 @@ def get_version(client: Client, name: str, number: str) -> ModelVersion:
     """Return a version.
 
     Raises:
-        InputError: The registry has no version of that number.
+        NotFound: The registry has no version of that number.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         return client.get_model_version(name, number)
     except MlflowException:
-        raise InputError(
+        raise NotFound(
             f"{name}: expected a version, received {number!r}, which is not in the registry; "
             "`pneumonia models` lists the versions"
         ) from None

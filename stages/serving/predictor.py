@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.engine.errors import InputError
+from stages.engine.errors import UnusableImage
 from stages.images.options import PixelOptions
 from stages.registry.digests import model_digest
 from stages.sources.header import read_header
@@ -13,7 +13,7 @@ ImageInput = bytes | Path
 """The bytes of an image file, or its path."""
 
 PredictOne = Callable[[bytes], tuple[float, str]]
-"""From the bytes of an image file to probability and decision; InputError with the reason."""
+"""From the bytes of an image file to probability and decision; may raise UnusableImage."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Predictor:
             try:
                 probability = classifier.probability([image])
             except UnusableImagesError as error:
-                raise InputError(error.reasons[1]) from None
+                raise UnusableImage(error.reasons[1]) from None
             return float(probability[0]), classifier.decisions(probability)[0]
 
         return cls(
@@ -96,7 +96,7 @@ class Predictor:
             source: Name of the data set; None if only one model of that stem has a champion.
 
         Raises:
-            InputError: There is no champion, or there are several to choose from.
+            NotFound: There is no champion, or there are several to choose from.
         """
         from stages.registry.champion import load_champion
 
@@ -120,7 +120,7 @@ class Predictor:
         try:
             data = image.read_bytes() if isinstance(image, Path) else image
             probability, decision = self._predict_one(data)
-        except InputError as error:
+        except UnusableImage as error:
             return Prediction(name, None, None, self.model, reason=str(error))
         except OSError as error:
             return Prediction(name, None, None, self.model, reason=error.strerror or str(error))

@@ -1,4 +1,4 @@
-"""Files of a finished run as the stages leave them, small and without TensorFlow."""
+"""Files of a finished run as the stages write them, small and without TensorFlow."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 from stages.engine import checksums
 from stages.engine.files import sha256_bytes, sha256_file, write_json
-from stages.registry.record import Identity, Record, read_identity, read_record
+from stages.registry.identity import Identity, read_identity
+from stages.registry.record import Record, read_record
 from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
 
@@ -43,7 +44,7 @@ def figure(value: float) -> dict[str, float]:
 
 
 def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> None:
-    """Write shards' manifest, model, validation and report below `folder`."""
+    """Write the shards' manifest, source.json, model, validation and report to `folder`."""
     (folder / "report/plots").mkdir(parents=True, exist_ok=True)
     for name in ("shards", "model"):
         (folder / name).mkdir(exist_ok=True)
@@ -62,17 +63,28 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "shards/records.csv": records,
         "source.json": SOURCE,
         "model/history.csv": "epoch,loss,val_auroc\n1,0.7,0.8\n2,0.5,0.9\n",
-        "model/operating_point.json": {"format": 1, "slope": 1.0, "intercept": 0.0, "prior": 0.5,
-                                       "thresholds": {"decision": 0.5}, "fitted_on": ["val"]},
+        "model/operating_point.json": {
+            "format": 1,
+            "slope": 1.0,
+            "intercept": 0.0,
+            "prior": 0.5,
+            "thresholds": {"decision": 0.5},
+            "fitted_on": ["val"],
+        },
         "validation.json": {"val": {"images": 2, "auroc": figure(0.96)}},
         "report/metrics.json": {
-            "test": {"images": 2, "auroc": figure(auroc), "sensitivity": figure(0.9),
-                     "screening": {"sensitivity": figure(0.97)}, "counts": {"tp": 1}}
+            "test": {
+                "images": 2,
+                "auroc": figure(auroc),
+                "sensitivity": figure(0.9),
+                "screening": {"sensitivity": figure(0.97)},
+                "counts": {"tp": 1},
+            }
         },
         "report/model_card.md": "# Model card\n",
         "report/plots/roc.csv": "fpr,tpr\n0,0\n",
         "report/predictions.csv": "id\nb\n",
-    }  # fmt: skip
+    }
     for name, content in texts.items():
         text = content if isinstance(content, str) else json.dumps(content)
         (folder / name).write_text(text, encoding="utf-8")
@@ -88,11 +100,11 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
 
 
 def write_checksums(folder: Path) -> None:
-    """List the model's files as they are now."""
-    made = [folder / "model" / name for name in ("model.keras", "operating_point.json")]
+    """Update the checksums of the model's files."""
+    files = [folder / "model" / name for name in ("model.keras", "operating_point.json")]
     checksums.write(
         folder / "model",
-        [*made, folder / "model/history.csv", folder / "validation.json"],
+        [*files, folder / "model/history.csv", folder / "validation.json"],
         instruction_set="x86-64 avx2, AMD",
     )
 

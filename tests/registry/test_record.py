@@ -1,4 +1,4 @@
-"""What is read from the files, and how it is named."""
+"""Identity, figures and files of a run, and the names made from them."""
 
 from pathlib import Path
 
@@ -7,36 +7,38 @@ import pytest
 from stages.engine.checksums import content_digest
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, write_json
+from stages.registry.circumstances import circumstance
 from stages.registry.digests import model_digest
-from stages.registry.record import circumstance, compared, lookup, model_name, plain
+from stages.registry.figures import charted, find_figure
+from stages.registry.identity import model_name
+from stages.registry.text import plain
 from tests.registry import fake
 
 
-def test_of_the_figures_a_few_become_metrics() -> None:
+def test_the_charted_figures_become_metrics() -> None:
     auroc = {"value": 0.9, "low": 0.8, "high": 1}
     tree = {"test": {"auroc": auroc, "images": 3, "kind": {"viral": {"sensitivity": auroc}}}}
-    assert compared(tree) == {"test/auroc": 0.9}
+    assert charted(tree) == {"test/auroc": 0.9}
 
 
-def test_a_figure_is_found_with_its_interval_or_not_at_all() -> None:
+def test_a_figure_is_found_if_it_has_an_interval() -> None:
     tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "images": 3}}
-    assert lookup(tree, "test/auroc") == {"value": 0.9, "low": 0.8, "high": 1.0}
-    assert [lookup(tree, key) for key in ("val/auroc", "test/images", "test", "test/images/n")] == [
-        None, None, None, None,
-    ]  # fmt: skip
+    assert find_figure(tree, "test/auroc") == {"value": 0.9, "low": 0.8, "high": 1.0}
+    for path in ("val/auroc", "test/images", "test", "test/images/n"):
+        assert find_figure(tree, path) is None
 
 
-def test_values_are_written_for_a_person() -> None:
+def test_values_as_text() -> None:
     assert [plain(v) for v in (None, True, (0.25, 1.0), 3)] == ["none", "yes", "0.25, 1.0", "3"]
 
 
-def test_history_leaves_out_what_is_no_number(files: Path) -> None:
+def test_history_leaves_out_cells_that_are_not_numbers(files: Path) -> None:
     (files / "model/history.csv").write_text("epoch,loss,note\n1,0.7,x\n2,nan,y\n")
     fake.write_checksums(files)
     assert fake.record(files).epochs == ({"epoch": 1.0, "loss": 0.7}, {"epoch": 2.0})
 
 
-def test_a_run_is_another_by_each_of_its_parts(files: Path) -> None:
+def test_each_part_changes_the_run_digest(files: Path) -> None:
     runs = {fake.identity(files).run, fake.identity(files, train={"threads": 1}).run}
     manifest = files / "shards/manifest.json"
     facts = read_json(manifest) | {"image_px": 64}
@@ -44,7 +46,7 @@ def test_a_run_is_another_by_each_of_its_parts(files: Path) -> None:
     assert len(runs | {fake.identity(files).run}) == 3
 
 
-def test_a_model_is_another_by_each_of_its_parts(files: Path) -> None:
+def test_each_part_changes_the_model_digest(files: Path) -> None:
     model, point = files / "model/model.keras", files / "model/operating_point.json"
     digests = {model_digest(model, point, {"image_px": 32}), model_digest(model, point, {})}
     model.write_bytes(b"another")
@@ -66,15 +68,15 @@ def test_a_missing_report_is_named(files: Path) -> None:
         fake.record(files)
 
 
-def test_trainings_word_comes_first_and_silence_is_said() -> None:
+def test_circumstances_are_those_of_the_training_or_not_recorded() -> None:
     journal = {"evaluate": {"machine": "b"}, "train": {"machine": "a", "dvc_experiment": None}}
-    told = [circumstance(journal, key) for key in ("machine", "dvc_experiment", "git_commit")]
-    assert told == ["a", "none", "not recorded"]
+    facts = [circumstance(journal, key) for key in ("machine", "dvc_experiment", "git_commit")]
+    assert facts == ["a", "none", "not recorded"]
 
 
-def test_names_are_what_mlflow_takes() -> None:
+def test_model_names_are_accepted_by_mlflow() -> None:
     assert model_name("pneumonia", "My Zip: v2/é") == "pneumonia-my-zip-v2"
-    # MLflow refuses a point in the name of a logged model.
+    # MLflow refuses a dot in the name of a logged model.
     assert model_name("pneumonia", "chest_xray.zip") == "pneumonia-chest_xray-zip"
 
 
@@ -86,15 +88,22 @@ def test_a_report_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["model/operating_point.json", "model/history.csv", "validation.json",
-             "shards/records.csv", "shards/manifest.json", "report/metrics.json",
-             "report/predictions.csv"],
-)  # fmt: skip
+    "name",
+    [
+        "model/operating_point.json",
+        "model/history.csv",
+        "validation.json",
+        "shards/records.csv",
+        "shards/manifest.json",
+        "report/metrics.json",
+        "report/predictions.csv",
+    ],
+)
 def test_a_changed_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     fake.write(tmp_path)
     path = tmp_path / name
     text = path.read_text()
-    at = max(text.rfind(digit) for digit in "0123456789d")  # a figure, or a letter of a name
+    at = max(text.rfind(digit) for digit in "0123456789d")  # a digit of a figure or a name
     path.write_text(f"{text[:at]}3{text[at + 1 :]}")
     with pytest.raises(InputError, match=rf"{path.name}: its (bytes|digest)"):
         fake.record(tmp_path)

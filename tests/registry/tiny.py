@@ -1,4 +1,4 @@
-"""A network of a few numbers, saved as training saves its own; and an image to ask about."""
+"""A network of a few numbers, saved as training saves its own, and an image to classify."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from stages.network import canonical
 def make(path: Path) -> None:
     """Save a network whose logit is the image's mean grey, 0 to 255, less 128.
 
-    In a process of its own: Keras warns where NumPy is new, and tests take warnings for errors.
+    In a process of its own: Keras warns about new NumPy, and in tests warnings are errors.
     """
     subprocess.run(
         [sys.executable, "-m", __name__, str(path)], cwd=Path(__file__).parents[2], check=True

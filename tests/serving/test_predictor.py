@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
 from stages.serving.predictor import Predictor
 from tests.dicoms import dicom_file
@@ -20,7 +20,7 @@ GOOD = encoded(picture("good"))
 
 def predict_one(image: bytes) -> tuple[float, str]:
     if image == b"bad":
-        raise InputError("no picture")
+        raise UnusableImage("no picture")
     return 0.7, "pneumonia"
 
 
@@ -63,7 +63,7 @@ def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
 BOTH = """
 import dataclasses, json, sys
 from pathlib import Path
-from stages.engine.errors import InputError
+from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
 from stages.registry.connection import open_store
 from stages.registry.publish import publish_unlimited

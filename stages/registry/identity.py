@@ -1,0 +1,95 @@
+"""What a run is made of, known before it trains."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.engine import checksums
+from stages.engine.files import digest, read_json, sha256_file
+from stages.registry.digests import run_digest
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is made of.
+
+    Attributes:
+        data: Digest of the data set: of pixels, records and options, not of a name or place.
+        code: Digest by path of every file that training reaches (`settings.digests`).
+        lock: SHA-256 of the environment's lock file.
+        params: The sections fetch to evaluate, for display.
+        decisive: The params that decide model and figures on this data set.
+        source: The description of the data set's source (source.json).
+        counts: Images and patients per role.
+    """
+
+    data: str
+    code: Mapping[str, str]
+    lock: str
+    params: Mapping[str, Any]
+    decisive: Mapping[str, Any]
+    source: Mapping[str, Any]
+    counts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def run(self) -> str:
+        """The run digest."""
+        return run_digest(data=self.data, params=self.decisive, code=self.code, lock=self.lock)
+
+    @property
+    def code_digest(self) -> str:
+        """Digest of the code."""
+        return digest(dict(self.code))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images are synthetic."""
+        return bool(self.source["synthetic"])
+
+    def named(self, stem: str) -> str:
+        """Return the name of the experiment and of the registered model."""
+        return model_name(stem, str(self.source["name"]))
+
+
+def model_name(stem: str, source: str) -> str:
+    """Return the name of the registered model: one per stem and data set.
+
+    MLflow refuses some characters in it, and a dot in the name of a logged model.
+    """
+    return f"{stem}-{re.sub(r'[^a-z0-9_-]+', '-', source.lower()).strip('-')}"
+
+
+def read_identity(
+    shards: Path,
+    source: Path,
+    *,
+    params: Mapping[str, Any],
+    decisive: Mapping[str, Any],
+    code: Mapping[str, str],
+    lock: Path,
+) -> Identity:
+    """Read the identity of a run.
+
+    Args:
+        shards: Folder of the data set.
+        source: The source.json of the data set.
+        params: The sections fetch to evaluate, for display.
+        decisive: The params that decide model and figures on this data set.
+        code: Digest by path of every file that training reaches.
+        lock: The environment's lock file.
+
+    Raises:
+        InputError: The folder has no manifest, or one that was changed.
+    """
+    manifest = checksums.read_digested(shards / "manifest.json")
+    return Identity(
+        data=manifest["digest"],
+        code=code,
+        lock=sha256_file(lock),
+        params=params,
+        decisive=decisive,
+        source=read_json(source),
+        counts=manifest["counts"],
+    )
