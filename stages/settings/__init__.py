@@ -1,1 +1,1 @@
-"""The whole of params.yaml, paths of the repository, and digests that name runs."""
+"""params.yaml, paths of the repository, and digests that name trainings and runs."""

@@ -1,15 +1,17 @@
 """The whole of params.yaml. Stages read one section with `settings.section` instead."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from stages.engine.errors import InvalidSettings
 from stages.engine.options import Options
 from stages.images.options import PreprocessOptions
 from stages.metrics.options import EvaluateOptions
 from stages.network.options import TrainOptions
 from stages.registry.options import RegisterOptions
-from stages.settings import paths, section
+from stages.settings import paths, problems, section
 from stages.sources.options import FetchOptions
 
 
@@ -44,4 +46,21 @@ def load(path: Path = paths.PARAMS) -> Params:
         InvalidSettings: The file is missing or no YAML, or has missing, unknown or invalid keys;
             all of them are listed.
     """
-    return section.check(Params, section.read(path), "", path)
+    return check(section.read(path), path)
+
+
+def check(tree: Any, path: Path = paths.PARAMS) -> Params:
+    """Return the content of params.yaml, checked.
+
+    Args:
+        tree: The content, as YAML gives it.
+        path: Where it is from, for messages.
+
+    Raises:
+        InvalidSettings: It has missing, unknown or invalid keys; all of them are listed.
+    """
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        found = problems.find(error, Params.model_json_schema())
+        raise InvalidSettings(problems.message(path, found)) from None

@@ -1,4 +1,7 @@
-"""Where things lie, relative to the repository's root. Known to the hallway alone."""
+"""Paths relative to the root of the repository.
+
+Only stages, settings, history, studies and commands use them; other packages are given paths.
+"""
 
 from pathlib import Path
 

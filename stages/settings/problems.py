@@ -43,33 +43,30 @@ def message(path: Path, problems: list[str]) -> str:
     return "\n  ".join([f"{path}: {len(problems)} problems", *problems])
 
 
-def find(error: ValidationError, schema: Schema, name: str) -> list[str]:
+def find(error: ValidationError, schema: Schema) -> list[str]:
     """Return a line for each problem: the key, what is wrong, what is allowed, what was given.
 
     Args:
-        error: What pydantic found.
-        schema: The JSON schema of the type that it checked.
-        name: Dotted key of the checked value; "" for the whole file.
+        error: What pydantic found in the whole of params.yaml.
+        schema: The JSON schema of the model that it used.
     """
     errors = _errors(error)
     missing = {each.place for each in errors if each.kind == "missing"}
     meant = {
-        each.place: _meant(_key(name, each.place), each.place, schema, missing)
-        for each in errors
-        if each.kind in _UNKNOWN
+        each.place: _meant(each.place, schema, missing) for each in errors if each.kind in _UNKNOWN
     }
     misspelt = {(*place[:-1], known) for place, known in meant.items()}
     lines = []
     for each in errors:
         if each.kind in _UNKNOWN:
-            lines.append(_unknown(each.place, schema, name, meant[each.place], missing))
+            lines.append(_unknown(each.place, schema, meant[each.place], missing))
         elif isinstance(each.cause, FieldError):
-            lines.append(f"{_key(name, (*each.place, each.cause.key))}: {each.cause.text}")
+            lines.append(f"{_key((*each.place, each.cause.key))}: {each.cause.text}")
         elif each.kind != "missing":
-            lines.append(_not_allowed(each, schema, name))
+            lines.append(_not_allowed(each, schema))
         elif each.place not in misspelt:
             allowed = _allowed(_at(schema, each.place), schema)
-            lines.append(f"{_key(name, each.place)}: the key is missing; add {allowed}")
+            lines.append(f"{_key(each.place)}: the key is missing; add {allowed}")
     return list(dict.fromkeys(lines))
 
 
@@ -89,9 +86,9 @@ def _errors(error: ValidationError) -> list[_Error]:
     ]
 
 
-def _key(name: str, place: Place) -> str:
-    """The dotted key of a place below `name`, such as "train.widths[0]"."""
-    key = name
+def _key(place: Place) -> str:
+    """The dotted key of a place, such as "train.widths[0]"."""
+    key = ""
     for part in place:
         if isinstance(part, int):
             key += f"[{part}]"
@@ -148,17 +145,17 @@ def _number(part: Schema) -> str:
     return text
 
 
-def _not_allowed(error: _Error, schema: Schema, name: str) -> str:
+def _not_allowed(error: _Error, schema: Schema) -> str:
     part, received = _at(schema, error.place), error.received
     kinds = {part.get("type"), *(choice.get("type") for choice in part.get("anyOf", ()))}
     hint = ""
     if kinds & {"integer", "number"} and _is_number_as_text(received):
         hint = ", which YAML takes for text: write a number with a point and no quotes, as 1.0e-3"
-    elif "string" in kinds and not isinstance(received, (str, list, dict)):
+    elif "string" in kinds and not isinstance(received, (str, list, dict, type(None))):
         hint = ", which YAML does not take for text: put it in quotes"
     elif close := difflib.get_close_matches(str(received), part.get("enum", ()), n=1):
         hint = f"; did you mean {close[0]!r}?"
-    key = _key(name, error.place) or "(top level)"
+    key = _key(error.place) or "(top level)"
     given = "null" if received is None else repr(received)
     return f"{key}: expected {_allowed(part, schema)}, received {given}{hint}"
 
@@ -171,10 +168,10 @@ def _is_number_as_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _meant(key: str, place: Place, schema: Schema, missing: set[Place]) -> str | None:
+def _meant(place: Place, schema: Schema, missing: set[Place]) -> str | None:
     """The known key that an unknown one is likely to stand for; a missing one is likelier."""
-    if key in RENAMED:
-        return RENAMED[key]
+    if _key(place) in RENAMED:
+        return RENAMED[_key(place)]
     known = list(_at(schema, place[:-1])["properties"])
     absent = [other for other in known if (*place[:-1], other) in missing]
     close = [
@@ -184,13 +181,11 @@ def _meant(key: str, place: Place, schema: Schema, missing: set[Place]) -> str |
     return close[0] if close else None
 
 
-def _unknown(
-    place: Place, schema: Schema, name: str, meant: str | None, missing: set[Place]
-) -> str:
+def _unknown(place: Place, schema: Schema, meant: str | None, missing: set[Place]) -> str:
     *above, last = place
-    section = _key(name, tuple(above))
+    section = _key(tuple(above))
     start = f"{section}: unknown key `{last}`" if section else f"unknown key `{last}`"
-    if _key(name, place) in RENAMED:
+    if _key(place) in RENAMED:
         both = (*above, meant) not in missing
         remedy = "which is given too: remove this one" if both else "rename it"
         return f"{start}; it is now `{meant}`, {remedy}"

@@ -1,7 +1,8 @@
 """Read params.yaml, or the one section of it that a stage needs.
 
 A stage reads its own section through the model of its own package, so that it depends on no
-other package's options. The whole file is checked by `settings.params`.
+other package's options. The stage `inputs` and every command check the whole file before that
+(`settings.params`) and explain each problem; here, they are only refused.
 """
 
 from collections.abc import Hashable
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from stages.engine import keys
 from stages.engine.errors import InvalidSettings
 from stages.engine.options import Options
-from stages.settings import paths, problems
+from stages.settings import paths
 
 Section = TypeVar("Section", bound=Options)
 
@@ -24,9 +25,12 @@ def load(model: type[Section], name: str, path: Path = paths.PARAMS) -> Section:
 
     Raises:
         InvalidSettings: The file is missing or no YAML, or the section has missing, unknown or
-            invalid keys; all of them are listed.
+            invalid keys.
     """
-    return check(model, keys.get(read(path), name), name, path)
+    try:
+        return model.model_validate(keys.get(read(path), name))
+    except ValidationError as error:
+        raise _refusal(error, name, path) from None
 
 
 def value(kind: Any, key: str, path: Path = paths.PARAMS) -> Any:
@@ -35,32 +39,26 @@ def value(kind: Any, key: str, path: Path = paths.PARAMS) -> Any:
     Args:
         kind: Its type, such as `engine.options.Threads`.
         key: Such as "train.threads".
+        path: The file.
 
     Raises:
-        InvalidSettings: As for `load`.
+        InvalidSettings: The file is missing or no YAML, or the value is missing or invalid.
     """
-    adapter = TypeAdapter(kind, config=Options.model_config)
     try:
+        adapter = TypeAdapter(kind, config=Options.model_config)
         return adapter.validate_python(keys.get(read(path), key))
     except ValidationError as error:
-        found = problems.find(error, adapter.json_schema(), key)
-        raise InvalidSettings(problems.message(path, found)) from None
+        raise _refusal(error, key, path) from None
 
 
-def check(model: type[Section], tree: Any, name: str, path: Path = paths.PARAMS) -> Section:
-    """Return `tree`, the content of the section `name` in the file `path`, checked by its model.
-
-    Args:
-        name: "" for the whole file.
-
-    Raises:
-        InvalidSettings: It has missing, unknown or invalid keys; all of them are listed.
-    """
-    try:
-        return model.model_validate(tree)
-    except ValidationError as error:
-        found = problems.find(error, model.model_json_schema(), name)
-        raise InvalidSettings(problems.message(path, found)) from None
+def _refusal(error: ValidationError, name: str, path: Path) -> InvalidSettings:
+    problems = [
+        f"{'.'.join(map(str, (name, *detail['loc'])))}: {detail['msg']}"
+        for detail in error.errors(include_url=False, include_input=False)
+    ]
+    return InvalidSettings(
+        f"{path}: {'; '.join(problems)}. `python -m stages.inputs` explains each problem"
+    )
 
 
 def read(path: Path = paths.PARAMS) -> Any:
@@ -79,7 +77,7 @@ def read(path: Path = paths.PARAMS) -> Any:
         yaml.YAMLError,
         ValueError,
         RecursionError,
-    ) as error:  # ValueError: no UTF-8, 2001-99-99
+    ) as error:  # ValueError: 2001-99-99, no UTF-8
         raise InvalidSettings(f"{path}: not valid YAML: {error}") from None
 
 

@@ -9,9 +9,8 @@ from stages.engine import keys
 from stages.engine.errors import InputError
 from stages.history import experiments
 from stages.history.experiments import Experiment
-from stages.settings import paths, section
+from stages.settings import params, paths, section
 from stages.settings.digests import JUDGED
-from stages.settings.params import Params
 from stages.studies.seeds_table import spread_table
 
 
@@ -29,7 +28,7 @@ def table(count: int, prefix: str, settings: list[str], *, test: bool = False) -
         raise InputError(f"seeds: expected a number from 1, received {count}")
     wanted = {f"{prefix}-{k}": [*settings, f"train.seed={k}"] for k in range(count)}
     trees = {name: changed(section.read(), changes) for name, changes in wanted.items()}
-    section.check(Params, trees[f"{prefix}-0"], "")  # before the first training, not in it
+    params.check(trees[f"{prefix}-0"])  # before the first training, not in it
     there = _finished()
     for name in wanted.keys() & there.keys():  # all of them before any is trained
         _refuse_other(there[name], trees[name])

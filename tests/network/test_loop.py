@@ -126,7 +126,9 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_pa
         train(wild, tmp_path / "checkpoints")
     kept = checkpoints.latest(tmp_path / "checkpoints")
     assert kept is not None
-    message = rf"loss is (nan|inf) at step \d of 3 in epoch {kept.epoch + 1}; .* lower train.learning"
+    message = (
+        rf"loss is (nan|inf) at step \d of 3 in epoch {kept.epoch + 1}; .* lower train.learning"
+    )
     assert re.search(message, str(caught.value))
     assert all(np.isfinite(row["loss"]) for row in kept.facts["history"])
 

@@ -360,7 +360,7 @@ def test_a_stage_checks_what_it_reads_before_any_work(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed(key, -1)))
-    with pytest.raises(InvalidSettings, match=rf"^params\.yaml: {re.escape(key)}: expected"):
+    with pytest.raises(InvalidSettings, match=rf"^params\.yaml: {re.escape(key)}: Input should be"):
         importlib.import_module(f"stages.{stage}").main()
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
