@@ -1,6 +1,7 @@
 """From pixels to logits, the same in training, evaluation and serving."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import numpy.typing as npt
 from stages.engine import checksums, devices
 from stages.engine.errors import InputError
 
+# What zipfile and Keras raise for a damaged file.
+_DAMAGE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError),
+    *(zlib.error, zipfile.BadZipFile),
+)
 Logits = npt.NDArray[np.float32]
 _BATCH = 32
 """Images per forward pass: near a larger batch's speed, little waste for a single image."""
@@ -33,12 +39,24 @@ def load_model(path: Path) -> Any:
         )
     checksums.verify_file(path)
     try:
+        _check_members(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{path}: expected a .keras model, received a file that does not load ({error}); "
             "run `dvc repro` to make it again"
         ) from error
+
+
+def _check_members(path: Path) -> None:
+    """Raise BadZipFile if the bytes of a member do not match its checksum.
+
+    Keras seeks in the weights, and after a seek zipfile compares no checksum (since Python 3.12).
+    """
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
 
 
 def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:

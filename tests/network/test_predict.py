@@ -48,12 +48,17 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, saved: bytes) -> None:
         predict.load_model(path)
 
 
-@pytest.mark.parametrize("harm", ["empty", "text", "cut", "flip"])
+@pytest.mark.parametrize("harm", ["empty", "text", "cut", "flip", "locked", "method"])
 def test_a_broken_file_is_refused_by_name(tmp_path: Path, saved: bytes, harm: str) -> None:
     path = tmp_path / "model.keras"
     flipped = bytearray(saved)
     flipped[len(saved) // 2] ^= 1
+    entry = saved.index(b"PK\x01\x02")  # in the directory of members: flags, then the method
+    locked, method = bytearray(saved), bytearray(saved)
+    locked[entry + 8] |= 1
+    method[entry + 10] = 99
     harmed = {"empty": b"", "text": b"a model", "cut": saved[:-50], "flip": bytes(flipped)}
+    harmed |= {"locked": bytes(locked), "method": bytes(method)}
     path.write_bytes(harmed[harm])
     with pytest.raises(InputError, match=r"model\.keras: expected a \.keras model, received"):
         predict.load_model(path)
