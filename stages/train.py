@@ -1,13 +1,15 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
 from stages.engine import checksums, devices, journal
+from stages.engine.csv_text import csv_text
 from stages.engine.files import write_json, write_text
 from stages.engine.sidecar import sidecar
 from stages.engine.stage import run
 from stages.images.shards import open_shards
-from stages.metrics import baselines, curves, report
+from stages.metrics import baselines
 from stages.metrics.monitor import Monitor
 from stages.metrics.options import EvaluateOptions, FigureOptions
+from stages.metrics.report import report
 from stages.network.options import TrainOptions
 from stages.settings import paths, section
 from stages.settings.digests import training_digest
@@ -24,8 +26,8 @@ def main() -> None:
     from stages.network import canonical, checkpoints, loop, operating_point, predict
 
     images = shards.role("train")
-    judged = [shards.role(name) for name in shards.roles if name.startswith("val")]
-    monitor = Monitor(judged)
+    roles = [shards.role(name) for name in shards.roles if name.startswith("val")]
+    monitor = Monitor(roles)
     monitor.require(options.monitor)
     folder = paths.CHECKPOINTS / digest
     with sidecar("stages.commands.live") as send:
@@ -38,23 +40,21 @@ def main() -> None:
         # The saved file is what is judged from here on, here and everywhere.
         model = predict.load_model(paths.MODEL / "model.keras")
         logits = monitor.logits(predict.predictor(model))
-        point = operating_point.fit(
-            {role.name: operating_point.pool(role.records, logits[role.name]) for role in judged},
-            seed=options.seed,
-        )
-        shadows = baselines.fit(images.records, images.pixels)
+        pools = {role.name: operating_point.pool(role.records, logits[role.name]) for role in roles}
+        point = operating_point.fit(pools, seed=options.seed)
+        trivial = baselines.fit(images.records, images.pixels)
         figures = {
-            role.name: report.report(
+            role.name: report(
                 role.records, point.probability(logits[role.name]), point.thresholds,
                 of_figures, prior=point.prior,
-                baselines=shadows.probabilities(role.records, role.pixels),
+                baselines=trivial.probabilities(role.records, role.pixels),
             )
-            for role in judged
+            for role in roles
         }  # fmt: skip
         send({"figures": figures})
     write_json(paths.MODEL / "operating_point.json", point.to_json())
-    rows = [list(row.values()) for row in trained.history]
-    write_text(paths.MODEL / "history.csv", curves.csv(list(trained.history[0]), rows))
+    rows = [row.values() for row in trained.history]
+    write_text(paths.MODEL / "history.csv", csv_text(trained.history[0], rows))
     write_json(paths.VALIDATION, figures)
     made = [paths.MODEL / name for name in ("model.keras", "operating_point.json", "history.csv")]
     made.append(paths.VALIDATION)

@@ -21,7 +21,7 @@ from stages.images.linear import one_thread_each, out_of_fold, standardised
 from stages.images.prepared import threads
 from stages.images.splits import shuffled
 from stages.metrics.intervals import Draws, Figure, resample
-from stages.metrics.scores import auroc
+from stages.metrics.ranking import auroc
 
 DRAWS, CONFIDENCE = 200, 0.95
 RIDGE = 0.1

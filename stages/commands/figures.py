@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stages.engine.errors import InputError
 from stages.images.decode import decode
-from stages.metrics.pages.figures import Panel, picture
+from stages.metrics.pages.picture import Panel, draw_picture
 from stages.settings import paths
 from stages.sources.index import open_raw
 from stages.sources.phantom.generate import MASKS, TRUTH
@@ -51,7 +51,7 @@ def phantoms() -> bytes:
         "calibration": paths.REPORT / "plots/calibration.csv",
         "history": paths.MODEL / "history.csv",
     }
-    return picture(panels, {name: pd.read_csv(path) for name, path in tables.items()})
+    return draw_picture(panels, {name: pd.read_csv(path) for name, path in tables.items()})
 
 
 def _mask(png: bytes) -> NDArray[np.uint8]:

@@ -79,7 +79,7 @@ def ui(arguments: argparse.Namespace) -> int:
 
 def results(arguments: argparse.Namespace) -> int:
     """Print the table of results, or put it between the marks in a file."""
-    from stages.metrics.pages import tables
+    from stages.metrics.pages.results import results_table
     from stages.registry.record import check_report
 
     params.load()
@@ -91,7 +91,7 @@ def results(arguments: argparse.Namespace) -> int:
                 f"{paths.REPORT}: expected the report of {paths.MODEL / 'model.keras'}, received "
                 "that of an earlier model; run `dvc repro evaluate`"
             )
-        return tables.results_table(
+        return results_table(
             read_json(paths.METRICS),
             read_json(paths.VALIDATION),
             read_json(paths.SOURCE),
@@ -103,7 +103,7 @@ def results(arguments: argparse.Namespace) -> int:
 
 def _deliver(make: Callable[[], str], page: Path | None) -> None:
     """Print a table, or put it between the marks in `page`, which are looked for first."""
-    from stages.metrics.pages.tables import splice
+    from stages.metrics.pages.results import splice
 
     if page is None:
         print(make())
@@ -130,7 +130,7 @@ def seeds(arguments: argparse.Namespace) -> int:
     from stages.studies import seeds as seeded
 
     params.load()
-    print(seeded.table(arguments.count, arguments.name, arguments.set, test=arguments.test))
+    print(seeded.run(arguments.count, arguments.name, arguments.set, test=arguments.test))
     return 0
 
 
@@ -140,7 +140,7 @@ def ablation(arguments: argparse.Namespace) -> int:
 
     settings = params.load()
     _deliver(
-        lambda: ablated.table(
+        lambda: ablated.run(
             settings, arguments.rev, against=arguments.against, paired=arguments.paired
         ),
         arguments.write,
@@ -156,7 +156,7 @@ def stress(_: argparse.Namespace) -> int:
     devices.configure(settings.train.threads)
     from stages.studies import stress as stressed
 
-    print(stressed.table(settings))
+    print(stressed.run(settings))
     return 0
 
 
@@ -168,7 +168,7 @@ def thresholds(_: argparse.Namespace) -> int:
     devices.configure(settings.train.threads)
     from stages.studies import thresholds as rules
 
-    print(rules.table())
+    print(rules.run())
     return 0
 
 
@@ -180,7 +180,7 @@ def pointing(_: argparse.Namespace) -> int:
     devices.configure(settings.train.threads)
     from stages.studies import pointing as game
 
-    print(game.table(settings))
+    print(game.run(settings))
     return 0
 
 

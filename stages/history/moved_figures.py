@@ -1,10 +1,9 @@
 """Compare the figures of a rebuild with those on record."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from stages.metrics.pages.tables import HEADLINES
+from stages.metrics.pages.titles import HEADLINES
+from stages.metrics.trees import RoleFigures, walk_figures
 
 Interval = tuple[float, float, float]
 """A value with the lower and upper bound of its interval."""
@@ -34,16 +33,14 @@ class MovedFigure:
         return self.recorded[1] <= self.rebuilt[2] and self.rebuilt[1] <= self.recorded[2]
 
 
-def compare_figures(
-    recorded: Mapping[str, Any], rebuilt: Mapping[str, Any]
-) -> tuple[int, list[MovedFigure]]:
+def compare_figures(recorded: RoleFigures, rebuilt: RoleFigures) -> tuple[int, list[MovedFigure]]:
     """Return how many figures both have, and those that differ.
 
     Args:
         recorded: Figures by role, nested, as in metrics.json and validation.json.
         rebuilt: Likewise.
     """
-    then, now = dict(_figures(recorded, "")), dict(_figures(rebuilt, ""))
+    then, now = _by_name(recorded), _by_name(rebuilt)
     common = [name for name in then if name in now]
     moved = [
         MovedFigure(name, then[name], now[name]) for name in common if then[name][0] != now[name][0]
@@ -51,11 +48,8 @@ def compare_figures(
     return len(common), moved
 
 
-def _figures(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Interval]]:
-    if {"value", "low", "high"} <= tree.keys():
-        if None not in (tree["value"], tree["low"], tree["high"]):
-            yield path, (tree["value"], tree["low"], tree["high"])
-        return
-    for key, inner in tree.items():
-        if isinstance(inner, Mapping):
-            yield from _figures(inner, f"{path}.{key}" if path else key)
+def _by_name(figures: RoleFigures) -> dict[str, Interval]:
+    return {
+        ".".join(keys): (figure["value"], figure["low"], figure["high"])
+        for keys, figure in walk_figures(figures)
+    }

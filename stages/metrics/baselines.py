@@ -1,4 +1,4 @@
-"""What a detector that looks at no lung would reach: the shadows beside every figure.
+"""Trivial baselines: how well can the class be predicted without looking at the lungs?
 
 Each baseline is a logistic regression (both classes in equal weight) on facts that say nothing
 of disease. Where one comes near the model, the data give the label away by other means.
@@ -15,26 +15,35 @@ from stages.engine.arrays import Floats, GrayImages
 from stages.images.features import FEATURES, THUMBNAIL_PX, thumbnail
 
 ALWAYS = "always_pneumonia"
+"""The baseline that calls every image pneumonia."""
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """The fitted baselines."""
+    """The fitted baselines.
+
+    Attributes:
+        prevalence: Share of pneumonia in the training role.
+        fitted: scikit-learn pipelines by name.
+    """
 
     prevalence: float
     fitted: Mapping[str, Any]
 
     def probabilities(self, records: pd.DataFrame, pixels: GrayImages) -> dict[str, Floats]:
-        """Each baseline's probability of pneumonia for N images, float64 (N,), by name.
+        """Predict the probability of pneumonia by each baseline, float64 (N,), by name.
 
-        pixels: uint8 (N, H, W). ALWAYS calls every image pneumonia, at the training prevalence
-        or 0.5, whichever is more.
+        ALWAYS states the training prevalence or 0.5, whichever is more.
+
+        Args:
+            records: Rows of records.csv (N).
+            pixels: uint8 (N, H, W), 0 to 255.
         """
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         thumbnails = _thumbnails(pixels)
         always = np.full(len(records), max(self.prevalence, 0.5))
-        # One thread: how sums are split between threads would move their last bits.
+        # One thread: how sums are split between threads would change their last bits.
         with threadpool_limits(1):
             return {
                 ALWAYS: always,
@@ -46,7 +55,12 @@ class Baselines:
 
 
 def fit(records: pd.DataFrame, pixels: GrayImages) -> Baselines:
-    """Fit every baseline on the training role: its records (N) and pixels, uint8 (N, H, W)."""
+    """Fit every baseline on the training role.
+
+    Args:
+        records: Rows of records.csv (N).
+        pixels: uint8 (N, H, W), 0 to 255.
+    """
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -68,6 +82,6 @@ def fit(records: pd.DataFrame, pixels: GrayImages) -> Baselines:
 
 
 def _thumbnails(pixels: GrayImages) -> Floats:
-    """Block means of each image: float64 (N, 24, 24), 0 to 255."""
+    """Reduce each image to block means: float64 (N, 24, 24), 0 to 255."""
     images = [thumbnail(np.asarray(image, np.float32)) for image in pixels]
     return np.asarray(images, np.float64).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)

@@ -1,26 +1,31 @@
-"""Calibration: do images called 0.8 turn out to be pneumonia eight times in ten?
+"""Calibration: are images with probability 0.8 pneumonia eight times in ten?
 
 The probability is stated at a prior, so it is judged at that prior (the classes re-weighted to
-it) and, beside it, at the prevalence of the images as they are.
+it) and, beside it, at the prevalence of the images as they are. Arguments and shapes are those of
+`stages.metrics.ranking`.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from stages.engine.arrays import Floats
-from stages.metrics import scores
-from stages.metrics.scores import ratio
+from stages.metrics.ratio import ratio
 
-_STEPS = 50
-_SETTLED = 1e-9
+_MAX_STEPS = 50
+_CONVERGED = 1e-9
+"""Largest last step, in either coefficient, of a fit that has converged."""
 
 
 def at_prior(label: ArrayLike, weight: Floats, prior: float) -> Floats:
-    """`weight` (B, N) scaled within class so that pneumonia weighs `prior` and the rest 1 - prior.
+    """Scale weights within class so that pneumonia weighs `prior` and normal 1 - prior.
 
-    NaN for a weighting in which a class has no weight.
+    Args:
+        label: 0 or 1 (N,).
+        weight: float64 (B, N).
+        prior: Share of pneumonia, 0 to 1.
+
+    Returns:
+        The weights, float64 (B, N); NaN for a weighting in which a class has no weight.
     """
     sick = np.asarray(label, bool)
     share = np.where(
@@ -32,7 +37,7 @@ def at_prior(label: ArrayLike, weight: Floats, prior: float) -> Floats:
 
 
 def logit(probability: ArrayLike) -> Floats:
-    """log(p / (1 - p)), with p kept 1e-12 off 0 and 1."""
+    """Return log(p / (1 - p)), float64 (N,), with p kept 1e-12 off 0 and 1."""
     kept = np.clip(np.asarray(probability, np.float64), 1e-12, 1 - 1e-12)
     return np.asarray(np.log(kept) - np.log1p(-kept))
 
@@ -40,8 +45,8 @@ def logit(probability: ArrayLike) -> Floats:
 def intercept(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Floats:
     """Calibration in the large: a in logit P(sick) = a + logit(p); 0 is ideal.
 
-    Above 0, pneumonia is commoner than the probabilities say. Van Calster et al., BMC Medicine
-    17:230, 2019. NaN where a class has no weight.
+    Above 0, pneumonia is more frequent than the probabilities claim. Van Calster et al., BMC
+    Medicine 17:230, 2019. NaN where a class has no weight.
     """
     return _recalibrate(label, probability, weight, free_slope=False)[0]
 
@@ -49,8 +54,8 @@ def intercept(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Float
 def slope(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Floats:
     """Calibration slope: b in logit P(sick) = a + b logit(p); 1 is ideal.
 
-    Under 1, the probabilities are too extreme. NaN where the classes do not overlap: the
-    likelihood then has no maximum.
+    Below 1, the probabilities are too extreme. Same source. NaN where the classes do not overlap:
+    the likelihood then has no maximum.
     """
     return _recalibrate(label, probability, weight, free_slope=True)[1]
 
@@ -58,7 +63,7 @@ def slope(label: ArrayLike, probability: ArrayLike, weight: Floats) -> Floats:
 def _recalibrate(
     label: ArrayLike, probability: ArrayLike, weight: Floats, *, free_slope: bool
 ) -> tuple[Floats, Floats]:
-    """Newton's method on the logistic likelihood of (a, b), for all weightings at once."""
+    """Fit (a, b) by Newton's method on the logistic likelihood, for all weightings at once."""
     sick, x = np.asarray(label, np.float64), logit(probability)
     # From a slope of 0 on a unit scale, where the likelihood curves most, Newton does not run off.
     scale = max(float(np.sqrt(np.mean(x**2))), 1e-6) if free_slope else 1.0
@@ -68,7 +73,7 @@ def _recalibrate(
     b = np.zeros(len(weight)) if free_slope else np.ones(len(weight))
     step = np.full((2, len(weight)), np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(_STEPS):
+        for _ in range(_MAX_STEPS):
             fitted = 1 / (1 + np.exp(-(a[:, None] + b[:, None] * x)))
             residual = share * (sick - fitted)
             curve = share * fitted * (1 - fitted)
@@ -76,53 +81,15 @@ def _recalibrate(
             if free_slope:
                 h_ab, h_bb = curve @ x, curve @ x**2
                 gradient_b, determinant = residual @ x, h_aa * h_bb - h_ab**2
-                step = np.stack([
-                    ratio(h_bb * gradient_a - h_ab * gradient_b, determinant),
-                    ratio(h_aa * gradient_b - h_ab * gradient_a, determinant),
-                ])  # fmt: skip
+                step_a = ratio(h_bb * gradient_a - h_ab * gradient_b, determinant)
+                step_b = ratio(h_aa * gradient_b - h_ab * gradient_a, determinant)
+                step = np.stack([step_a, step_b])
             else:
                 step = np.stack([ratio(gradient_a, h_aa), np.zeros(len(weight))])
-            # Far from the maximum a full step overshoots; near it this clip is idle.
+            # Far from the maximum a full step overshoots; near it the clip changes nothing.
             step = np.clip(step, -2.0, 2.0)
             a, b = a + step[0], b + step[1]
-            if not (np.abs(step) > _SETTLED).any():
+            if not (np.abs(step) > _CONVERGED).any():
                 break
-    settled = (np.abs(step) <= _SETTLED).all(axis=0)
-    return np.where(settled, a, np.nan), np.where(settled, b / scale, np.nan)
-
-
-def figures(
-    label: ArrayLike, probability: ArrayLike, weight: Floats, bins: int
-) -> dict[str, Floats]:
-    """Intercept, slope, Brier score and expected calibration error, each (B,)."""
-    return {
-        "intercept": intercept(label, probability, weight),
-        "slope": slope(label, probability, weight),
-        "brier": scores.brier(label, probability, weight),
-        "ece": scores.ece(label, probability, weight, bins),
-    }
-
-
-@dataclass(frozen=True)
-class Bin:
-    """A bin of a reliability diagram: its images, mean probability and share of pneumonia."""
-
-    images: int
-    predicted: float
-    observed: float
-
-
-def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: float) -> list[Bin]:
-    """The bins that hold images, lowest probability first, classes re-weighted to `prior`."""
-    sick, stated = np.asarray(label, np.float64), np.asarray(probability, np.float64)
-    weight = at_prior(label, np.ones((1, len(sick))), prior)[0]
-    member = scores.bin_of(stated, bins)
-    return [
-        Bin(
-            images=int(inside.sum()),
-            predicted=float(np.average(stated[inside], weights=weight[inside])),
-            observed=float(np.average(sick[inside], weights=weight[inside])),
-        )
-        for inside in (member == number for number in range(bins))
-        if inside.any()
-    ]
+    converged = (np.abs(step) <= _CONVERGED).all(axis=0)
+    return np.where(converged, a, np.nan), np.where(converged, b / scale, np.nan)

@@ -1,6 +1,7 @@
-"""The tables behind the plots, as CSV text: few enough points to draw, stable bytes."""
+"""The tables behind the plots, as CSV text: few enough points to draw, stable bytes.
 
-from collections.abc import Iterable, Sequence
+Throughout, `label` is 0 or 1 (N,) and `probability` of pneumonia float64 (N,), 0 to 1.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,43 +9,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from stages.engine.arrays import Floats
 from stages.engine.classes import CLASS_NAMES
-from stages.engine.files import DECIMALS
-from stages.metrics import calibration
+from stages.engine.csv_text import csv_text
+from stages.metrics.calibration import at_prior
+from stages.metrics.probability import bin_of
 
-POINTS = 200
-
-
-def csv(header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:
-    """CSV text with floats to DECIMALS. No cell may need quoting."""
-    lines = [
-        ",".join(f"{cell:.{DECIMALS}f}" if isinstance(cell, float) else str(cell) for cell in row)
-        for row in rows
-    ]
-    return "\n".join([",".join(header), *lines]) + "\n"
+MAX_POINTS = 200
+"""Of a curve."""
 
 
-def _sweep(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Distinct thresholds, highest first, with the true and false positives at each: (T,)."""
-    stated = np.asarray(probability, np.float64)
-    order = np.argsort(-stated, kind="stable")
-    sick = np.asarray(label, np.float64)[order]
-    last = np.flatnonzero(np.append(np.diff(stated[order]) != 0, True))
-    return stated[order][last], np.cumsum(sick)[last], np.cumsum(1 - sick)[last]
-
-
-def _thinned(x: Floats, y: Floats) -> NDArray[np.intp]:
-    """Indices of at most POINTS points of a path, both ends kept, evenly along its length."""
-    if len(x) <= POINTS:
-        return np.arange(len(x))
-    length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    wanted = np.linspace(0, length[-1], POINTS)
-    return np.unique(np.append(np.searchsorted(length, wanted[:-1]), len(x) - 1))
-
-
-def tables(
+def plot_tables(
     label: ArrayLike, probability: ArrayLike, threshold: float, bins: int, prior: float
 ) -> dict[str, str]:
-    """Every table by its file name. `threshold`: of a decision; `prior`: of the probability."""
+    """Make the table of every plot, by file name.
+
+    Args:
+        label: 0 or 1 (N,).
+        probability: Of pneumonia (N,).
+        threshold: Of the frozen decision.
+        bins: Equal-width bins of the reliability diagram.
+        prior: The share of pneumonia at which the probabilities are stated.
+    """
     return {
         "roc.csv": roc(label, probability),
         "precision_recall.csv": precision_recall(label, probability),
@@ -54,48 +38,71 @@ def tables(
 
 
 def roc(label: ArrayLike, probability: ArrayLike) -> str:
-    """Columns fpr, tpr, threshold; from (0, 0), where the threshold is above every image's."""
-    thresholds, true, false = _sweep(label, probability)
+    """Make the ROC curve: columns fpr, tpr, threshold.
+
+    From (0, 0), where the threshold is above every image's probability.
+    """
+    thresholds, true, false = _by_threshold(label, probability)
     fpr = np.concatenate([[0.0], false / false[-1]])
     tpr = np.concatenate([[0.0], true / true[-1]])
     kept = _thinned(fpr, tpr)
-    columns = (fpr, tpr, np.concatenate([[1.0], thresholds]))
-    return csv(("fpr", "tpr", "threshold"), zip(*(c[kept].tolist() for c in columns), strict=True))
+    return _columns(
+        {"fpr": fpr[kept], "tpr": tpr[kept], "threshold": np.append(1.0, thresholds)[kept]}
+    )
 
 
 def precision_recall(label: ArrayLike, probability: ArrayLike) -> str:
-    """Columns recall, precision, threshold; by falling threshold."""
-    thresholds, true, false = _sweep(label, probability)
+    """Make the precision-recall curve: columns recall, precision, threshold; highest first."""
+    thresholds, true, false = _by_threshold(label, probability)
     recall, precision = true / true[-1], true / (true + false)
     kept = _thinned(recall, precision)
-    columns = (recall, precision, thresholds)
-    return csv(
-        ("recall", "precision", "threshold"),
-        zip(*(column[kept].tolist() for column in columns), strict=True),
+    return _columns(
+        {"recall": recall[kept], "precision": precision[kept], "threshold": thresholds[kept]}
     )
 
 
 def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: float) -> str:
-    """Columns predicted, observed, perfect, images; at the prior of the probability."""
-    return csv(
-        ("predicted", "observed", "perfect", "images"),
-        (
-            (part.predicted, part.observed, part.predicted, part.images)
-            for part in calibration.reliability(label, probability, bins, prior)
-        ),
-    )
+    """Make the reliability diagram: columns predicted, observed, perfect, images.
+
+    One row for each bin that holds images, lowest probability first: the mean probability, the
+    share of pneumonia, with classes re-weighted to `prior`, and the number of images.
+    """
+    is_pneumonia, stated = np.asarray(label, np.float64), np.asarray(probability, np.float64)
+    weight = at_prior(label, np.ones((1, len(stated))), prior)[0]
+    member = bin_of(stated, bins)
+    rows = []
+    for inside in (member == number for number in np.unique(member)):
+        predicted = float(np.average(stated[inside], weights=weight[inside]))
+        observed = float(np.average(is_pneumonia[inside], weights=weight[inside]))
+        rows.append((predicted, observed, predicted, int(inside.sum())))
+    return csv_text(("predicted", "observed", "perfect", "images"), rows)
 
 
 def confusion(label: ArrayLike, positive: ArrayLike) -> str:
-    """Columns actual, predicted; one row per image, as DVC's confusion template counts them."""
+    """Make the confusion table: columns actual, predicted; one row per image.
+
+    DVC's template counts the rows. positive: whether each image is called pneumonia, bool (N,).
+    """
     pairs = zip(np.asarray(label, int).tolist(), np.asarray(positive, int).tolist(), strict=True)
-    return csv(("actual", "predicted"), ((CLASS_NAMES[a], CLASS_NAMES[b]) for a, b in pairs))
+    return csv_text(
+        ("actual", "predicted"),
+        ((CLASS_NAMES[actual], CLASS_NAMES[called]) for actual, called in pairs),
+    )
 
 
 def predictions(
     records: pd.DataFrame, logit: ArrayLike, probability: ArrayLike, threshold: float
 ) -> str:
-    """Columns id, patient, kind, label, logit, probability, decision (0 or 1), split."""
+    """List every image with its prediction, as CSV text.
+
+    Columns id, patient, kind, label, logit, probability, decision (0 or 1), split.
+
+    Args:
+        records: The rows of records.csv (N).
+        logit: Of the network (N,).
+        probability: Of pneumonia (N,).
+        threshold: Of the frozen decision.
+    """
     stated = np.asarray(probability, np.float64)
     table = records[["id", "patient", "kind", "label"]].assign(
         logit=np.asarray(logit, np.float64),
@@ -104,3 +111,26 @@ def predictions(
         split=records["role"],
     )
     return str(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+
+
+def _by_threshold(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Distinct thresholds, highest first, with the true and false positives at each: (T,)."""
+    stated = np.asarray(probability, np.float64)
+    order = np.argsort(-stated, kind="stable")
+    is_pneumonia = np.asarray(label, np.float64)[order]
+    last = np.flatnonzero(np.append(np.diff(stated[order]) != 0, True))
+    return stated[order][last], np.cumsum(is_pneumonia)[last], np.cumsum(1 - is_pneumonia)[last]
+
+
+def _thinned(x: Floats, y: Floats) -> NDArray[np.intp]:
+    """Choose at most MAX_POINTS points of a path, evenly along its length, both ends among them."""
+    if len(x) <= MAX_POINTS:
+        return np.arange(len(x))
+    length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    wanted = np.linspace(0, length[-1], MAX_POINTS)
+    return np.unique(np.append(np.searchsorted(length, wanted[:-1]), len(x) - 1))
+
+
+def _columns(columns: dict[str, Floats]) -> str:
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return csv_text(list(columns), rows)

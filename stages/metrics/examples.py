@@ -1,43 +1,48 @@
-"""Which images to look at: the surest, the most doubtful and the wrong ones."""
+"""Which images to look at: the most certain, the most doubtful and the wrong ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.engine.arrays import Floats
+from stages.engine.arrays import Floats, Labels
 from stages.engine.classes import CLASS_NAMES
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image to display: its row, and a caption with the reason, the label and the call."""
+    """An image to display: its row, and a caption with reason, label and probability."""
 
     row: int
     caption: str
 
 
-def choose(
-    label: NDArray[np.int64], probability: Floats, threshold: float, count: int
+def choose_examples(
+    label: Labels, probability: Floats, threshold: float, count: int
 ) -> list[Example]:
-    """Up to `count` images of each sort: surest and right, most doubtful, most surely wrong.
+    """Choose up to `count` images of each sort: certain and right, doubtful, certain and wrong.
 
-    label: 0 or 1 (N,); probability: (N,). An image is shown once. Ties go to the earlier image.
-    The surest are half sick and half normal, as far as there are such images.
+    An image is chosen once. Ties go to the earlier image. The certain ones are half pneumonia and
+    half normal, as far as there are such images.
+
+    Args:
+        label: 0 or 1 (N,).
+        probability: Of pneumonia (N,).
+        threshold: Of the decision; the farther a probability is from it, the more certain.
+        count: Of images of each sort.
     """
-    positive = probability >= threshold
-    right = positive == (label == 1)
-    sureness = np.abs(probability - threshold)
-    surest = np.argsort(-sureness, kind="stable")
-    of_class = [[int(row) for row in surest if right[row] and label[row] == c] for c in (1, 0)]
+    right = (probability >= threshold) == (label == 1)
+    most_certain = np.argsort(-np.abs(probability - threshold), kind="stable")
+    right_of_class = [
+        [int(row) for row in most_certain if right[row] and label[row] == value] for value in (1, 0)
+    ]
     half = (count + 1) // 2
-    shown: dict[int, str] = dict.fromkeys(of_class[0][:half], "surest")
-    shown |= dict.fromkeys(of_class[1][: count - len(shown)], "surest")
-    wrong = [int(row) for row in surest if not right[row]][:count]
-    for row in [int(row) for row in surest[::-1] if row not in shown and row not in wrong][:count]:
-        shown[row] = "doubtful"
-    shown |= dict.fromkeys(wrong, "wrong")
+    chosen: dict[int, str] = dict.fromkeys(right_of_class[0][:half], "surest")
+    chosen |= dict.fromkeys(right_of_class[1][: count - len(chosen)], "surest")
+    wrong = [int(row) for row in most_certain if not right[row]][:count]
+    rest = [int(row) for row in most_certain[::-1] if row not in chosen and row not in wrong]
+    chosen |= dict.fromkeys(rest[:count], "doubtful")
+    chosen |= dict.fromkeys(wrong, "wrong")
     return [
         Example(row, f"{why}: {CLASS_NAMES[label[row]]}, probability {probability[row]:.3f}")
-        for row, why in shown.items()
+        for row, why in chosen.items()
     ]

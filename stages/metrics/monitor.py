@@ -1,22 +1,27 @@
-"""The few figures that are looked at after every epoch, and that choose one."""
+"""The few figures that are computed after every epoch, and that choose one."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.engine.arrays import GrayImage, GrayImages
 from stages.engine.errors import InvalidSettings
 from stages.images.shards import Role
-from stages.metrics import scores
+from stages.metrics.ranking import auroc
+from stages.metrics.shift import SHIFT_AUROC, shift_roles
+
+Network: TypeAlias = Callable[[GrayImages], NDArray[Any]]
+"""From images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,)."""
 
 
 class Monitor:
-    """Judges a network on the validation roles, each image once however many roles hold it."""
+    """Evaluates a network on the validation roles, each image once however many roles hold it."""
 
     def __init__(self, roles: Sequence[Role]) -> None:
         place: dict[str, int] = {}
-        images: list[NDArray[np.uint8]] = []
+        images: list[GrayImage] = []
         self._places: dict[str, NDArray[np.intp]] = {}
         for role in roles:
             for row, name in enumerate(role.records["id"]):
@@ -27,16 +32,16 @@ class Monitor:
         self._labels = {role.name: role.records["label"].to_numpy() for role in roles}
         self._images = np.stack(images)
 
-    def logits(self, network: Callable[[NDArray[np.uint8]], Any]) -> dict[str, NDArray[Any]]:
-        """The network's logits, float32 (N,), by role."""
-        every = network(self._images)
-        return {name: every[places] for name, places in self._places.items()}
+    def logits(self, network: Network) -> dict[str, NDArray[Any]]:
+        """Compute the network's logits, float32 (N,), by role."""
+        logits = network(self._images)
+        return {role: logits[places] for role, places in self._places.items()}
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """The names of what a call gives."""
-        names = [f"{name}_auroc" for name in self._places]
-        return (*names, "val_loss", *(["shift_auroc"] if len(names) > 1 else []))
+        """Names of what a call returns."""
+        shift = [SHIFT_AUROC] if shift_roles(self._places) else []
+        return (*(f"{role}_auroc" for role in self._places), "val_loss", *shift)
 
     def require(self, quantity: str) -> None:
         """Check that `quantity` can choose the epoch.
@@ -50,18 +55,20 @@ class Monitor:
                 f"preprocess made roles for, received {quantity!r}"
             )
 
-    def __call__(self, network: Callable[[NDArray[np.uint8]], Any]) -> dict[str, float]:
-        """AUROC of every role, log loss on "val", and "shift_auroc", the mean AUROC of the
-        shift validations where there are some."""
+    def __call__(self, network: Network) -> dict[str, float]:
+        """Compute the AUROC of every role, the log loss on "val", and the mean shift AUROC.
+
+        The last, "shift_auroc", is the mean over the shift validations where there are some.
+        """
         logits = self.logits(network)
-        row = {f"{name}_auroc": self._auroc(name, logits[name]) for name in logits}
+        row = {f"{role}_auroc": self._auroc(role, logits[role]) for role in logits}
         row["val_loss"] = _log_loss(self._labels["val"], logits["val"])
-        shifts = [row[f"{name}_auroc"] for name in logits if name != "val"]
-        return row | ({"shift_auroc": float(np.mean(shifts))} if shifts else {})
+        shifts = [row[f"{role}_auroc"] for role in shift_roles(logits)]
+        return row | ({SHIFT_AUROC: float(np.mean(shifts))} if shifts else {})
 
     def _auroc(self, role: str, logits: NDArray[Any]) -> float:
         weight = np.ones((1, len(logits)))
-        return float(scores.auroc(self._labels[role], logits, weight)[0])
+        return float(auroc(self._labels[role], logits, weight)[0])
 
 
 def _log_loss(labels: NDArray[Any], logits: NDArray[Any]) -> float:

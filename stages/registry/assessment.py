@@ -9,13 +9,14 @@ from typing import Any
 
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
-from stages.metrics.comparison import differences, margins
+from stages.metrics.comparison import decision_differences, difference_margins
 from stages.metrics.pages.text import format_figure
+from stages.metrics.trees import find_figure
 from stages.registry import paired_decisions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion
-from stages.registry.figures import FIGURES, find_figure
+from stages.registry.figures import FIGURES
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, patients_of
 from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, same
@@ -74,7 +75,7 @@ def assess(
     model = version.tags.get("model_digest", NOT_RECORDED)
     pinned = version.tags.get("pinned", "no")
     figures = _figures(client, version, gate.report(model))
-    test = {key: find_figure(figures, f"test/{key}") for key in required}
+    test = {key: find_figure(figures, "test", key) for key in required}
     compared, reported = _compare(client, name, version, champion, gate)
     reasons = (
         *(same(*item) for item in gate.lineage(model)),
@@ -107,7 +108,7 @@ def _figures(
 
 def _calibration(figures: Mapping[str, Any], maximum: float) -> Reason:
     for role in CALIBRATION_ROLES:
-        figure = find_figure(figures, f"{role}/calibration/at_prior/ece")
+        figure = find_figure(figures, role, "calibration", "at_prior", "ece")
         if figure is not None:
             return ceiling(f"calibration error on {role}", figure, maximum)
     return ceiling("calibration error on validation", None, maximum)
@@ -125,10 +126,10 @@ def _compare(
         reason = Reason(_SAME_IMAGES, "not compared", "a comparison", False)
         return (reason,), {"not compared": str(error)}
     rule = gate.rule
-    found = differences(
+    found = decision_differences(
         decisions.paired, seed=rule.seed, draws=rule.draws, confidence=rule.confidence
     )
-    allowed = margins(
+    allowed = difference_margins(
         decisions.paired.role,
         sensitivity=rule.margin_sensitivity,
         specificity=rule.margin_specificity,

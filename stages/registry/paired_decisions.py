@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stages.engine.arrays import Flags
 from stages.engine.errors import InputError
 from stages.images.shards import Shards, open_shards
-from stages.metrics.comparison import Paired
+from stages.metrics.comparison import DecisionPairs
 from stages.registry.package_files import check_package, package_file
 from stages.sources.index import open_raw
 
@@ -57,7 +57,7 @@ class ComparedVersion:
 class PairedDecisions:
     """Decisions of both versions, and a description of the images."""
 
-    paired: Paired
+    paired: DecisionPairs
     images: str
 
 
@@ -94,7 +94,7 @@ def decide(
         for version in versions
     ]
     rows = [data.role(role).records.iloc[chosen] for role, chosen in selection.items()]
-    paired = Paired(
+    paired = DecisionPairs(
         role=np.repeat(list(selection), [len(part) for part in rows]),
         patient=np.concatenate([part["patient"].to_numpy(str) for part in rows]),
         label=np.concatenate([part["label"].to_numpy(np.int64) for part in rows]),

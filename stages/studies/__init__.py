@@ -1,1 +1,1 @@
-"""Questions asked of recipes and trained models: seeds, ablation, stress, thresholds, pointing."""
+"""Studies of recipes and trained models: seeds, ablation, stress, thresholds, pointing."""

@@ -1,18 +1,54 @@
-"""What the stress variants do to the frozen model's figures on the random validation."""
+"""How far do the frozen model's figures move when the acquisition of its images changes?
 
+The command `pneumonia stress`. The variants (`images.shift.stress`) are applied to the random
+validation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stages.engine.arrays import Flags, Floats, Labels
 from stages.images.shards import open_shards
 from stages.images.shift import stress
+from stages.metrics.decisions import Counts, patients_behind
+from stages.metrics.intervals import Figure, Score, as_tree, resample
+from stages.metrics.options import FigureOptions
+from stages.metrics.pages.text import format_difference, format_figure, markdown_table
+from stages.metrics.pages.titles import TITLES
+from stages.metrics.ranking import auroc
 from stages.network import operating_point, predict
 from stages.settings import paths
 from stages.settings.params import Params
-from stages.studies import stress_table
 
 ROLE = "val"
 """Never test: what is looked at again and again ends up being chosen by."""
+UNCHANGED = "as they are"
+AFFECTED = ("all images", "normals only", "pneumonia only")
+_SCORES = ("auroc", "sensitivity", "specificity")
 
 
-def table(settings: Params) -> str:
-    """AUROC, sensitivity and specificity at the frozen decision, by variant, as Markdown."""
+@dataclass(frozen=True)
+class Row:
+    """One variant on one group of images.
+
+    Attributes:
+        variant: Its name.
+        affected: The images that it changes, one of AFFECTED.
+        figures: "auroc", "sensitivity" and "specificity".
+        shift: The same, less those of the unchanged images, paired.
+    """
+
+    variant: str
+    affected: str
+    figures: Mapping[str, Figure]
+    shift: Mapping[str, Figure]
+
+
+def run(settings: Params) -> str:
+    """Return the table of AUROC, sensitivity and specificity by variant, in Markdown."""
     role = open_shards(paths.SHARDS).role(ROLE)
     network = predict.predictor(predict.load_model(paths.MODEL / "model.keras"))
     point = operating_point.load(paths.MODEL / "operating_point.json")
@@ -22,5 +58,67 @@ def table(settings: Params) -> str:
         for name, variant in stress.VARIANTS.items()
     }
     threshold = point.thresholds["decision"]
-    rows = stress_table.rows(role.records, unchanged, changed, threshold, settings.evaluate)
-    return stress_table.stress_table(rows)
+    return format_table(measure(role.records, unchanged, changed, threshold, settings.evaluate))
+
+
+def measure(
+    records: pd.DataFrame,
+    unchanged: Floats,
+    changed: Mapping[str, Floats],
+    threshold: float,
+    options: FigureOptions,
+) -> list[Row]:
+    """Compute figures with intervals: the unchanged images, then each variant on each of AFFECTED.
+
+    An image outside the group keeps its unchanged probability. Patients are resampled within class.
+
+    Args:
+        records: The images (N).
+        unchanged: Their probabilities, float64 (N,).
+        changed: Probabilities (N,) after each variant, by its name.
+        threshold: Of the frozen decision; nothing is fitted here.
+        options: Of the resampling.
+    """
+    label = records["label"].to_numpy().astype(np.int64)
+    draws = resample(
+        records["patient"].to_numpy(),
+        label,
+        seed=options.seed,
+        draws=options.draws,
+        confidence=options.confidence,
+    )
+    members: tuple[Flags, ...] = (np.ones(len(label), bool), label == 0, label == 1)
+    patients = patients_behind(draws.patient, label, unchanged >= threshold)
+    patients["auroc"] = min(patients["sensitivity"], patients["specificity"])
+    before = _score(label, unchanged, threshold)
+    rows = [Row(UNCHANGED, "", draws.figures(before, patients), {})]
+    for name, probability in changed.items():
+        for affected, member in zip(AFFECTED, members, strict=True):
+            after = _score(label, np.where(member, probability, unchanged), threshold)
+            shift = draws.differences(after, before)
+            rows.append(Row(name, affected, draws.figures(after, patients), shift))
+    return rows
+
+
+def format_table(rows: list[Row]) -> str:
+    """Format the rows as Markdown; a variant's shift of AUROC stands last."""
+    cells = []
+    for row in rows:
+        tree = as_tree(row.figures)
+        figures = [format_figure(tree.get(name)) for name in _SCORES]
+        shift = format_difference(row.shift.get("auroc"))
+        cells.append([row.variant, row.affected, *figures, shift])
+    header = ["Images", "Changed", *(TITLES[name] for name in _SCORES), "AUROC's shift"]
+    return markdown_table(header, cells)
+
+
+def _score(label: Labels, probability: Floats, threshold: float) -> Score:
+    def score(weight: Floats) -> dict[str, Floats]:
+        counts = Counts.of(label, probability >= threshold, weight)
+        return {
+            "auroc": auroc(label, probability, weight),
+            "sensitivity": counts.sensitivity,
+            "specificity": counts.specificity,
+        }
+
+    return score

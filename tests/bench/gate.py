@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.comparison import Paired, differences, margins
+from stages.metrics.comparison import DecisionPairs, decision_differences, difference_margins
 from stages.registry.options import RuleOptions
 from stages.registry.rule import Verdict, not_worse
 from stages.settings import params
@@ -65,7 +65,7 @@ CASES = (
 )
 
 
-def draw(case: Case, generator: np.random.Generator) -> Paired:
+def draw(case: Case, generator: np.random.Generator) -> DecisionPairs:
     """One pair of models on one draw of patients."""
     sick = _patients(SICK_PATIENTS, SICK_IMAGES, generator)
     normal = np.repeat(_patients(NORMAL_PATIENTS, NORMALS, generator), COPIES)
@@ -105,7 +105,7 @@ def draw(case: Case, generator: np.random.Generator) -> Paired:
         [_right(z, share, label) for z, share in zip(pair, (rate - worse, rate), strict=True)]
         for _, label, _, pair, rate, worse in parts
     ]
-    return Paired(
+    return DecisionPairs(
         role=np.concatenate([[role] * len(who) for role, _, who, *_ in parts]),
         patient=np.concatenate([who.astype(str) for _, _, who, *_ in parts]),
         label=np.concatenate([np.full(len(who), label) for _, label, who, *_ in parts]),
@@ -153,10 +153,10 @@ def _right(score: NDArray[np.float64], share: float, label: int) -> NDArray[np.b
     return right if label else ~right
 
 
-def promoted(paired: Paired, rule: RuleOptions, seed: int) -> bool:
+def promoted(paired: DecisionPairs, rule: RuleOptions, seed: int) -> bool:
     """What the gate's comparison says of the challenger."""
-    found = differences(paired, seed=seed, draws=rule.draws, confidence=rule.confidence)
-    asked = margins(
+    found = decision_differences(paired, seed=seed, draws=rule.draws, confidence=rule.confidence)
+    asked = difference_margins(
         paired.role,
         sensitivity=rule.margin_sensitivity,
         specificity=rule.margin_specificity,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.commands.main import main
-from stages.metrics.pages.tables import BEGIN, END
+from stages.metrics.pages.results import BEGIN, END
 from tests.workspace import ROOT, Workspace
 
 COMMANDS = (

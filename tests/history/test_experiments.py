@@ -11,8 +11,7 @@ from stages.engine.errors import InputError
 from stages.engine.keys import differences
 from stages.history import experiments
 from stages.history.experiments import Experiment
-from stages.studies import seeds
-from stages.studies.ablation import table
+from stages.studies import ablation, seeds
 from tests.workspace import ROOT, Workspace
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -116,38 +115,38 @@ def dvc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dvc:
 
 
 def test_what_is_trained_is_not_trained_again(dvc: Dvc) -> None:
-    seeds.table(2, "seed", [])
-    seeds.table(3, "seed", [])
+    seeds.run(2, "seed", [])
+    seeds.run(3, "seed", [])
     assert dvc.trained == ["seed-0", "seed-1", "seed-2"]
 
 
 def test_the_test_split_is_read_where_it_is_asked_for_and_not_before(dvc: Dvc) -> None:
-    assert "| test |" not in seeds.table(2, "seed", [])
+    assert "| test |" not in seeds.run(2, "seed", [])
     assert dvc.judged == set()
-    told = seeds.table(2, "seed", [], test=True)
+    told = seeds.run(2, "seed", [], test=True)
     assert "| test | AUROC | 0.700 | 0.000 |" in told
     assert dvc.trained == ["seed-0", "seed-1", "seed-0", "seed-1"]  # DVC has the trainings
-    assert seeds.table(2, "seed", [], test=True) == told
+    assert seeds.run(2, "seed", [], test=True) == told
     assert len(dvc.trained) == 4
 
 
 def test_a_name_taken_by_another_recipe_is_refused_before_anything_is_trained(
     dvc: Dvc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seeds.table(2, "seed", [])
+    seeds.run(2, "seed", [])
     with pytest.raises(InputError, match=rf"train.epochs is {EPOCHS} there and 9 here"):
-        seeds.table(3, "seed", ["train.epochs=9"])
+        seeds.run(3, "seed", ["train.epochs=9"])
     monkeypatch.setattr(experiments, "changed_code", lambda _: ["stages/train.py"])
     with pytest.raises(InputError, match=r"stages/train.py has changed since"):
-        seeds.table(3, "seed", [])
+        seeds.run(3, "seed", [])
     assert dvc.trained == ["seed-0", "seed-1"]
 
 
 def test_bad_params_are_refused_before_anything_is_trained(dvc: Dvc) -> None:
     with pytest.raises(InputError, match=r"train.epochs: expected"):
-        seeds.table(2, "seed", ["train.epochs=0"])
+        seeds.run(2, "seed", ["train.epochs=0"])
     with pytest.raises(InputError, match="expected a number from 1"):
-        seeds.table(0, "seed", [])
+        seeds.run(0, "seed", [])
     assert dvc.trained == []
 
 
@@ -163,7 +162,7 @@ def test_a_failed_training_leaves_the_workspace_as_it_was(
 
     monkeypatch.setattr(experiments, "train", fail)
     with pytest.raises(InputError, match="seed-0: it broke"):
-        seeds.table(1, "seed", [])
+        seeds.run(1, "seed", [])
     assert Path("params.yaml").read_bytes() == before
     assert not Path("dvc.lock").exists()
 
@@ -172,19 +171,19 @@ def test_no_experiments_make_no_table(dvc: Dvc) -> None:
     from stages.settings import params
 
     with pytest.raises(InputError, match="HEAD: expected experiments that start from it"):
-        table(params.load(), "HEAD", paired=False)
-    seeds.table(1, "seed", [])
+        ablation.run(params.load(), "HEAD", paired=False)
+    seeds.run(1, "seed", [])
     with pytest.raises(InputError, match=r"--paired: expected a trained baseline, received main"):
-        table(params.load(), "HEAD", paired=True)
+        ablation.run(params.load(), "HEAD", paired=True)
     with pytest.raises(InputError, match=r"--against other: .* \(seed-0\)"):
-        table(params.load(), "HEAD", against="other", paired=False)
+        ablation.run(params.load(), "HEAD", against="other", paired=False)
 
 
 def test_changes_are_told_against_the_baseline_that_is_named(dvc: Dvc) -> None:
     from stages.settings import params
 
-    seeds.table(2, "seed", ["train.epochs=9"])
-    told = table(params.load(), "HEAD", against="seed-0", paired=False).splitlines()
+    seeds.run(2, "seed", ["train.epochs=9"])
+    told = ablation.run(params.load(), "HEAD", against="seed-0", paired=False).splitlines()
     assert told[2].startswith("|  | seed-0 | none: the baseline |")
     assert told[3].startswith("|  | seed-1 | train.seed 0 → 1 |")
     assert len(told) == 4  # the commit itself is no row beside another baseline

@@ -1,4 +1,4 @@
-"""Made-up predictions for the tests of this room: patients with several images, ties included."""
+"""Made-up predictions for tests of metrics: patients with several images, ties included."""
 
 import numpy as np
 import pandas as pd

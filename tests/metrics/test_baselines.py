@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 
 from stages.metrics import baselines
-from stages.metrics.scores import auroc
+from stages.metrics.ranking import auroc
 from tests.metrics.sample_images import make
 
 
 def images(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Records, noise images whose left edge tells the class, and labels."""
+    """Records, noise images whose left edge gives the class away, and labels."""
     records, _ = make(seed, 30, 40)
     label = records["label"].to_numpy()
     pixels = np.random.default_rng(seed).integers(0, 200, (len(label), 48, 48), dtype=np.uint8)
@@ -16,7 +16,7 @@ def images(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     return records, pixels, label
 
 
-def test_each_baseline_sees_what_it_is_named_after() -> None:
+def test_each_baseline_sees_only_what_it_is_named_after() -> None:
     records, pixels, _ = images(1)
     fitted = baselines.fit(records, pixels)
     others, unseen, label = images(2)
@@ -42,7 +42,7 @@ def test_images_without_the_cue_leave_the_baseline_at_chance() -> None:
     assert auroc(label, stated, np.ones((1, len(label))))[0] == pytest.approx(0.5, abs=0.15)
 
 
-def test_facts_that_an_image_does_not_tell_are_no_cue() -> None:
+def test_facts_that_are_missing_are_no_cue() -> None:
     # A re-acquired image has no bytes of its own.
     records, pixels, _ = images(1)
     fitted = baselines.fit(records, pixels)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from stages.metrics import calibration, scores
+from stages.metrics import calibration
+from stages.metrics.probability import brier
 
 GENERATOR = np.random.default_rng(5)
 PROBABILITY = GENERATOR.random(400) * 0.98 + 0.01
@@ -27,8 +28,8 @@ def test_intercept_makes_the_mean_probability_the_prevalence() -> None:
     for shift, stretch in [(-3.0, 1.0), (0.0, 1.0), (2.0, 1.0), (6.0, 4.0)]:
         stated = 1 / (1 + np.exp(-(stretch * calibration.logit(PROBABILITY) + shift)))
         found = calibration.intercept(LABEL, stated, ONES)
-        mended = 1 / (1 + np.exp(-(calibration.logit(stated) + found[0])))
-        assert mended.mean() == pytest.approx(LABEL.mean(), abs=1e-9)
+        corrected = 1 / (1 + np.exp(-(calibration.logit(stated) + found[0])))
+        assert corrected.mean() == pytest.approx(LABEL.mean(), abs=1e-9)
 
 
 def test_the_truth_is_calibrated_and_a_sharpened_truth_is_not() -> None:
@@ -51,15 +52,5 @@ def test_re_weighting_to_a_prior_is_repeating_the_rarer_class() -> None:
     weight = calibration.at_prior(label, np.ones((1, 4)), 0.5)
     np.testing.assert_allclose(weight, [[0.5, 0.5 / 3, 0.5 / 3, 0.5 / 3]])
     repeated = np.array([0, 0, 0, 1, 1, 1])
-    at_even = scores.brier(repeated, probability[[0, 0, 0, 1, 2, 3]], np.ones((1, 6)))
-    np.testing.assert_allclose(scores.brier(label, probability, weight), at_even)
-
-
-def test_reliability_bins_hold_every_image_once() -> None:
-    bins = calibration.reliability(LABEL, PROBABILITY, 10, prior=float(LABEL.mean()))
-    assert sum(part.images for part in bins) == 400
-    first = PROBABILITY < 0.1
-    assert bins[0].predicted == pytest.approx(PROBABILITY[first].mean())
-    assert bins[0].observed == pytest.approx(LABEL[first].mean())
-    gap = sum(part.images * abs(part.predicted - part.observed) for part in bins) / 400
-    assert gap == pytest.approx(scores.ece(LABEL, PROBABILITY, ONES, 10)[0])
+    at_even = brier(repeated, probability[[0, 0, 0, 1, 2, 3]], np.ones((1, 6)))
+    np.testing.assert_allclose(brier(label, probability, weight), at_even)

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 from sklearn import metrics as library
 
 from stages.metrics import curves
+from stages.metrics.probability import ece
 from tests.metrics.sample_images import make
 
 RECORDS, PROBABILITY = make(1, 60, 80)
@@ -14,7 +16,7 @@ def columns(text: str) -> np.ndarray:
     return np.array([line.split(",") for line in text.splitlines()[1:]], np.float64).T
 
 
-def test_roc_is_the_librarys() -> None:
+def test_roc_equals_scikit_learns() -> None:
     fpr, tpr, threshold = columns(curves.roc(LABEL, PROBABILITY))
     expected = library.roc_curve(LABEL, PROBABILITY, drop_intermediate=False)
     np.testing.assert_allclose(fpr, expected[0], atol=1e-6)
@@ -22,7 +24,7 @@ def test_roc_is_the_librarys() -> None:
     np.testing.assert_allclose(threshold[1:], expected[2][1:], atol=1e-6)
 
 
-def test_precision_and_recall_are_the_librarys() -> None:
+def test_precision_and_recall_equal_scikit_learns() -> None:
     recall, precision, threshold = columns(curves.precision_recall(LABEL, PROBABILITY))
     expected = library.precision_recall_curve(LABEL, PROBABILITY)
     # The library adds a last point (0, 1) that no threshold reaches, and runs upwards.
@@ -36,7 +38,7 @@ def test_long_curves_are_thinned_and_keep_ends_and_area() -> None:
     label = generator.integers(0, 2, 5000)
     probability = 1 / (1 + np.exp(-generator.normal(label * 2.0, 1.0)))
     fpr, tpr, _ = columns(curves.roc(label, probability))
-    assert len(fpr) <= curves.POINTS
+    assert len(fpr) <= curves.MAX_POINTS
     assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0, 0, 1, 1)
     assert abs(library.auc(fpr, tpr) - library.roc_auc_score(label, probability)) < 0.005
 
@@ -46,8 +48,24 @@ def test_the_confusion_table_has_one_row_per_image() -> None:
     assert text == "actual,predicted\nnormal,normal\npneumonia,pneumonia\npneumonia,normal\n"
 
 
+def test_reliability_bins_hold_every_image_once() -> None:
+    prior = float(LABEL.mean())
+    predicted, observed, perfect, images = columns(
+        curves.reliability(LABEL, PROBABILITY, 10, prior)
+    )
+    assert images.sum() == len(LABEL)
+    first = PROBABILITY < 0.1
+    assert images[0] == first.sum()
+    assert predicted[0] == pytest.approx(PROBABILITY[first].mean(), abs=1e-6)
+    assert observed[0] == pytest.approx(LABEL[first].mean(), abs=1e-6)
+    np.testing.assert_array_equal(perfect, predicted)
+    error = float(images @ np.abs(predicted - observed)) / len(LABEL)
+    once = np.ones((1, len(LABEL)))
+    assert error == pytest.approx(ece(LABEL, PROBABILITY, once, 10)[0], abs=1e-6)
+
+
 def test_tables_have_the_same_bytes_every_time() -> None:
-    first, again = (curves.tables(LABEL, PROBABILITY, 0.5, 10, 0.5) for _ in "ab")
+    first, again = (curves.plot_tables(LABEL, PROBABILITY, 0.5, 10, 0.5) for _ in "ab")
     assert first == again
     assert sorted(first) == ["calibration.csv", "confusion.csv", "precision_recall.csv", "roc.csv"]
     assert first["roc.csv"].startswith("fpr,tpr,threshold\n0.000000,0.000000,1.000000\n")

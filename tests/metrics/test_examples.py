@@ -1,13 +1,13 @@
 import numpy as np
 
-from stages.metrics.examples import choose
+from stages.metrics.examples import choose_examples
 
 LABEL = np.array([1, 1, 1, 0, 0, 0, 1, 0])
 PROBABILITY = np.array([0.99, 0.90, 0.52, 0.01, 0.10, 0.49, 0.20, 0.97])
 
 
 def test_surest_doubtful_and_wrong_images_are_chosen() -> None:
-    chosen = choose(LABEL, PROBABILITY, threshold=0.5, count=2)
+    chosen = choose_examples(LABEL, PROBABILITY, threshold=0.5, count=2)
     assert [example.caption for example in chosen] == [
         "surest: pneumonia, probability 0.990",
         "surest: normal, probability 0.010",
@@ -20,7 +20,7 @@ def test_surest_doubtful_and_wrong_images_are_chosen() -> None:
 
 def test_an_image_is_shown_once_and_small_sets_suffice() -> None:
     for count in (1, 3, 16):
-        rows = [example.row for example in choose(LABEL, PROBABILITY, 0.5, count)]
+        rows = [example.row for example in choose_examples(LABEL, PROBABILITY, 0.5, count)]
         assert len(rows) == len(set(rows)) <= len(LABEL)
-    everything_right = choose(LABEL[:2], PROBABILITY[:2], 0.5, 4)
+    everything_right = choose_examples(LABEL[:2], PROBABILITY[:2], 0.5, 4)
     assert [example.row for example in everything_right] == [0, 1]

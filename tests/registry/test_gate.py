@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages.engine.errors import InputError
-from stages.metrics.comparison import Paired
+from stages.metrics.comparison import DecisionPairs
 from stages.registry import listing, paired_decisions
 from stages.registry.aliases import alias_versions
 from stages.registry.assessment import Gate
@@ -111,7 +111,9 @@ def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         challenger[400 : 400 + count[0]] = False
         patient = np.arange(800).astype(str)
         roles = np.full(800, "val_matched")
-        return PairedDecisions(Paired(roles, patient, label, challenger, champion), "800 images")
+        return PairedDecisions(
+            DecisionPairs(roles, patient, label, challenger, champion), "800 images"
+        )
 
     monkeypatch.setattr(paired_decisions, "decide", decide)
     return count

@@ -9,7 +9,7 @@ from stages.engine.errors import InputError
 from stages.engine.files import read_json, write_json
 from stages.registry.circumstances import circumstance
 from stages.registry.digests import model_digest
-from stages.registry.figures import charted, find_figure
+from stages.registry.figures import charted
 from stages.registry.identity import model_name
 from stages.registry.text import plain
 from tests.registry import fake
@@ -19,13 +19,6 @@ def test_the_charted_figures_become_metrics() -> None:
     auroc = {"value": 0.9, "low": 0.8, "high": 1}
     tree = {"test": {"auroc": auroc, "images": 3, "kind": {"viral": {"sensitivity": auroc}}}}
     assert charted(tree) == {"test/auroc": 0.9}
-
-
-def test_a_figure_is_found_if_it_has_an_interval() -> None:
-    tree = {"test": {"auroc": {"value": 0.9, "low": 0.8, "high": 1}, "images": 3}}
-    assert find_figure(tree, "test/auroc") == {"value": 0.9, "low": 0.8, "high": 1.0}
-    for path in ("val/auroc", "test/images", "test", "test/images/n"):
-        assert find_figure(tree, path) is None
 
 
 def test_values_as_text() -> None:

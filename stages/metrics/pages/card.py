@@ -5,17 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.engine.classes import CLASS_NAMES
-from stages.metrics.pages.tables import (
-    BASELINES,
-    NAMES,
-    SYNTHETIC,
-    figures_table,
-    interval_note,
-    source_name,
-)
-from stages.metrics.pages.text import format_figure, markdown_table
+from stages.metrics.pages.all_figures import all_figures
+from stages.metrics.pages.results import SYNTHETIC, source_name
+from stages.metrics.pages.text import markdown_table
+from stages.metrics.trees import RoleFigures
 
-_POINTS = {"decision": "decision", "screening": "screening", "rule_in": "rule-in"}
 _ROLES = {
     "train": "what the weights were fitted on",
     "val": "patients drawn at random from the training images; choices were made on it",
@@ -23,17 +17,16 @@ _ROLES = {
     "val_tail": "pneumonia of val against the normals whose frames look most like pneumonia",
     "test": "read by the evaluation alone",
 }
-_GROUPINGS = {"kind": "Kind of pneumonia", "series": "Series of normals", "site": "Site (phantoms)"}
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the card tells of, beside the figures.
+class Subject:
+    """The model and data that a card describes.
 
     Attributes:
         manifest: Of the shards.
-        source: What the data set's source says of itself (source.json).
-        point: What operating_point.json holds.
+        source: The content of source.json.
+        point: The content of operating_point.json.
         parameters: How many numbers the model has.
     """
 
@@ -43,166 +36,67 @@ class Facts:
     parameters: int
 
 
-def card(metrics: Mapping[str, Any], validation: Mapping[str, Any], facts: Facts) -> str:
-    """The model card in Markdown.
+def model_card(metrics: RoleFigures, validation: RoleFigures, subject: Subject) -> str:
+    """Write the model card in Markdown.
 
-    metrics, validation: figures by split, as in metrics.json and validation.json.
+    Args:
+        metrics: Figures by role, as metrics.json holds them.
+        validation: The same of validation.json.
+        subject: What the card is about.
     """
     sections = [
         "# Model card: pneumonia in chest X-rays of children",
-        *([SYNTHETIC] if facts.source["synthetic"] else []),
+        *([SYNTHETIC] if subject.source["synthetic"] else []),
         _INTENDED_USE,
-        _model(facts),
-        _data(facts),
-        judged(metrics, validation, facts),
+        _model(subject),
+        _data(subject),
+        all_figures(metrics, validation, subject.point),
         _LIMITS,
         _NOT_COVERED,
         _KNOWN_BEFORE,
-        _licence(facts),
+        _licence(subject),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def judged(metrics: Mapping[str, Any], validation: Mapping[str, Any], facts: Facts) -> str:
-    """Every figure as Markdown: the card's middle, and what the stage prints."""
-    splits = {**metrics, **validation}
-    sections = [
-        f"## Figures\n\n{interval_note(splits)}\n\n{figures_table(splits, tuple(NAMES))}",
-        _operating_points(metrics, facts.point),
-        *_subgroups(metrics),
-        _calibration(splits, facts.point),
-        _baselines(splits),
-    ]
-    return "\n\n".join(sections)
-
-
-def _model(facts: Facts) -> str:
-    side = facts.manifest["image_px"]
+def _model(subject: Subject) -> str:
+    side = subject.manifest["image_px"]
     return (
-        f"## Model\n\nA convolutional network with {facts.parameters:,} parameters. "
+        f"## Model\n\nA convolutional network with {subject.parameters:,} parameters. "
         f"It takes one grey image of {side} x {side} pixels, 0 to 255, "
         "and gives the logit of pneumonia."
     )
 
 
-def _data(facts: Facts) -> str:
-    source, counts = facts.source, facts.manifest["counts"]
-    parts = (*CLASS_NAMES, "patients")
+def _data(subject: Subject) -> str:
+    source, counts = subject.source, subject.manifest["counts"]
     pinned = f"sha256 `{source['sha256']}`" if source["sha256"] else "not pinned by a checksum"
     test = (
         "The test split is the source's own, kept whole."
-        if facts.manifest["test"] == "official"
+        if subject.manifest["test"] == "official"
         else "The source has no test split: one was cut by patient from the same images. "
         "It is in-distribution (the same hospital, machines and habits as training), so figures "
         "on it are optimistic."
     )
+    counted = (*CLASS_NAMES, "patients")
+    roles = sorted(counts, key=lambda role: ([*_ROLES, role].index(role), role))
     rows = [
-        [role, *(str(counts[role][part]) for part in parts), _ROLES.get(role, "")]
-        for role in sorted(counts, key=lambda role: ([*_ROLES, role].index(role), role))
+        [role, *(str(counts[role][name]) for name in counted), _ROLES.get(role, "")]
+        for role in roles
     ]
     return "\n\n".join(
         [
             "## Data and splits",
-            f"Source: {source_name(source)} ({pinned}). Data set "
-            f"digest `{facts.manifest['digest']}`.",
+            f"Source: {source_name(source)} ({pinned}). Data set digest "
+            f"`{subject.manifest['digest']}`.",
             f"A patient's images are all in one split. {test}",
             markdown_table(["Split", "Normal", "Pneumonia", "Patients", "What it is"], rows),
         ]
     )
 
 
-def _operating_points(metrics: Mapping[str, Any], point: Mapping[str, Any]) -> str:
-    names = [name for name in _POINTS if name in point["thresholds"]]
-    parts = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
-    tables = []
-    for split, tree in metrics.items():
-        rows = []
-        for name in names:
-            at, counts = tree[name], tree[name]["counts"]
-            raw = " / ".join(str(counts[cell]) for cell in ("tp", "fp", "tn", "fn"))
-            figures = [format_figure(at.get(part)) for part in parts]
-            rows.append([_POINTS[name], f"{at['threshold']:.3f}", *figures, raw])
-        header = ["Point", "Threshold", *(NAMES[part] for part in parts), "TP / FP / TN / FN"]
-        tables.append(f"On {split}:\n\n{markdown_table(header, rows)}")
-    return "\n\n".join(
-        [
-            "## Operating points",
-            f"Frozen on {', '.join(point['fitted_on'])}; the test split had no say. Probabilities "
-            f"are stated at a prior of {point['prior']:.0%} pneumonia; predictive values hold at "
-            "the prevalence of these images only.",
-            *tables,
-        ]
-    )
-
-
-def _subgroups(metrics: Mapping[str, Any]) -> list[str]:
-    rows = [
-        [
-            split,
-            f"{title}: {group}",
-            str(figures["images"]),
-            format_figure(figures.get("sensitivity"), missing=""),
-            format_figure(figures.get("specificity"), missing=""),
-        ]
-        for split, tree in metrics.items()
-        for grouping, title in _GROUPINGS.items()
-        for group, figures in tree.get(grouping, {}).items()
-    ]
-    if not rows:
-        return []
-    header = ["Split", "Subgroup", "Images", "Sensitivity", "Specificity"]
-    return [f"## Subgroups\n\n{markdown_table(header, rows)}"]
-
-
-def _calibration(splits: Mapping[str, Any], point: Mapping[str, Any]) -> str:
-    names = {"intercept": "Intercept (ideal 0)", "slope": "Slope (ideal 1)"}
-    names |= {name: NAMES[name] for name in ("brier", "ece")}
-    trees = [tree["calibration"] for tree in splits.values()]
-    prior = f"{point['prior']:.0%}"
-    rows = [
-        [
-            f"{title}, at {prior} prior",
-            *(format_figure(tree["at_prior"].get(name)) for tree in trees),
-        ]
-        for name, title in names.items()
-    ]
-    rows += [
-        [
-            f"{names[name]}, at the images' prevalence",
-            *(format_figure(t["natural"].get(name)) for t in trees),
-        ]
-        for name in ("intercept", "slope")
-    ]
-    return (
-        f"## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence "
-        "of the images as they are, where the intercept shows how far that prevalence is from the "
-        f"prior.\n\n{markdown_table(['', *splits], rows)}"
-    )
-
-
-def _baselines(splits: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            split,
-            BASELINES.get(name, name),
-            *(
-                format_figure(figures.get(key))
-                for key in ("auroc", "balanced_accuracy", "accuracy")
-            ),
-        ]
-        for split, tree in splits.items()
-        for name, figures in {"the model": tree, **tree.get("baselines", {})}.items()
-    ]
-    return (
-        "## Trivial baselines\n\nLogistic regressions trained on the training split: on facts "
-        "that show no lung, and on a thumbnail. Where one of the former comes near the model, the "
-        "data give the label away by other means, and the model's figure there proves little.\n\n"
-        + markdown_table(["Split", "Detector", "AUROC", "Balanced accuracy", "Accuracy"], rows)
-    )
-
-
-def _licence(facts: Facts) -> str:
-    source = facts.source
+def _licence(subject: Subject) -> str:
+    source = subject.source
     return "\n".join(
         [
             "## Licence and citation",
@@ -221,26 +115,26 @@ def _licence(facts: Facts) -> str:
 _INTENDED_USE = """\
 ## Intended use
 
-For learning and research: to show a reproducible pipeline and how a detector should be judged.
-It tells frontal chest X-rays of children that look like pneumonia from those that look normal.
-It is not a diagnosis, not a medical device, and not fit for decisions about a patient."""
+For learning and research: to demonstrate a reproducible pipeline and how a detector should be
+judged. It separates frontal chest X-rays of children that look like pneumonia from those that look
+normal. It is not a diagnosis, not a medical device, and not fit for decisions about a patient."""
 
 _LIMITS = """\
 ## Limits
 
 - Made for images of children of 1 to 5 years, from one hospital (Guangzhou), taken
   antero-posterior in routine care. Other ages, hospitals and projections are untested.
-- It knows two answers. An image with another disease gets one of them all the same.
-- It looks at one image at a small size: no history, no earlier image, no lateral view.
+- It has two answers. An image with another disease still gets one of them.
+- It sees one image at a small size: no history, no earlier image, no lateral view.
 - In the real training images the file's encoding, shape and frame give the label away; read the
-  figures beside the baselines below them."""
+  figures beside those of the trivial baselines."""
 
 _NOT_COVERED = """\
 ## Not covered
 
 Adults; lateral images; computed tomography; pneumothorax, effusion, tuberculosis and every other
 finding; severity; where the lesion is (saliency maps are a check on the model, no localisation);
-differences between sexes, ages and origins, which the data do not tell; drift over time."""
+differences between sexes, ages and origins, which the data do not record; drift over time."""
 
 _KNOWN_BEFORE = """\
 ## Known beforehand

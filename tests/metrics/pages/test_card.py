@@ -1,53 +1,28 @@
+"""The model card, and all figures in Markdown."""
+
 from typing import Any
 
-import numpy as np
 import pytest
 
-from stages.engine.errors import InputError
-from stages.metrics.pages.card import Facts, card
-from stages.metrics.pages.tables import BEGIN, END, results_table, splice
+from stages.metrics.pages.all_figures import all_figures
+from stages.metrics.pages.card import Subject, model_card
 from stages.metrics.pages.text import format_figure
-from stages.metrics.report import report
-from tests.metrics.sample_images import OPTIONS, POINTS, make
-
-SOURCE = {
-    "name": "phantom",
-    "version": "1",
-    "licence": "Apache-2.0",
-    "citation": "Someone (2020)",
-    "sha256": "",
-    "pinned": True,
-    "synthetic": True,
-    "images": 100,
-    "file": "",
-}
+from tests.metrics.pages.figures import METRICS, POINT, SOURCE, VALIDATION
 
 
-def figures(seed: int) -> dict[str, Any]:
-    records, probability = make(seed, 30, 40)
-    shadow = {"frame": np.round(1 - probability, 1), "shape": np.full(len(records), 0.6)}
-    tree: dict[str, Any] = report(
-        records.assign(role="x"), probability, POINTS, OPTIONS, prior=0.5, baselines=shadow
-    )
-    return tree
-
-
-def facts(*, official: bool = True, **source: Any) -> Facts:
+def card(*, official: bool = True, **source: Any) -> str:
     manifest = {
         "digest": "d" * 64,
         "image_px": 128,
         "counts": {"train": {"normal": 3, "pneumonia": 9, "patients": 7}},
         "test": "official" if official else "cut by patient",
     }
-    point = {"thresholds": POINTS, "prior": 0.5, "fitted_on": ["val"]}
-    return Facts(manifest, {**SOURCE, **source}, point, parameters=123456)
-
-
-METRICS, VALIDATION = {"test": figures(1)}, {"val": figures(2)}
+    subject = Subject(manifest, {**SOURCE, **source}, POINT, parameters=123456)
+    return model_card(METRICS, VALIDATION, subject)
 
 
 def test_every_figure_on_the_card_comes_from_the_report() -> None:
-    text = card(METRICS, VALIDATION, facts())
+    text = card()
     for tree in (METRICS["test"], VALIDATION["val"]):
         for name in ("auroc", "ppv", "mcc", "ece"):
             assert format_figure(tree[name]) in text
@@ -58,49 +33,36 @@ def test_every_figure_on_the_card_comes_from_the_report() -> None:
     assert "123,456 parameters" in text
 
 
-def test_the_card_says_what_a_reader_must_know() -> None:
-    text = card(METRICS, VALIDATION, facts())
-    for phrase in (
-        "not a diagnosis", "1 to 5 years", "one hospital", "Apache-2.0", "CC BY 4.0",
-        "rscbjbr9sj.2", "Not covered", "about forty looks", "Someone (2020)",
-    ):  # fmt: skip
-        assert phrase in text
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "not a diagnosis",
+        "1 to 5 years",
+        "one hospital",
+        "Apache-2.0",
+        "CC BY 4.0",
+        "rscbjbr9sj.2",
+        "Not covered",
+        "about forty looks",
+        "Someone (2020)",
+    ],
+)
+def test_the_card_has_what_a_reader_must_know(phrase: str) -> None:
+    assert phrase in card()
 
 
-def test_synthetic_data_and_a_test_that_we_cut_are_named_as_such() -> None:
-    assert "computer-made phantoms" in card(METRICS, VALIDATION, facts())
-    assert "computer-made phantoms" not in card(METRICS, VALIDATION, facts(synthetic=False))
-    assert "in-distribution" not in card(METRICS, VALIDATION, facts())
-    assert "in-distribution" in card(METRICS, VALIDATION, facts(official=False))
+def test_synthetic_data_and_a_test_split_that_we_cut_are_named_as_such() -> None:
+    assert "computer-made phantoms" in card()
+    assert "computer-made phantoms" not in card(synthetic=False)
+    assert "in-distribution" not in card()
+    assert "in-distribution" in card(official=False)
 
 
-def test_a_table_row_has_as_many_cells_as_its_head() -> None:
-    tables = card(METRICS, VALIDATION, facts()).split("\n\n")
-    for block in (part for part in tables if part.startswith("|")):
+def test_a_table_row_has_as_many_cells_as_its_header() -> None:
+    for block in (part for part in card().split("\n\n") if part.startswith("|")):
         assert len({line.count("|") for line in block.splitlines()}) == 1
 
 
-def test_an_undefined_figure_is_called_so() -> None:
+def test_a_figure_that_is_left_out_is_undefined() -> None:
     without = {"test": {name: f for name, f in METRICS["test"].items() if name != "ppv"}}
-    assert "| Positive predictive value | undefined |" in card(without, {}, facts())
-
-
-def test_results_show_the_best_baseline_and_the_synthetic_line() -> None:
-    text = results_table(METRICS, VALIDATION, facts().source)
-    best = METRICS["test"]["baselines"]["shape"]["auroc"]
-    assert f"{format_figure(best)}, image size and shape alone" in text
-    assert "computer-made phantoms" in text
-    assert format_figure(VALIDATION["val"]["specificity"]) in text
-
-
-def test_splicing_replaces_what_stands_between_the_markers() -> None:
-    readme = f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n"
-    once = splice(readme, "| new |")
-    assert once == f"before\n\n{BEGIN}\n\n| new |\n\n{END}\n\nafter\n"
-    assert splice(once, "| new |") == once
-
-
-@pytest.mark.parametrize("text", ["none", BEGIN, f"{END} {BEGIN}", f"{BEGIN} {BEGIN} {END}"])
-def test_markers_that_are_missing_or_doubled_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match="results:begin"):
-        splice(text, "table")
+    assert "| Positive predictive value | undefined |" in all_figures(without, {}, POINT)

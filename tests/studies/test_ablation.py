@@ -1,13 +1,13 @@
 from stages.metrics.intervals import Figure
-from stages.studies.ablation_table import Row, ablation_table
-from tests.studies.test_seeds_table import cells, role
+from stages.studies.ablation import Row, format_table
+from tests.studies.test_seeds import cells, role
 
 WITH_TAIL = {"val": role(0.99), "val_tail": role(0.8)}
 
 
 def test_a_row_tells_every_role_and_the_cost() -> None:
     row = Row("2026-01-02", "wide", "train.blocks 2 → 3", WITH_TAIL, "", "3.1 min at 200 images/s")
-    table = ablation_table([row])
+    table = format_table([row])
     assert cells(table, "Date")[3:] == [
         "shift_auroc", "AUROC, val", "AUROC, val_tail", "Specificity at screening, val",
         "Specificity at screening, val_tail", "Training",
@@ -19,7 +19,7 @@ def test_a_row_tells_every_role_and_the_cost() -> None:
 
 def test_failures_and_missing_roles_stay_in_the_table() -> None:
     failed = Row("", "bad", "train.epochs 1 → 2", None, "failed: a | b\nc", "not recorded")
-    table = ablation_table([
+    table = format_table([
         Row("", "whole", "none", WITH_TAIL, "", ""),
         Row("", "no-tail", "none", {"val": role(0.9)}, "", ""),
         failed,
@@ -35,7 +35,7 @@ def test_paired_differences_have_a_column_where_there_are_some() -> None:
         Row("", "base", "none", WITH_TAIL, "", ""),
         Row("", "other", "x", WITH_TAIL, "", "", told),
     )
-    assert "against" not in ablation_table([first])
-    table = ablation_table([first, second])
+    assert "against" not in format_table([first])
+    table = format_table([first, second])
     assert "shift_auroc against the first row" in table
     assert "| +0.010 (-0.010 to +0.030) |" in table

@@ -9,27 +9,35 @@ import numpy as np
 import pandas as pd
 
 from stages.engine.arrays import GrayImage
+from stages.metrics.shift import SHIFT_AUROC
 
 _PER_ROW = 4
 _COLOURS = 128
-"""Of the picture's palette: the noise of images would else make the file several times larger."""
+"""Of the palette: with all of them, the images' noise makes the file several times larger."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """An image to show: `pixels` uint8 (H, W), 0 to 255; `lesion` uint8 (H, W), 0 or above, or
-    None; `caption` below it."""
+    """An image of the picture.
+
+    Attributes:
+        pixels: uint8 (H, W), 0 to 255.
+        lesion: uint8 (H, W), above 0 inside it; None without one.
+        caption: The text below the image.
+    """
 
     pixels: GrayImage
     lesion: GrayImage | None
     caption: str
 
 
-def picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) -> bytes:
-    """The picture as a PNG file, the same bytes for the same content.
+def draw_picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) -> bytes:
+    """Draw the picture as a PNG file, the same bytes for the same content.
 
-    curves: the tables "roc" (fpr, tpr), "calibration" (predicted, observed) and "history"
-    (epoch, and any of val_auroc, shift_auroc).
+    Args:
+        panels: The images, four in a row.
+        curves: The tables "roc" (fpr, tpr), "calibration" (predicted, observed) and "history"
+            (epoch, and any of val_auroc, shift_auroc).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -44,8 +52,8 @@ def picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) -> byte
     for axes in tiles.flat:
         axes.set_axis_off()
     for axes, panel in zip(tiles.flat, panels, strict=False):  # the last row may be short
-        _show(axes, panel)
-    _draw(below.subplots(1, 3), curves)
+        _draw_panel(axes, panel)
+    _draw_curves(below.subplots(1, 3), curves)
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     stream = io.BytesIO()
@@ -53,14 +61,14 @@ def picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) -> byte
     return stream.getvalue()
 
 
-def _show(axes: Any, panel: Panel) -> None:
+def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.imshow(panel.pixels, cmap="gray", vmin=0, vmax=255)
     if panel.lesion is not None and panel.lesion.any():
         axes.contour(panel.lesion > 0, levels=[0.5], colors=["#ff9d2e"], linewidths=0.8)
     axes.set_title(panel.caption, fontsize=8, y=-0.14)
 
 
-def _draw(axes: Any, curves: Mapping[str, pd.DataFrame]) -> None:
+def _draw_curves(axes: Any, curves: Mapping[str, pd.DataFrame]) -> None:
     roc, reliability, history = (curves[name] for name in ("roc", "calibration", "history"))
     axes[0].plot(roc["fpr"], roc["tpr"])
     axes[0].plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
@@ -68,9 +76,10 @@ def _draw(axes: Any, curves: Mapping[str, pd.DataFrame]) -> None:
     axes[1].plot(reliability["predicted"], reliability["observed"], "o-", markersize=3)
     axes[1].plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
     axes[1].set(title="Calibration on test", xlabel="mean probability", ylabel="share of pneumonia")
-    for name, said in (("val_auroc", "random validation"), ("shift_auroc", "shift validations")):
+    labels = {"val_auroc": "random validation", SHIFT_AUROC: "shift validations"}
+    for name, label in labels.items():
         if name in history:
-            axes[2].plot(history["epoch"], history[name], label=said)
+            axes[2].plot(history["epoch"], history[name], label=label)
     axes[2].set(title="AUROC by epoch", xlabel="epoch")
     axes[2].legend(fontsize=7)
     for each in axes:

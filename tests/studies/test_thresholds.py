@@ -3,7 +3,7 @@
 import numpy as np
 
 from stages.network.operating_point import Pool
-from stages.studies import thresholds_table
+from stages.studies import thresholds
 
 
 def _pool(seed: int, normal: float, patients: int = 300) -> Pool:
@@ -16,9 +16,7 @@ def _pool(seed: int, normal: float, patients: int = 300) -> Pool:
 
 def test_where_the_normals_shift_the_pooled_rule_beats_the_random_one() -> None:
     pools = {"val": _pool(1, -2), "val_matched": _pool(2, -1), "val_tail": _pool(3, -0.5)}
-    found = {
-        name: thresholds_table.crossed(pools, rule) for name, rule in thresholds_table.RULES.items()
-    }
+    found = {name: thresholds.cross_fit(pools, rule) for name, rule in thresholds.RULES.items()}
     random, pooled = found["equal error, random normals"], found[list(found)[-1]]
     assert abs(random.sensitivity - random.specificity["val"]) < 0.02
     assert pooled.specificity["val_tail"] > random.specificity["val_tail"]
@@ -36,16 +34,16 @@ def test_no_image_is_judged_by_a_cut_that_it_helped_to_set() -> None:
         assert set(val.patients) == set(matched.patients)
         return float(val.logits[val.labels == 0].max())
 
-    found = thresholds_table.crossed(pools, highest)
+    found = thresholds.cross_fit(pools, highest)
     assert found.specificity["val"] < 1  # of the half it is fitted on, it calls every image normal
 
 
 def test_the_table_has_a_row_a_rule_and_test_where_it_may_be_seen() -> None:
     pools = {"val": _pool(1, -2, 60), "val_matched": _pool(2, -1, 60)}
-    plain = thresholds_table.thresholds_table(pools, None).splitlines()
-    assert len(plain) == 2 + len(thresholds_table.RULES)
+    plain = thresholds.format_table(pools, None).splitlines()
+    assert len(plain) == 2 + len(thresholds.RULES)
     assert plain[0].endswith("| Specificity, val_matched | Balanced accuracy, least |")
-    told = thresholds_table.thresholds_table(pools, _pool(4, -1, 60)).splitlines()
+    told = thresholds.format_table(pools, _pool(4, -1, 60)).splitlines()
     assert told[0].endswith("| test: sensitivity | specificity | balanced accuracy |")
     cut = float(told[2].split("|")[-3])
     assert cut == round(float(np.mean(_pool(4, -1, 60).logits[:60] < 0)), 3)

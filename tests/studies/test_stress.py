@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 
-from stages.studies import stress_table
+from stages.studies import stress
 from tests.metrics.sample_images import OPTIONS, make
 
 RECORDS, PROBABILITY = make(0, 30, 30)
 LABEL = RECORDS["label"].to_numpy()
 
 
-def by_name(found: list[stress_table.Row]) -> dict[tuple[str, str], stress_table.Row]:
+def by_name(found: list[stress.Row]) -> dict[tuple[str, str], stress.Row]:
     return {(row.variant, row.affected): row for row in found}
 
 
 def test_a_change_of_one_class_leaves_the_other_classs_figure() -> None:
     worse = np.full_like(PROBABILITY, 0.7)
-    found = by_name(stress_table.rows(RECORDS, PROBABILITY, {"grey": worse}, 0.5, OPTIONS))
-    as_is = found[stress_table.UNCHANGED, ""].figures
+    found = by_name(stress.measure(RECORDS, PROBABILITY, {"grey": worse}, 0.5, OPTIONS))
+    as_is = found[stress.UNCHANGED, ""].figures
     normals, sick = found["grey", "normals only"], found["grey", "pneumonia only"]
     assert normals.figures["sensitivity"] == as_is["sensitivity"]
     assert normals.figures["specificity"].value == 0
@@ -25,8 +25,8 @@ def test_a_change_of_one_class_leaves_the_other_classs_figure() -> None:
 
 
 def test_the_shift_is_paired_and_nought_where_nothing_changes() -> None:
-    found = by_name(stress_table.rows(RECORDS, PROBABILITY, {"none": PROBABILITY}, 0.5, OPTIONS))
-    for affected in stress_table.AFFECTED:
+    found = by_name(stress.measure(RECORDS, PROBABILITY, {"none": PROBABILITY}, 0.5, OPTIONS))
+    for affected in stress.AFFECTED:
         shift = found["none", affected].shift["auroc"]
         assert (shift.value, shift.low, shift.high) == (0, 0, 0)
 
@@ -34,9 +34,9 @@ def test_the_shift_is_paired_and_nought_where_nothing_changes() -> None:
 def test_the_shift_is_the_difference_of_the_figures() -> None:
     noise = np.random.default_rng(0).normal(0, 0.3, len(LABEL))
     found = by_name(
-        stress_table.rows(RECORDS, PROBABILITY, {"noise": PROBABILITY + noise}, 0.5, OPTIONS)
+        stress.measure(RECORDS, PROBABILITY, {"noise": PROBABILITY + noise}, 0.5, OPTIONS)
     )
-    row, as_is = found["noise", "all images"], found[stress_table.UNCHANGED, ""]
+    row, as_is = found["noise", "all images"], found[stress.UNCHANGED, ""]
     for name, shift in row.shift.items():
         difference = row.figures[name].value - as_is.figures[name].value
         assert shift.value == pytest.approx(difference)
@@ -44,15 +44,15 @@ def test_the_shift_is_the_difference_of_the_figures() -> None:
 
 
 def test_a_perfect_figure_is_not_certain() -> None:
-    found = by_name(stress_table.rows(RECORDS, LABEL.astype(float), {}, 0.5, OPTIONS))
-    for figure in found[stress_table.UNCHANGED, ""].figures.values():
+    found = by_name(stress.measure(RECORDS, LABEL.astype(float), {}, 0.5, OPTIONS))
+    for figure in found[stress.UNCHANGED, ""].figures.values():
         assert figure.value == figure.high == 1
         assert figure.low == pytest.approx(0.025 ** (1 / 30))
 
 
 def test_the_table_has_a_line_for_each_row() -> None:
-    found = stress_table.rows(RECORDS, PROBABILITY, {"same": PROBABILITY}, 0.5, OPTIONS)
-    lines = stress_table.stress_table(found).splitlines()
+    found = stress.measure(RECORDS, PROBABILITY, {"same": PROBABILITY}, 0.5, OPTIONS)
+    lines = stress.format_table(found).splitlines()
     assert len(lines) == 2 + 1 + 3
     assert lines[2].startswith("| as they are |")
     assert lines[3].endswith("| +0.000 (+0.000 to +0.000) |")

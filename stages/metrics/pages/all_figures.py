@@ -1,0 +1,113 @@
+"""Every figure of a run in Markdown: the middle of the model card, and what evaluate prints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages.metrics.pages.results import figures_table, interval_note
+from stages.metrics.pages.text import format_figure, markdown_table
+from stages.metrics.pages.titles import BASELINE_TITLES, TITLES
+from stages.metrics.trees import RoleFigures, find_figure
+
+_POINTS = {"decision": "decision", "screening": "screening", "rule_in": "rule-in"}
+_GROUPINGS = {"kind": "Kind of pneumonia", "series": "Series of normals", "site": "Site (phantoms)"}
+
+
+def all_figures(metrics: RoleFigures, validation: RoleFigures, point: Mapping[str, Any]) -> str:
+    """Format every figure.
+
+    Args:
+        metrics: Figures by role, as metrics.json holds them.
+        validation: The same of validation.json.
+        point: The content of operating_point.json.
+    """
+    roles = {**metrics, **validation}
+    sections = [
+        f"## Figures\n\n{interval_note(roles)}\n\n{figures_table(roles, tuple(TITLES))}",
+        _operating_points(metrics, point),
+        *_subgroups(metrics),
+        _calibration(roles, point),
+        _baselines(roles),
+    ]
+    return "\n\n".join(sections)
+
+
+def _operating_points(metrics: RoleFigures, point: Mapping[str, Any]) -> str:
+    names = [name for name in _POINTS if name in point["thresholds"]]
+    scores = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
+    header = ["Point", "Threshold", *(TITLES[score] for score in scores), "TP / FP / TN / FN"]
+    tables = []
+    for role, tree in metrics.items():
+        rows = []
+        for name in names:
+            figures = [format_figure(find_figure(tree, name, score)) for score in scores]
+            counts = " / ".join(
+                str(tree[name]["counts"][cell]) for cell in ("tp", "fp", "tn", "fn")
+            )
+            rows.append([_POINTS[name], f"{tree[name]['threshold']:.3f}", *figures, counts])
+        tables.append(f"On {role}:\n\n{markdown_table(header, rows)}")
+    return "\n\n".join(
+        [
+            "## Operating points",
+            f"Frozen on {', '.join(point['fitted_on'])}; the test split played no part. "
+            f"Probabilities are stated at a prior of {point['prior']:.0%} pneumonia; predictive "
+            "values hold at the prevalence of these images only.",
+            *tables,
+        ]
+    )
+
+
+def _subgroups(metrics: RoleFigures) -> list[str]:
+    rows = []
+    for role, tree in metrics.items():
+        for grouping, title in _GROUPINGS.items():
+            for group, inner in tree.get(grouping, {}).items():
+                figures = [
+                    format_figure(find_figure(inner, score), missing="")
+                    for score in ("sensitivity", "specificity")
+                ]
+                rows.append([role, f"{title}: {group}", str(inner["images"]), *figures])
+    if not rows:
+        return []
+    header = ["Split", "Subgroup", "Images", "Sensitivity", "Specificity"]
+    return [f"## Subgroups\n\n{markdown_table(header, rows)}"]
+
+
+def _calibration(roles: RoleFigures, point: Mapping[str, Any]) -> str:
+    titles = {"intercept": "Intercept (ideal 0)", "slope": "Slope (ideal 1)"}
+    titles |= {name: TITLES[name] for name in ("brier", "ece")}
+    prior = f"{point['prior']:.0%}"
+
+    def row(title: str, *keys: str) -> list[str]:
+        return [title, *(format_figure(find_figure(tree, *keys)) for tree in roles.values())]
+
+    rows = [
+        row(f"{title}, at {prior} prior", "calibration", "at_prior", name)
+        for name, title in titles.items()
+    ]
+    rows += [
+        row(f"{titles[name]}, at the images' prevalence", "calibration", "natural", name)
+        for name in ("intercept", "slope")
+    ]
+    return (
+        "## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence "
+        "of the images as they are, where the intercept shows how far that prevalence is from the "
+        f"prior.\n\n{markdown_table(['', *roles], rows)}"
+    )
+
+
+def _baselines(roles: RoleFigures) -> str:
+    rows = []
+    for role, tree in roles.items():
+        for name, inner in {"the model": tree, **tree.get("baselines", {})}.items():
+            figures = [
+                format_figure(find_figure(inner, score))
+                for score in ("auroc", "balanced_accuracy", "accuracy")
+            ]
+            rows.append([role, BASELINE_TITLES.get(name, name), *figures])
+    header = ["Split", "Detector", "AUROC", "Balanced accuracy", "Accuracy"]
+    return (
+        "## Trivial baselines\n\nLogistic regressions trained on the training split: on facts "
+        "that show no lung, and on a thumbnail. Where one of the former comes near the model, the "
+        "data give the label away by other means, and the model's figure there proves little.\n\n"
+        + markdown_table(header, rows)
+    )
