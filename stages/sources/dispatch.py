@@ -32,9 +32,10 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
         InputError: The source is missing, damaged or not the pinned one. The iterator raises it
             too, where an image can't be read.
     """
+    images: Iterator[ReceivedImage]
     match options.source:
         case "phantom":
-            return generate.receive(options.phantom, folder)
+            images, source = generate.receive(options.phantom, folder)
         case "kermany":
             images, source = kermany.receive(options.url, options.sha256, scratch=folder)
         case "archive":

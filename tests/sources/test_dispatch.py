@@ -1,15 +1,19 @@
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from stages.sources import dispatch, kermany
+from stages.sources.anonymise import anonymise_dicom
 from stages.sources.archives import archive
-from stages.sources.options import SOURCES, FetchOptions
+from stages.sources.options import FetchOptions
 from stages.sources.phantom import generate
 from stages.sources.phantom.options import PhantomOptions
+from stages.sources.received import ReceivedImage, Source
 from tests.changed import changed
-from tests.sample_images import SOURCE
+from tests.dicoms import dicom_file
+from tests.sample_images import SOURCE, picture, received
 
 OPTIONS = FetchOptions(
     source="phantom",
@@ -22,21 +26,23 @@ OPTIONS = FetchOptions(
 )
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_allowed_source_can_be_opened(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "module"), [("phantom", generate), ("kermany", kermany), ("archive", archive)]
+)
+def test_images_of_every_source_are_anonymised(
+    name: str, module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[dict[str, Any]] = []
+    image = dicom_file(picture("image"))
+    given: dict[str, Any] = {}
 
-    def receive(*given: object, **also: Any) -> tuple[list[object], object]:
-        opened.append(also)
-        return [], SOURCE
+    def receive(*_: object, **named: Any) -> tuple[list[ReceivedImage], Source]:
+        given.update(named)
+        return [received("train/NORMAL/IM-0001-0001.dcm", image)], SOURCE
 
-    for module in (generate, kermany, archive):
-        monkeypatch.setattr(module, "receive", receive)
+    monkeypatch.setattr(module, "receive", receive)
     monkeypatch.setenv("DVC_ROOT", "/repository")
     images, source = dispatch.open_source(changed(OPTIONS, source=name), tmp_path)
-    assert (list(images), source) == ([], SOURCE)
-    assert len(opened) == 1
+    assert [each.data for each in images] == [anonymise_dicom(image)]
+    assert source == SOURCE
     if name == "archive":
-        assert opened[0]["table"] == Path("/repository/labels.csv")
+        assert given == {"table": Path("/repository/labels.csv"), "scratch": tmp_path}

@@ -12,7 +12,7 @@ PHANTOM = PhantomOptions(seed=0, patients_train=4, patients_test=4, confound=0.9
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "web"}, "source\n.*'phantom', 'kermany' or 'archive'"),
+        ({"source": "web"}, "source\n.*'phantom', 'kermany'"),
         ({"source": "archive"}, "path: expected the path of an archive or folder"),
         ({"source": "archive", "path": "a.zip", "sha256": "abc"}, "sha256\n"),
         ({"source": "kermany", "sha256": "0" * 64}, "sha256: expected null"),
