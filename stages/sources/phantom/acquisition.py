@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stages.engine.arrays import GrayImage
 from stages.sources.phantom.anatomy import Child, Pose
 from stages.sources.phantom.draws import ACQUISITION, Draws, Int32
 from stages.sources.phantom.fields import (
@@ -17,8 +18,6 @@ from stages.sources.phantom.fields import (
 )
 from stages.sources.phantom.marks import draw_cone, draw_letters, draw_ticks
 from stages.sources.phantom.sites import SITES, Site
-
-UInt8 = npt.NDArray[np.uint8]
 
 # Range of the tone curve, in nepers; more attenuation is white.
 _MAX_NEPERS = 6
@@ -34,14 +33,14 @@ class Radiograph:
         colour: Whether the site saves this grey image as RGB.
     """
 
-    pixels: UInt8
-    mask: UInt8
+    pixels: GrayImage
+    mask: GrayImage
     colour: bool
 
 
 def take(
     attenuation: Int32,
-    mask: UInt8 | None,
+    mask: GrayImage | None,
     child: Child,
     pose: Pose,
     *,
@@ -123,7 +122,7 @@ def _fixed(x: npt.NDArray[np.float64]) -> Int32:
     return np.rint(x * 256).astype(np.int32)
 
 
-def _expose(depth: Int32, draws: Draws, site: Site) -> UInt8:
+def _expose(depth: Int32, draws: Draws, site: Site) -> GrayImage:
     """Return uint8 (H, W) from attenuation int32 (H, W): photon noise, then the tone curve."""
     nepers = np.arange(_MAX_NEPERS * 1024, dtype=np.float64) / 1024
     # Fewer photons have a noisier logarithm: exp(depth / 2), approximated by (1 + depth / 8)^4.
@@ -138,7 +137,7 @@ def _expose(depth: Int32, draws: Draws, site: Site) -> UInt8:
     share = 0.5 + 0.5 * z / np.sqrt(1 + z * z)
     black, white = draws.uniform(*site.black), draws.uniform(*site.white)
     tone = np.rint(black + (white - black) * share).clip(0, 255).astype(np.uint8)
-    grey: UInt8 = tone.take((noisy >> 2).astype(np.intp), mode="clip")
+    grey: GrayImage = tone.take((noisy >> 2).astype(np.intp), mode="clip")
     return grey
 
 

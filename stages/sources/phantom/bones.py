@@ -3,10 +3,10 @@
 import numpy as np
 
 from stages.sources.phantom.anatomy import Child
-from stages.sources.phantom.fields import X_MM, Y_MM, Floats, capsule, clamp, dome, ramp
+from stages.sources.phantom.fields import X_MM, Y_MM, Float32, capsule, clamp, dome, ramp
 
 
-def ribs(child: Child, x: Floats, wall: Floats) -> Floats:
+def ribs(child: Child, x: Float32, wall: Float32) -> Float32:
     """Draw the ribs of one side.
 
     They are one pattern of a coordinate that increases by one from rib to rib and is bent over
@@ -32,11 +32,11 @@ def ribs(child: Child, x: Floats, wall: Floats) -> Floats:
     # Near the wall the beam runs along the rib.
     edge = 0.65 + 0.45 * q2 * q2
     nepers = (0.30 * hind + 0.20 * front) * edge * child.rib_density
-    bones: Floats = nepers * inside * ramp((Y_MM + 12) / 14)
+    bones: Float32 = nepers * inside * ramp((Y_MM + 12) / 14)
     return bones
 
 
-def _bars(coordinate: Floats, last: int) -> Floats:
+def _bars(coordinate: Float32, last: int) -> Float32:
     """Return float32, 0 to 1: tubes at the integers 0 to `last`, brighter at their rims."""
     nearest = np.rint(coordinate)
     d = np.abs(coordinate - nearest) / 0.235
@@ -44,7 +44,7 @@ def _bars(coordinate: Floats, last: int) -> Floats:
     return tube * ((nearest >= 0) & (nearest <= last))
 
 
-def clavicles(x: Floats, shift_mm: float, child: Child) -> Floats:
+def clavicles(x: Float32, shift_mm: float, child: Child) -> Float32:
     """Return float32 (H, W), nepers, of one side: clavicle, and the blade of the shoulder.
 
     Args:
@@ -62,7 +62,7 @@ def clavicles(x: Floats, shift_mm: float, child: Child) -> Floats:
     return child.rib_density * (0.36 * shaft + 0.11 * blade)
 
 
-def limb(x: Floats, start: tuple[float, float], end: tuple[float, float]) -> Floats:
+def limb(x: Float32, start: tuple[float, float], end: tuple[float, float]) -> Float32:
     """Return float32 (H, W), nepers: the humerus of one side, `start` to `end` in mm."""
     near = capsule(x, Y_MM, start, end)
     shaft = np.sqrt(clamp(1 - near / 34.0))
@@ -70,7 +70,7 @@ def limb(x: Floats, start: tuple[float, float], end: tuple[float, float]) -> Flo
     return 0.34 * shaft + 0.3 * np.sqrt(clamp(1 - head / 130.0))
 
 
-def spine(child: Child) -> Floats:
+def spine(child: Child) -> Float32:
     """Return float32 GRID_SHAPE, nepers: the vertebrae, less dense at each disc."""
     phase = (Y_MM + 20.0) / child.rib_spacing_mm
     disc = np.abs(phase - np.rint(phase))

@@ -6,10 +6,9 @@ import zlib
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-UInt8 = npt.NDArray[np.uint8]
+from stages.engine.arrays import GrayImage
 
 # The example luminance table of the JPEG standard (ITU-T T.81, table K.1), row by row.
 _ANNEX_K: Final = (
@@ -24,7 +23,7 @@ _ANNEX_K: Final = (
 )
 
 
-def encode_jpeg(pixels: UInt8, *, scale: int, icc: bool, colour: bool) -> bytes:
+def encode_jpeg(pixels: GrayImage, *, scale: int, icc: bool, colour: bool) -> bytes:
     """Encode as baseline JPEG.
 
     libjpeg's default integer transform is exact, with and without SIMD.
@@ -80,7 +79,7 @@ def _grey_profile() -> bytes:
 _GREY_PROFILE: Final = _grey_profile()
 
 
-def encode_png(mask: UInt8) -> bytes:
+def encode_png(mask: GrayImage) -> bytes:
     """Encode uint8 (H, W), 0 or 255, as PNG with one bit per pixel.
 
     Not compressed, because builds of zlib compress to different bytes.

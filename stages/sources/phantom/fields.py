@@ -13,7 +13,7 @@ import numpy.typing as npt
 from stages.sources.phantom.draws import Draws, Int32
 
 # Always float32. NumPy's type stubs widen float32 times a Python float, though NumPy doesn't.
-Floats = npt.NDArray[np.floating[Any]]
+Float32 = npt.NDArray[np.floating[Any]]
 
 # The body frame, in which anatomy is drawn, in millimetres of a child of medium size. x increases
 # from the child's right (left in the image) and is 0 at the spine; y increases downwards and is 0
@@ -26,39 +26,41 @@ HALF: Final = GRID_SHAPE[1] // 2
 # Units of attenuation per neper (mu times path length, as in the Beer-Lambert law).
 NEPER: Final = 4096
 
-X_MM: Final[Floats] = (
+X_MM: Final[Float32] = (
     (np.arange(GRID_SHAPE[1], dtype=np.float32) - np.float32(HALF - 0.5)) * np.float32(GRID_MM)
 )[None, :]
-Y_MM: Final[Floats] = (
+Y_MM: Final[Float32] = (
     np.arange(GRID_SHAPE[0], dtype=np.float32) * np.float32(GRID_MM) + np.float32(GRID_TOP_MM)
 )[:, None]
 
 
-def clamp(x: Floats) -> Floats:
+def clamp(x: Float32) -> Float32:
     """Clip float32 of any shape to 0 to 1."""
     return np.clip(x, np.float32(0), np.float32(1))
 
 
-def ramp(x: Floats) -> Floats:
+def ramp(x: Float32) -> Float32:
     """Return float32 of any shape: 0 below 0, 1 above 1, 3x^2 - 2x^3 between."""
     x = clamp(x)
     return x * x * (3 - 2 * x)
 
 
-def dome(u: Floats) -> Floats:
+def dome(u: Float32) -> Float32:
     """Return float32 of any shape: sqrt(1 - u^4), 0 where |u| > 1: path through a blunt solid."""
     u = u * u
     return np.sqrt(clamp(1 - u * u))
 
 
-def ellipse(x_mm: float, y_mm: float, half_x_mm: float, half_y_mm: float, lean: float) -> Floats:
+def ellipse(x_mm: float, y_mm: float, half_x_mm: float, half_y_mm: float, lean: float) -> Float32:
     """Return float32 GRID_SHAPE: 1 - r^2, at least 0, of an ellipse sheared by `lean` mm per mm."""
     v = (Y_MM - y_mm) / half_y_mm
     u = (X_MM - x_mm - lean * (Y_MM - y_mm)) / half_x_mm
     return clamp(1 - u * u - v * v)
 
 
-def capsule(x: Floats, y: Floats, start: tuple[float, float], end: tuple[float, float]) -> Floats:
+def capsule(
+    x: Float32, y: Float32, start: tuple[float, float], end: tuple[float, float]
+) -> Float32:
     """Return float32, x broadcast with y: squared distance, mm^2, to the segment start to end."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     px, py = x - start[0], y - start[1]

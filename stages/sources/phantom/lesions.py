@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from stages.engine.arrays import GrayImage
 from stages.sources.phantom.draws import LESION, Draws, Int32
 from stages.sources.phantom.fields import (
     GRID_SHAPE,
     NEPER,
     X_MM,
     Y_MM,
-    Floats,
+    Float32,
     box_blur,
     clamp,
     noise,
@@ -59,7 +59,7 @@ _ZONES: Final = {
 
 def draw_lesion(
     seed: int, patient: int, image: int, kind: str, grade: int, thorax: Thorax
-) -> tuple[Int32, npt.NDArray[np.uint8]]:
+) -> tuple[Int32, GrayImage]:
     """Draw the lesion of one image: the patient's own, with a density that varies by image.
 
     Returns:
@@ -79,7 +79,7 @@ def draw_lesion(
     return soft, np.where(soft * 5 >= max(int(soft.max()), 1), 255, 0).astype(np.uint8)
 
 
-def _lobar(draws: Draws, thorax: Thorax, density: float, extent: float) -> Floats:
+def _lobar(draws: Draws, thorax: Thorax, density: float, extent: float) -> Float32:
     """Return float32 GRID_SHAPE: share of air replaced, in one zone or, less often, two."""
     names = list(_ZONES)
     first = draws.pick(names, [1] * len(names))
@@ -106,7 +106,7 @@ def _lobar(draws: Draws, thorax: Thorax, density: float, extent: float) -> Float
     return density * share * (0.86 + 0.14 * ragged)
 
 
-def _diffuse(draws: Draws, thorax: Thorax, density: float) -> Floats:
+def _diffuse(draws: Draws, thorax: Thorax, density: float) -> Float32:
     """Return float32 GRID_SHAPE: share of air replaced, in both lungs, densest near the hila."""
     patches = noise(draws, GRID_SHAPE, 7).astype(np.float32) / np.float32(NEPER)
     # Thickened septa are thin lines, drawn where smooth noise crosses zero.

@@ -3,11 +3,9 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from stages.engine.arrays import GrayImage
 from stages.sources.phantom.draws import Draws
-
-UInt8 = npt.NDArray[np.uint8]
 
 # Letters of 5 x 7 pixels, a bit string per row.
 _GLYPHS: Final = {
@@ -21,7 +19,7 @@ _GLYPHS: Final = {
 
 
 def draw_letters(
-    pixels: UInt8,
+    pixels: GrayImage,
     draws: Draws,
     choices: tuple[str, ...],
     at: tuple[tuple[float, float], tuple[float, float]],
@@ -45,14 +43,14 @@ def draw_letters(
     area[ink[: area.shape[0], : area.shape[1]]] = 250
 
 
-def draw_ticks(pixels: UInt8) -> None:
+def draw_ticks(pixels: GrayImage) -> None:
     """Draw a scale along the left and right edge of `pixels`, uint8 (H, W), in place."""
     step = pixels.shape[0] // 12
     pixels[step::step, :4] = 150
     pixels[step::step, -4:] = 150
 
 
-def draw_cone(pixels: UInt8, draws: Draws) -> None:
+def draw_cone(pixels: GrayImage, draws: Draws) -> None:
     """Darken the edges of `pixels`, uint8 (H, W), that the collimator covers, in place."""
     for edge in (pixels, pixels[::-1], pixels.T, pixels.T[::-1]):
         depth = draws.uniform(-0.04, 0.05) * edge.shape[0]

@@ -15,7 +15,7 @@ from stages.sources.phantom.fields import (
     NEPER,
     X_MM,
     Y_MM,
-    Floats,
+    Float32,
     box_blur,
     capsule,
     clamp,
@@ -40,8 +40,8 @@ class Thorax:
         chest_mm: Half the inner width of the chest.
     """
 
-    attenuation: Floats
-    lung_mm: Floats
+    attenuation: Float32
+    lung_mm: Float32
     base_mm: float
     chest_mm: float
 
@@ -87,7 +87,7 @@ class _Side:
         )
         self.wall += (3.0 * (child.apex_power - 2.3)) * ramp(Y_MM / 110)
 
-    def lung_mm(self) -> Floats:
+    def lung_mm(self) -> Float32:
         """Return float32 (H, W / 2): path through the lung in mm, as if there were no heart."""
         inner = 9.0 + 4.0 * ramp(1 - Y_MM / 30)
         middle, half = (self.wall + inner) / 2, (self.wall - inner) / 2
@@ -103,7 +103,7 @@ class _Side:
         apex = ramp((Y_MM + 1.0) / 7.0)
         return across * depth * apex * (0.8 * above + behind)
 
-    def tissue(self) -> Floats:
+    def tissue(self) -> Float32:
         """Return float32 (H, W / 2), nepers: trunk, shoulder, neck and arm as solid tissue."""
         child = self.child
         neck = 26.0 + 88.0 * ramp((Y_MM + 48) / 56)
@@ -114,20 +114,20 @@ class _Side:
         trunk_path = girth * dome(self.x / outline)
         # Along the edge of the lung the beam runs within the wall, which gives a bright line.
         wall = clamp(1 - np.abs(self.x - self.wall - 2.5) / 4.0) * ramp((Y_MM - 4) / 30)
-        body: Floats = np.maximum(TISSUE_PER_MM * trunk_path, self._arm())
+        body: Float32 = np.maximum(TISSUE_PER_MM * trunk_path, self._arm())
         return body + 0.30 * wall
 
-    def _arm(self) -> Floats:
+    def _arm(self) -> Float32:
         start, end = self._arm_line()
         near = capsule(self.x, Y_MM, start, end)
-        flesh: Floats = np.sqrt(np.maximum(np.float32(20.0 * 20.0) - near, np.float32(0)))
+        flesh: Float32 = np.sqrt(np.maximum(np.float32(20.0 * 20.0) - near, np.float32(0)))
         return (3.2 * TISSUE_PER_MM) * flesh
 
     def _arm_line(self) -> tuple[tuple[float, float], tuple[float, float]]:
         rise = self.pose.arms[(self.sign + 1) // 2]
         return (101.0, 8.0), (101.0 + 60.0, 8.0 - 60.0 * rise)
 
-    def bones(self) -> Floats:
+    def bones(self) -> Float32:
         """Return float32 (H, W / 2), nepers: ribs, clavicle, humerus."""
         shift = 5.0 * self.pose.turn * self.sign
         return (
@@ -137,7 +137,7 @@ class _Side:
         )
 
 
-def _heart(child: Child, pose: Pose, base_mm: float) -> Floats:
+def _heart(child: Child, pose: Pose, base_mm: float) -> Float32:
     """Return float32 GRID_SHAPE, 0 to 1: the silhouette of the heart, sharp-edged."""
     x_mm = 13.0 + 7.0 * pose.turn
     # A high diaphragm pushes the heart up and makes it look wider.
@@ -146,11 +146,11 @@ def _heart(child: Child, pose: Pose, base_mm: float) -> Floats:
     body = ellipse(x_mm, base_mm - 0.55 * tall, wide, tall, child.heart_lean - 0.15)
     # The pulmonary trunk fills the notch between heart and great vessels on the left.
     trunk = ellipse(16.0 + 5.0 * pose.turn, base_mm - 1.25 * tall, 22.0, 32.0, 0.35)
-    heart: Floats = np.maximum(ramp(3.0 * body) * (0.72 + 0.28 * body), 0.85 * ramp(2.2 * trunk))
+    heart: Float32 = np.maximum(ramp(3.0 * body) * (0.72 + 0.28 * body), 0.85 * ramp(2.2 * trunk))
     return heart
 
 
-def _mediastinum(child: Child, pose: Pose) -> Floats:
+def _mediastinum(child: Child, pose: Pose) -> Float32:
     """Return float32 GRID_SHAPE, 0 to 1: great vessels and thymus."""
     shift = 4.0 * pose.turn
     length = ramp((Y_MM + 12) / 16) * ramp((92 - Y_MM) / 30)
@@ -160,22 +160,22 @@ def _mediastinum(child: Child, pose: Pose) -> Floats:
     left = 19.0 + child.thymus_mm[1] * sail
     edge = np.where(shift > X_MM, right + (X_MM - shift), left - (X_MM - shift))
     knob = 0.7 * ramp(1.3 * ellipse(17.0 + shift, 29.0, 12.0, 14.0, 0.0))
-    silhouette: Floats = np.maximum(ramp(edge.astype(np.float32) / 4.0 + 0.5) * length, knob)
+    silhouette: Float32 = np.maximum(ramp(edge.astype(np.float32) / 4.0 + 0.5) * length, knob)
     return silhouette
 
 
-def _head(child: Child) -> Floats:
+def _head(child: Child) -> Float32:
     """Return float32 GRID_SHAPE, nepers: the jaw, at the upper edge of wide images."""
     return 1.3 * ramp(3.0 * ellipse(0.0, child.head_mm, 36.0, 26.0, 0.0))
 
 
-def _airway(pose: Pose) -> Floats:
+def _airway(pose: Pose) -> Float32:
     """Return float32 GRID_SHAPE, nepers to subtract: the trachea, down to its bifurcation."""
     tube = clamp(1 - (X_MM + 1.5 - 3.0 * pose.turn) * (X_MM + 1.5 - 3.0 * pose.turn) / 25.0)
     return 0.24 * tube * ramp((44 - Y_MM) / 10)
 
 
-def _gas(child: Child, base_mm: float) -> Floats:
+def _gas(child: Child, base_mm: float) -> Float32:
     """Return float32 GRID_SHAPE, nepers to subtract: gas in stomach and colon."""
     stomach = ellipse(40.0 + 12.0 * child.gas, base_mm + 26.0, 25.0, 12.0, -0.3)
     colon = ellipse(-28.0 + 60.0 * child.gas, base_mm + 50.0, 30.0, 10.0, 0.4)
@@ -204,7 +204,7 @@ def draw_markings(seed: int, patient: int, thorax: Thorax, child: Child) -> Int3
     return markings
 
 
-def _branches(draws: Draws, sign: int, thorax: Thorax) -> list[tuple[Floats, Floats, Int32]]:
+def _branches(draws: Draws, sign: int, thorax: Thorax) -> list[tuple[Float32, Float32, Int32]]:
     """Draw the vessels of one lung, 120 samples each.
 
     Returns:
@@ -212,7 +212,7 @@ def _branches(draws: Draws, sign: int, thorax: Thorax) -> list[tuple[Floats, Flo
     """
     t = (np.arange(120, dtype=np.float32) / np.float32(120))[None, :]
 
-    def column(low: int, high: int, count: int) -> Floats:
+    def column(low: int, high: int, count: int) -> Float32:
         return draws.integers(low * 64, high * 64, (count, 1)).astype(np.float32) / np.float32(64)
 
     out, count = column(18, 85, 22), 22
