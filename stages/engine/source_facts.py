@@ -14,10 +14,8 @@ from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, sha256_bytes, write_json
 from stages.engine.root import project_root
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of what is remembered: raise it when `imported_names` or `meaning_digest` change."""
-
-_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -87,19 +85,26 @@ def imported_names(text: str) -> tuple[str | None, ...]:
 def meaning_digest(text: str) -> str:
     """SHA-256 of Python source as the interpreter sees it.
 
-    Comments, blank lines, positions and docstrings are left out. Empty fields of the syntax tree
-    are too, since versions of Python differ in which ones there are.
+    Comments, blank lines, positions and docstrings, those of attributes included, are left out.
+    Empty fields of the syntax tree are too, since versions of Python differ in which there are.
     """
     return digest(_meaning(ast.parse(text)))
 
 
 def _meaning(node: Any) -> Any:
     if isinstance(node, list):
-        return [_meaning(item) for item in node]
+        return [_meaning(item) for item in node if not _is_docstring(item)]
     if not isinstance(node, ast.AST):
         return f"{type(node).__name__} {node!r}"
-    fields = dict(ast.iter_fields(node))
-    if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = fields["body"][1:]
-    kept = {name: _meaning(value) for name, value in fields.items() if value not in (None, [])}
-    return [type(node).__name__, kept]
+    fields = {name: value for name, value in ast.iter_fields(node) if value is not None}
+    kept = {name: _meaning(value) for name, value in fields.items()}
+    return [type(node).__name__, {name: value for name, value in kept.items() if value != []}]
+
+
+def _is_docstring(node: Any) -> bool:
+    """Whether a statement is nothing but a text."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

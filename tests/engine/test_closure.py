@@ -99,6 +99,7 @@ SOURCE = '"""Doc."""\n\nX = 1\n\n\ndef f(a):\n    """Doc."""\n    return a + X\n
         SOURCE.replace("Doc.", "Documented."),
         SOURCE.replace('    """Doc."""\n', ""),
         SOURCE.replace("a + X", "(a\n            + X)"),
+        SOURCE.replace("X = 1\n", 'X = 1\n"""Doc of an attribute."""\n'),
     ],
 )
 def test_comments_positions_and_docstrings_mean_nothing(text: str) -> None:
@@ -116,6 +117,8 @@ def test_comments_positions_and_docstrings_mean_nothing(text: str) -> None:
         SOURCE.replace("f(a)", "f(b)"),
         SOURCE.replace("def f", "async def f"),
         SOURCE + "Y = None\n",
+        SOURCE + "None\n",
+        SOURCE.replace("return a + X", 'return """Doc."""'),
     ],
 )
 def test_every_other_change_means_something(text: str) -> None:
