@@ -30,7 +30,7 @@ def test_a_folder_of_dicom_images_goes_all_the_way(tmp_path: Path) -> None:
     )
     ignored = tmp_path / ".gitignore"
     ignored.write_text(ignored.read_text() + "/received/\n")
-    workspace.run("pneumonia", "pin", "received")
+    workspace.run("pneumonia", "data", "pin", "received")
     workspace.commit()
     workspace.run("dvc", "repro", seconds=1800)
     assert json.loads(workspace.text("data/shards/manifest.json"))["unreadable"] == 0

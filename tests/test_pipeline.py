@@ -107,17 +107,22 @@ def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
     assert [(line["alias"], line["to"], line["outcome"]) for line in told] == [
         ("candidate", "1", "made"), ("champion", "1", "made"),
     ]  # fmt: skip
-    header, row = finished.run("pneumonia", "models").stdout.splitlines()
+    header, row = finished.run("pneumonia", "model", "list").stdout.splitlines()
     assert row.split("\t")[:3] == ["pneumonia-phantom", "1", "candidate, champion"]
     assert len(header.split("\t")) == len(row.split("\t"))
-    (run,) = json.loads(finished.run("pneumonia", "runs", "--json").stdout)
+    (run,) = json.loads(finished.run("pneumonia", "model", "runs", "--json").stdout)
     assert run["status"] == "FINISHED"
     assert "is already registered" in finished.run("pneumonia", "sync").stdout
     images = extract(finished, "test/PNEUMONIA/", 2)
     (finished.folder / ".cache/images/broken.jpeg").write_bytes(b"no image")
     answered = finished.run("pneumonia", "predict", *images, ".cache/images/broken.jpeg", expect=1)
-    assert re.findall(r"^[01]\.\d{3}  (?:normal|pneumonia)", answered.stdout, flags=re.M)
-    assert len(answered.stdout.splitlines()) == 3
+    columns, *rows = (line.split("\t") for line in answered.stdout.splitlines())
+    assert columns == ["probability", "decision", "image", "not used because"]
+    assert [row[2] for row in rows] == [*images, ".cache/images/broken.jpeg"]
+    assert all(re.fullmatch(r"[01]\.\d{3}", row[0]) for row in rows[:2])
+    assert {row[1] for row in rows[:2]} <= {"normal", "pneumonia"}
+    assert rows[2][:2] == ["", ""]
+    assert rows[2][3]
     assert "by pneumonia-phantom version 1 (champion)" in answered.stderr
     assert "synthetic" in answered.stderr
     assert "not a diagnosis" in answered.stderr
@@ -186,9 +191,7 @@ def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
     # Outside an experiment it is a candidate; what may have changed unseen is not promoted.
     assert ran(copied.run("dvc", "repro")) == ["register"]
     refused = copied.run("pneumonia", "promote", expect=1)
-    assert re.search(
-        r"data are pinned by a checksum \(fetch\.sha256\) +no +yes +FAIL", refused.stdout
-    )
+    assert "data are pinned by a checksum (fetch.sha256)\tno\tyes\tFAIL" in refused.stdout
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def _value(tree: dict[str, Any], path: tuple[str, ...]) -> float:
 
 @pytest.mark.slow
 def test_the_rule_that_ships_is_one_that_survives_on_test(naive: Workspace) -> None:
-    told = naive.run("pneumonia", "thresholds").stdout.splitlines()
+    told = naive.run("pneumonia", "study", "thresholds").stdout.splitlines()
     balanced = {
         row.split(" | ")[0].removeprefix("| "): float(row.split(" | ")[-1].rstrip(" |"))
         for row in told[2:]

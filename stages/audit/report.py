@@ -1,4 +1,4 @@
-"""The audit of the data: preprocess writes it, `pneumonia audit` prints it."""
+"""The audit of the data: preprocess writes it, `pneumonia data audit` prints it."""
 
 import time
 from collections.abc import Mapping
@@ -45,5 +45,5 @@ def write(
     for line in summary(found):
         print(f"audit: {line}")
     seconds = time.perf_counter() - started
-    print(f"audit: {seconds:.1f} s, {audit / PAGE}; `pneumonia audit` shows it")
+    print(f"audit: {seconds:.1f} s, {audit / PAGE}; `pneumonia data audit` shows it")
     findings.stop(found, str(audit / PAGE))

@@ -1,6 +1,7 @@
-"""Shows a training in MLflow while it runs; started by the stage `train`, which it can't harm.
+"""Logs a training in MLflow while it runs. A process that the stage `train` starts.
 
-Reads one JSON message per line: an epoch's row, or {"figures": ...} by role.
+It reads one JSON message per line: an epoch's row, or {"figures": ...} by role. What happens to it
+does not affect the training.
 """
 
 import json
@@ -16,19 +17,19 @@ from stages.settings import digests, params, paths
 
 
 def main() -> None:
-    """Listen until the other side closes."""
-    everything = params.load()
+    """Log messages until stdin ends."""
+    settings = params.load()
     identity = read_identity(
         paths.SHARDS,
         paths.SOURCE,
-        params=digests.judged_params(everything),
-        decisive=digests.decisive_params(everything.train, everything.evaluate),
+        params=digests.judged_params(settings),
+        decisive=digests.decisive_params(settings.train, settings.evaluate),
         code=digests.run_code(),
         lock=paths.LOCK,
     )
     store = find_store(project_root())
-    seen = {"train": journal.circumstances()}
-    with live_run(store, everything.register.name, identity, seen) as live:
+    circumstances = {"train": journal.circumstances()}
+    with live_run(store, settings.register.name, identity, circumstances) as live:
         for line in sys.stdin:
             message = json.loads(line)
             if "figures" in message:

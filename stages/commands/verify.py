@@ -1,105 +1,178 @@
-"""Does a commit give the same bytes again? The command `pneumonia verify`."""
+"""`pneumonia verify`: does a commit give the same bytes again?"""
 
-import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
+import typer
 
-from stages.commands import releases
-from stages.commands.listing import aligned
-from stages.engine import git, installed
-from stages.engine.devices import instruction_set
+from stages.commands.parameters import AsJson, Source
+from stages.commands.tables import print_table
+from stages.engine import git
 from stages.engine.errors import InputError, NotFound
 from stages.engine.files import read_json
-from stages.history import causes, lock_file, rebuild
-from stages.history.lock_file import LockFile
-from stages.history.moved_figures import MovedFigure, compare_figures
-from stages.metrics.pages.text import format_interval
 from stages.settings import paths
-from stages.settings.digests import JUDGED
+
+if TYPE_CHECKING:
+    from stages.history.causes import Cause, Out
+    from stages.history.lock_file import LockFile
+    from stages.history.moved_figures import Interval, MovedFigure
 
 EQUAL, DIFFERENT, UNKNOWN = 0, 1, 2
-_SHOWN = 8
+_OTHERS = 8
+"""How many figures that are no headlines are printed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verified:
-    """What a rebuild of the commit `rev` came to.
+    """The result of rebuilding the commit `rev`.
 
-    compared: how many figures both have. figures: those that differ.
+    instruction_set: that of this machine. cause: why the first stage that differs does so; None
+    where all outs are equal. compared: how many figures both builds have. figures: those that
+    differ.
     """
 
     rev: str
     instruction_set: str
-    outs: list[causes.Out]
-    cause: causes.Cause | None
+    outs: "list[Out]"
+    cause: "Cause | None"
     compared: int
-    figures: list[MovedFigure]
+    figures: "list[MovedFigure]"
 
     @property
     def explained(self) -> bool:
-        """Whether only another class of machine moved it, and no further than a seed would."""
-        of_machine = self.cause is not None and self.cause.kind == "instruction set"
-        return of_machine and all(figure.overlap for figure in self.figures if figure.headline)
+        """Whether another instruction set explains all differences.
+
+        It explains no headline figure that moves out of its interval, which another seed would
+        not move so far either.
+        """
+        by_machine = self.cause is not None and self.cause.kind == "instruction set"
+        return by_machine and all(figure.overlap for figure in self.figures if figure.headline)
 
     @property
     def status(self) -> int:
+        """The exit status of the command."""
         return EQUAL if self.cause is None or self.explained else DIFFERENT
 
 
-def show(arguments: argparse.Namespace) -> int:
-    """Rebuild, compare, print; the exit status.
+def verify(
+    rev: Annotated[str, typer.Argument(metavar="COMMIT", help="A commit, tag or branch.")] = "HEAD",
+    version: Annotated[
+        str | None, typer.Option(metavar="N", help="The commit of this registered version.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the rebuilt clone in place.")] = False,
+    source: Source = None,
+    as_json: AsJson = False,
+) -> int:
+    """Rebuild a commit from nothing and compare it with its record.
 
-    0: equal, or moved by another instruction set, each headline's two intervals overlapping.
-    1: different. 2: it can't be judged.
+    Exit status 0: equal, or moved by another instruction set alone, with the
+    intervals of each headline figure overlapping.
+    1: different.
+    2: it cannot be judged.
     """
+    from stages.history import rebuild
+
     try:
-        rev, tags = _commit(arguments)
-        lock = _locked(rev)
+        commit, tags = _commit_and_tags(rev, version, source)
+        lock = _recorded(commit)
         if git.output("status", "--porcelain").strip():
-            print("there are uncommitted changes; what is verified is the commit", file=sys.stderr)
-        with rebuild.temporary_clone(rev, keep=arguments.keep) as folder:
+            print("there are uncommitted changes; the commit is what is verified", file=sys.stderr)
+        with rebuild.temporary_clone(commit, keep=keep) as folder:
             rebuild.rebuild(folder)
-            verified = compare(rev, lock, folder, tags)
+            verified = compare(commit, lock, folder, tags)
     except InputError as error:
         print(f"error: can't be judged: {error}", file=sys.stderr)
         return UNKNOWN
-    print(_json(verified) if arguments.json else _text(verified))
+    if as_json:
+        print(_json(verified))
+    else:
+        _print(verified)
     return verified.status
 
 
-def _commit(arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
-    """The commit to verify, and the tags of the version that led to it."""
-    if arguments.version is None:
-        rev = git.output("rev-parse", "--verify", f"{arguments.rev}^{{commit}}").strip()
-        return rev, {}
-    tags = releases.tags(arguments)
-    # A run is made before its dvc.lock is committed: the commit that holds it is a later one than
+def compare(rev: str, lock: "LockFile", folder: Path, tags: Mapping[str, str]) -> Verified:
+    """Compare the record of a commit with a rebuild of it.
+
+    Args:
+        rev: The commit.
+        lock: Its dvc.lock.
+        folder: Where it was rebuilt.
+        tags: Those of the registered version that led to the commit; else empty.
+    """
+    from stages.engine import installed
+    from stages.engine.devices import instruction_set
+    from stages.history import causes, lock_file
+    from stages.history.lock_file import LockFile
+    from stages.history.moved_figures import compare_figures
+    from stages.history.yaml_file import parse_mapping
+
+    rebuilt_lock = LockFile.read(folder / lock_file.PATH)
+    params = parse_mapping((folder / paths.PARAMS).read_text("utf-8"), paths.PARAMS.name)
+    machine = causes.Machine(
+        instruction_set=instruction_set(),
+        recorded=_recorded_instruction_set(rev),
+        packages=installed.mismatched_pins((folder / paths.LOCK).read_text(encoding="utf-8")),
+        source=str(params["fetch"]["source"]),
+    )
+    rebuilt = read_json(folder / paths.VALIDATION) | read_json(folder / paths.METRICS)
+    recorded: dict[str, Any] = {}
+    for path in (paths.VALIDATION, paths.METRICS):
+        recorded |= json.loads(git.file_at(rev, path))
+    data = read_json(folder / paths.SHARDS / "manifest.json")["digest"]
+    if tags and tags["data_digest"] != data:
+        print(
+            f"the version's data digest is {tags['data_digest']}, rebuilt {data}", file=sys.stderr
+        )
+    compared, figures = compare_figures(recorded, rebuilt)
+    cause = causes.first_cause(lock, rebuilt_lock, machine)
+    outs = causes.compare_outs(lock, rebuilt_lock)
+    return Verified(rev, machine.instruction_set, outs, cause, compared, figures)
+
+
+def _commit_and_tags(
+    rev: str, version: str | None, source: str | None
+) -> tuple[str, dict[str, str]]:
+    """The commit to verify, and the tags of the version that leads to it, if one does."""
+    if version is None:
+        return git.output("rev-parse", "--verify", f"{rev}^{{commit}}").strip(), {}
+    tags = _version_tags(version, source)
+    # A run ends before its dvc.lock is committed: the commit that holds it is a later one than
     # the tag names, with the same code.
     release = paths.RELEASE.as_posix()
     first = [tags["git_commit"]] if len(tags.get("git_commit", "")) == 40 else []
     later = git.output("log", "--all", "--format=%H", "--", release).split()
-    for rev in [*first, *later]:
-        try:
-            told = json.loads(git.file_at(rev, paths.RELEASE))
-        except (InputError, ValueError):
-            continue
-        if all(told.get(key) == tags.get(key) for key in ("run_digest", "model_digest")):
-            return rev, tags
+    for commit in [*first, *later]:
+        committed = _release_at(commit)
+        if committed and all(
+            committed.get(key) == tags.get(key) for key in ("run_digest", "model_digest")
+        ):
+            return commit, tags
     raise InputError(
-        f"version {arguments.version}: expected a commit whose {release} names its run "
+        f"version {version}: expected a commit whose {release} names its run "
         f"{tags.get('run_digest', '')[:12]} and model {tags.get('model_digest', '')[:12]}, found "
         "none; commit the run that made it, or fetch the branch that has it"
     )
 
 
-def _locked(rev: str) -> LockFile:
-    """The dvc.lock at `rev`; InputError where a judged stage is not there."""
+def _version_tags(version: str, source: str | None) -> dict[str, str]:
+    from stages.commands.tracking_store import open_tracking_store, registered_name
+    from stages.registry.versions import get_version
+    from stages.settings import params
+
+    name = registered_name(params.load(), source)
+    client, _ = open_tracking_store()
+    return dict(get_version(client, name, version).tags)
+
+
+def _recorded(rev: str) -> "LockFile":
+    """The dvc.lock at `rev`; InputError where it does not record every stage up to evaluate."""
+    from stages.history.lock_file import LockFile
+    from stages.settings.digests import JUDGED
+
     try:
         lock = LockFile.at(rev)
     except NotFound:
@@ -113,90 +186,78 @@ def _locked(rev: str) -> LockFile:
     return lock
 
 
-def compare(rev: str, lock: LockFile, folder: Path, tags: Mapping[str, str]) -> Verified:
-    """The record `lock` of the commit `rev` beside what was built in `folder`.
-
-    tags: of the version that led there, if one did.
-    """
-    now = LockFile.read(folder / lock_file.PATH)
-    pins = (folder / paths.LOCK).read_text(encoding="utf-8")
-    here = causes.Machine(
-        instruction_set(), _recorded_class(rev), installed.mismatched_pins(pins),
-        str(yaml.safe_load((folder / paths.PARAMS).read_text("utf-8"))["fetch"]["source"]),
-    )  # fmt: skip
-    rebuilt = read_json(folder / paths.VALIDATION) | read_json(folder / paths.METRICS)
-    recorded: dict[str, Any] = {}
-    for path in (paths.VALIDATION, paths.METRICS):
-        recorded |= json.loads(git.file_at(rev, path))
-    data = read_json(folder / paths.SHARDS / "manifest.json")["digest"]
-    if tags and tags["data_digest"] != data:
-        print(
-            f"the version's data digest is {tags['data_digest']}, rebuilt {data}", file=sys.stderr
-        )
-    compared, figures = compare_figures(recorded, rebuilt)
-    cause = causes.first_cause(lock, now, here)
-    outs = causes.compare_outs(lock, now)
-    return Verified(rev, here.instruction_set, outs, cause, compared, figures)
-
-
-def _recorded_class(rev: str) -> str | None:
-    """The instruction set that trained the record, where the commit's release tells."""
+def _release_at(rev: str) -> dict[str, Any] | None:
+    """The content of release.json at `rev`; None where there is none that can be read."""
     try:
-        told = json.loads(git.file_at(rev, paths.RELEASE))
+        release = json.loads(git.file_at(rev, paths.RELEASE))
     except (InputError, ValueError):
         return None
-    found: str | None = told.get("instruction_set")
-    return found
+    return release if isinstance(release, dict) else None
 
 
-def _text(verified: Verified) -> str:
+def _recorded_instruction_set(rev: str) -> str | None:
+    return (_release_at(rev) or {}).get("instruction_set")
+
+
+def _print(verified: Verified) -> None:
+    print(f"{verified.rev[:7]}, rebuilt from nothing by {verified.instruction_set}")
     rows = [
-        (out.stage, out.path, _short(out.recorded), _short(out.rebuilt),
-         "equal" if out.equal else "DIFFERENT")
+        (
+            out.stage,
+            out.path,
+            _short(out.recorded),
+            _short(out.rebuilt),
+            "equal" if out.equal else "DIFFERENT",
+        )
         for out in verified.outs
-    ]  # fmt: skip
-    lines = [
-        f"{verified.rev[:7]}, rebuilt from nothing by {verified.instruction_set}",
-        aligned([("stage", "out", "recorded", "rebuilt", ""), *rows]),
-        "",
     ]
+    print_table(("stage", "out", "recorded", "rebuilt", ""), rows)
+    print()
     if verified.cause is None:
-        lines.append(f"equal to the byte: {len(rows)} outs of {len(JUDGED)} stages")
-        return "\n".join(lines)
-    lines.append(f"different from {verified.cause.stage} on; {verified.cause}")
-    lines += _figures(verified)
+        stages = len({out.stage for out in verified.outs})
+        print(f"equal to the byte: {len(rows)} outs of {stages} stages")
+        return
+    print(f"different from {verified.cause.stage} on; {verified.cause}")
+    _print_figures(verified)
     if verified.explained:
-        lines.append("explained by the instruction set: no failure")
-    return "\n".join(lines)
+        print("explained by the instruction set: no failure")
 
 
-def _figures(verified: Verified) -> list[str]:
-    said = [f"figures that differ: {len(verified.figures)} of {verified.compared}"]
-    found = sorted(verified.figures, key=lambda one: -abs(one.difference))
-    headlines = [figure for figure in found if figure.headline]
-    others = [figure for figure in found if not figure.headline]
+def _print_figures(verified: Verified) -> None:
+    print(f"figures that differ: {len(verified.figures)} of {verified.compared}")
+    figures = sorted(verified.figures, key=lambda figure: -abs(figure.difference))
+    headlines = [figure for figure in figures if figure.headline]
+    others = [figure for figure in figures if not figure.headline]
     if headlines:
         apart = sum(not figure.overlap for figure in headlines)
-        said += [f"headline figures, {apart} with intervals apart:", _moves(headlines)]
+        print(f"headline figures, {apart} with intervals apart:")
+        _print_moves(headlines)
     if others:
-        said += [f"of the {len(others)} others, the furthest:", _moves(others[:_SHOWN])]
-    return said
+        print(f"of the {len(others)} others, those that moved most:")
+        _print_moves(others[:_OTHERS])
 
 
-def _moves(figures: Sequence[MovedFigure]) -> str:
-    rows = [
-        (one.name, format_interval(*one.recorded, decimals=4),
-         format_interval(*one.rebuilt, decimals=4),
-         f"{one.difference:+.4f}" + ("" if one.overlap else " apart"))
-        for one in figures
-    ]  # fmt: skip
-    return aligned([("figure", "recorded (interval)", "rebuilt (interval)", "difference"), *rows])
+def _print_moves(figures: "Iterable[MovedFigure]") -> None:
+    rows: list[Sequence[str]] = [
+        (
+            figure.name,
+            _interval(figure.recorded),
+            _interval(figure.rebuilt),
+            f"{figure.difference:+.4f}" + ("" if figure.overlap else " apart"),
+        )
+        for figure in figures
+    ]
+    print_table(("figure", "recorded (interval)", "rebuilt (interval)", "difference"), rows)
+
+
+def _interval(figure: "Interval") -> str:
+    return "{:.4f} ({:.4f} to {:.4f})".format(*figure)
 
 
 def _json(verified: Verified) -> str:
-    found = dataclasses.asdict(verified)
-    found["outs"] = [{**dataclasses.asdict(out), "equal": out.equal} for out in verified.outs]
-    return json.dumps({**found, "status": verified.status}, indent=2)
+    content = dataclasses.asdict(verified)
+    content["outs"] = [{**dataclasses.asdict(out), "equal": out.equal} for out in verified.outs]
+    return json.dumps({**content, "status": verified.status}, indent=2)
 
 
 def _short(digest: str | None) -> str:

@@ -78,8 +78,10 @@ def first_cause(recorded: LockFile, rebuilt: LockFile, machine: Machine) -> Caus
     if stage is None:
         return None
     then, now = recorded.stage(stage), rebuilt.stage(stage)
-    changed = differences(*(side.params.get(paths.PARAMS.as_posix(), {}) for side in (then, now)))
-    outside = differences(*(side.params.get(paths.INPUTS.as_posix(), {}) for side in (then, now)))
+    changed, outside = (
+        differences(then.params.get(path.as_posix(), {}), now.params.get(path.as_posix(), {}))
+        for path in (paths.PARAMS, paths.INPUTS)
+    )
     params = [f"{key} is {was!r} on record, {has!r} now" for key, (was, has) in changed.items()]
     deps = sorted(
         path for path in {**then.deps, **now.deps} if then.deps.get(path) != now.deps.get(path)

@@ -18,6 +18,7 @@ from stages.engine import git
 from stages.engine.errors import InputError, NotFound
 from stages.history import lock_file, plan
 from stages.history.lock_file import LockFile, dvc_md5
+from stages.history.yaml_file import parse_mapping
 from stages.settings import paths
 
 _TREE = (plan.PATH, lock_file.PATH, paths.PARAMS, paths.LOCK, Path("stages"))
@@ -26,7 +27,9 @@ _TREE = (plan.PATH, lock_file.PATH, paths.PARAMS, paths.LOCK, Path("stages"))
 _ORIGIN = (paths.INPUTS, paths.SOURCE)
 """What git keeps of the images' origin; a commit of data format 1 has neither."""
 
-_FILES = {paths.RAW: ("index.csv",), paths.SHARDS: ("manifest.json", "records.csv")}
+_FIGURES = (paths.VALIDATION, paths.REPORT, paths.RELEASE)
+
+_LOGGED = {paths.RAW: ("index.csv",), paths.SHARDS: ("manifest.json", "records.csv")}
 """For folders with images, the files that a run is logged from."""
 
 _TRAINED = ("fetch", "preprocess", "train")
@@ -88,31 +91,54 @@ def find_runs() -> list[PastRun]:
     return different
 
 
-def restore(run: PastRun, cache: Path, folder: Path) -> Progress:
-    """Restore into `folder` what `run` is logged from, and return how far it got.
+def extract(run: PastRun, folder: Path) -> Progress:
+    """Extract into `folder` what git keeps of `run`, and return how far the run got."""
+    wanted = [path.as_posix() for path in (*_TREE, *_ORIGIN, *_FIGURES)]
+    existing = git.output("ls-tree", "--name-only", run.rev, *wanted).splitlines()
+    packed = git.output_bytes("archive", "--format=tar", run.rev, "--", *existing)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return recorded_progress(folder)
 
-    Of another run than its own code and params would make, only git's files are restored.
+
+def restore_outs(tree: Path, progress: Progress, cache: Path) -> None:
+    """Add to an extracted tree what the run is logged from, out of DVC's cache.
 
     Args:
-        run: One of `find_runs`.
+        tree: The folder that `extract` filled.
+        progress: What it returned.
         cache: The folder of DVC's cache.
-        folder: An empty folder.
 
     Raises:
         MissingError: The cache does not hold a file.
     """
-    _extract(run.rev, folder)
-    progress = recorded_progress(folder)
-    if progress is Progress.OTHER_RUN:
-        return progress
-    lock = LockFile.read(folder / lock_file.PATH)
+    lock = LockFile.read(tree / lock_file.PATH)
     for stage in (*_TRAINED, "evaluate") if progress is Progress.EVALUATED else _TRAINED:
         for path, md5 in lock.stage(stage).outs.items():
             # Images may be elsewhere: of data/raw, only the seconds that fetch took are logged.
             optional = path == paths.RAW.as_posix()
             with contextlib.suppress(MissingError) if optional else contextlib.nullcontext():
-                _restore_out(Path(path), md5, cache, folder)
-    return progress
+                _restore_out(Path(path), md5, cache, tree)
+
+
+def is_earlier_format(tree: Path) -> bool:
+    """Whether the pipeline in `tree` is one of data format 1, which had no stage `inputs`.
+
+    Such a run has a digest by the rules of its own code, so that only that code can log it.
+    """
+    return "inputs" not in plan.read_plan(tree / plan.PATH)
+
+
+def released_run(tree: Path) -> str | None:
+    """Return the run digest in the release.json of `tree`; None where that is of another run."""
+    lock = LockFile.read(tree / lock_file.PATH)
+    register = lock.stage("register")
+    model, release = paths.MODEL.as_posix(), paths.RELEASE.as_posix()
+    trained = lock.stage("train").outs.get(model)
+    if register.deps.get(model) != trained or register.outs.get(release) != dvc_md5(tree / release):
+        return None
+    content = parse_mapping((tree / release).read_text(encoding="utf-8"), release)
+    return str(content["run_digest"])
 
 
 def recorded_progress(tree: Path) -> Progress:
@@ -142,15 +168,6 @@ def workspace_progress() -> Progress:
     return recorded_progress(Path())
 
 
-def _extract(rev: str, folder: Path) -> None:
-    """Extract the commit's code, params, lock files and figures, as far as it has them."""
-    wanted = [path.as_posix() for path in (*_TREE, *_ORIGIN, paths.VALIDATION, paths.REPORT)]
-    existing = git.output("ls-tree", "--name-only", rev, *wanted).splitlines()
-    packed = git.output_bytes("archive", "--format=tar", rev, "--", *existing)
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
-
-
 def _restore_out(path: Path, md5: str, cache: Path, folder: Path) -> None:
     if dvc_md5(folder / path) == md5:  # git keeps it
         return
@@ -159,7 +176,7 @@ def _restore_out(path: Path, md5: str, cache: Path, folder: Path) -> None:
         _copy(stored, folder / path)
         return
     for entry in json.loads(stored.read_text(encoding="utf-8")):
-        if path not in _FILES or entry["relpath"] in _FILES[path]:
+        if path not in _LOGGED or entry["relpath"] in _LOGGED[path]:
             _copy(_in_cache(cache, entry["md5"]), folder / path / entry["relpath"])
 
 

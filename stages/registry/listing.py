@@ -1,6 +1,7 @@
 """Short tables of the runs and versions in a store, as text by column."""
 
 import datetime
+from collections.abc import Iterator
 
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
@@ -22,18 +23,22 @@ VERSION_COLUMNS = (
 
 def list_runs(client: Client, stem: str) -> list[dict[str, str]]:
     """Return the runs on every data set, newest first, with their test figures."""
+    return [_run(run) for run in find_runs(client, stem)]
+
+
+def find_runs(client: Client, stem: str) -> Iterator[Run]:
+    """Yield the runs on every data set, newest first."""
     experiments = [
         experiment.experiment_id
         for experiment in client.search_experiments()
         if experiment.name.startswith(f"{stem}-")
     ]
-    runs = search_all_runs(
+    return search_all_runs(
         client,
         experiments,
         order_by=["attributes.start_time DESC"],
         filter_string="tags.run_digest != ''",
     )
-    return [_run(run) for run in runs]
 
 
 def list_versions(client: Client, stem: str) -> list[dict[str, str]]:

@@ -63,7 +63,7 @@ def get_version(client: Client, name: str, number: str) -> ModelVersion:
     except MlflowException:
         raise NotFound(
             f"{name}: expected a version, received {number!r}, which is not in the registry; "
-            "`pneumonia models` lists the versions"
+            "`pneumonia model list` lists the versions"
         ) from None
 
 

@@ -28,7 +28,7 @@ to another address of the same file; or download it by hand, as ChestXRay2017.zi
 or as Kaggle's copy (zip or folder) from
   https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia
 and then run
-  pneumonia pin PATH/TO/IT
+  pneumonia data pin PATH/TO/IT
   dvc repro"""
 
 

@@ -70,7 +70,7 @@ class FetchOptions(Options):
                 "url",
                 "expected an address without user, password or key, since params are recorded, "
                 "received one with them (not repeated here); download the file by hand and run "
-                "`pneumonia pin PATH`",
+                "`pneumonia data pin PATH`",
             )
         if self.url is not None and not re.match(r"https?://[^/\s]+/\S+\Z", self.url):
             raise FieldError(

@@ -1,4 +1,4 @@
-"""The experiments of a commit as one table, failures included. The command `pneumonia ablation`."""
+"""The experiments of a commit as one table, failures included: `pneumonia study ablation`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Does a saliency map peak where the lesion is? The command `pneumonia pointing`.
+"""Does a saliency map peak where the lesion is? The command `pneumonia study pointing`.
 
 The pointing game on validation phantoms, whose lesions are known. Zhang J et al., *Top-Down
 Neural Attention by Excitation Backprop*, IJCV 126:1084-1102, 2018: a map hits where its maximum

@@ -1,4 +1,4 @@
-"""How far do one recipe's figures move with the seed? The command `pneumonia seeds`.
+"""How far do one recipe's figures move with the seed? The command `pneumonia study seeds`.
 
 The recipe is trained with several seeds through DVC. The table has mean and spread over the seeds,
 and each seed's own figure with its interval.

@@ -1,6 +1,6 @@
 """How far do the frozen model's figures move when the acquisition of its images changes?
 
-The command `pneumonia stress`. The variants (`images.shift.stress`) are applied to the random
+The command `pneumonia study stress`. The variants (`images.shift.stress`) are applied to the random
 validation.
 """
 

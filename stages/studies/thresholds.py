@@ -1,4 +1,4 @@
-"""What would other rules for the decision threshold have done? The command `pneumonia thresholds`.
+"""What would other rules for the decision threshold have done? `pneumonia study thresholds`.
 
 Each rule is fitted on half of the validation patients and judged on the other half. A rule that is
 judged on the images it was fitted on looks better than it is, and one that was fitted on random

@@ -1,6 +1,5 @@
 """The audit by its doors: what preprocess writes beside the shards, when it stops, the command."""
 
-import argparse
 import json
 import re
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from stages.audit import report
 from stages.audit.census import Census
-from stages.commands import audit, main
+from stages.commands import main
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file
 from stages.images.build import Built, build
@@ -124,16 +123,16 @@ def test_a_leak_stops_with_its_account_and_leaves_the_earlier_shards(
 
 def test_the_command_prints_the_account(capsys: pytest.CaptureFixture[str]) -> None:
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
-    assert main.main(["audit"]) == 1
+    assert main.main(["data", "audit"]) == 1
     assert "data/audit/findings.json: expected a file, found none" in capsys.readouterr().err
     audited(paths())
     capsys.readouterr()
-    assert main.main(["audit"]) == 0
+    assert main.main(["data", "audit"]) == 0
     shown = capsys.readouterr()
     assert shown.out == Path("data/audit/audit.md").read_text()
     assert not shown.err
     Path("data/shards/manifest.json").write_text(json.dumps({"digest": "other"}))
-    assert audit.show(argparse.Namespace(json=True)) == 0
+    assert main.main(["data", "audit", "--json"]) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["format"] == 2
     assert "does not hold the images of this audit" in shown.err
@@ -148,7 +147,7 @@ def test_a_leak_stops_the_pipeline_until_a_param_lets_it_go_on(tmp_path: Path) -
     stopped = workspace.run("dvc", "repro", "preprocess", expect=255)
     assert "error: data/raw: the audit stops here" in stopped.stderr
     assert not (workspace.folder / "data/shards").exists()
-    assert "1 image stands on both sides" in workspace.run("pneumonia", "audit").stdout
+    assert "1 image stands on both sides" in workspace.run("pneumonia", "data", "audit").stdout
     seen = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
     assert "data/audit" not in seen
     workspace.params({"preprocess.audit.leaks": "warn"})

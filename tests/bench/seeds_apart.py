@@ -1,6 +1,6 @@
 """How far one recipe's figures move with the seed: `python -m tests.bench.seeds_apart PREFIX`.
 
-Takes the experiments PREFIX-0, PREFIX-1, ... of `pneumonia seeds N --test --name PREFIX` and
+Takes the experiments PREFIX-0, PREFIX-1, ... of `pneumonia study seeds N --test --name PREFIX` and
 compares each with each, as `pneumonia verify` compares a rebuild with its record: what a training
 on another class of machine may be, another draw of the same recipe.
 """
@@ -60,7 +60,7 @@ def main() -> None:
     if len(draws) < 2:
         parser.error(
             f"{prefix}: expected experiments {prefix}-0, {prefix}-1, ... of this commit, judged on "
-            f"test, found {len(draws)}; run `pneumonia seeds 5 --test --name {prefix}`"
+            f"test, found {len(draws)}; run `pneumonia study seeds 5 --test --name {prefix}`"
         )
     print("\n".join(lines(draws)))
 

@@ -56,7 +56,7 @@ def test_equal_then_each_kind_of_difference(
 ) -> None:
     temporary = tmp_path / "temporary, ü"
     temporary.mkdir()
-    runs = copied.run("pneumonia", "runs", "--json").stdout
+    runs = copied.run("pneumonia", "model", "runs", "--json").stdout
     shutil.rmtree(copied.folder / ".dvc/cache")  # nothing can come from it
     kept = copied.run(
         "pneumonia", "verify", "--version", "1", "--keep", TMPDIR=str(temporary),
@@ -65,7 +65,7 @@ def test_equal_then_each_kind_of_difference(
     assert "equal to the byte: " in kept.stdout
     assert "DIFFERENT" not in kept.stdout
     assert "Running stage 'train'" in kept.stderr
-    assert copied.run("pneumonia", "runs", "--json").stdout == runs
+    assert copied.run("pneumonia", "model", "runs", "--json").stdout == runs
     assert copied.run("git", "status", "--porcelain").stdout == ""
     (folder,) = re.findall(r"^kept: (.*)$", kept.stderr, flags=re.MULTILINE)
 

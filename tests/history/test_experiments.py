@@ -192,7 +192,7 @@ def test_changes_are_told_against_the_baseline_that_is_named(dvc: Dvc) -> None:
 @pytest.mark.slow
 def test_seeds_and_their_ablation_table(copied: Workspace) -> None:
     model = (copied.folder / "data/model/model.keras").read_bytes()
-    words = ("pneumonia", "seeds", "2", "--name", "short", "-S", "train.epochs=2")
+    words = ("pneumonia", "study", "seeds", "2", "--name", "short", "-S", "train.epochs=2")
     first = copied.run(*words)
     assert first.stdout.startswith("| Role | Figure | Mean | SD | Least | Greatest | short-0 |")
     assert copied.run("git", "status", "--porcelain").stdout == ""
@@ -201,7 +201,7 @@ def test_seeds_and_their_ablation_table(copied: Workspace) -> None:
     again = copied.run(*words)
     assert again.stdout == first.stdout
     assert "Reproducing" not in again.stderr
-    refused = copied.run("pneumonia", "seeds", "1", "--name", "short", expect=1)
+    refused = copied.run("pneumonia", "study", "seeds", "1", "--name", "short", expect=1)
     assert "train.epochs is 2 there and 15 here" in refused.stderr
 
     judged = copied.run(*words, "--test")
@@ -213,7 +213,7 @@ def test_seeds_and_their_ablation_table(copied: Workspace) -> None:
     )
     assert copied.run("git", "status", "--porcelain").stdout == ""
 
-    copied.run("pneumonia", "ablation", "--paired", "--write", "docs/log.md")
+    copied.run("pneumonia", "study", "ablation", "--paired", "--write", "docs/log.md")
     log = copied.text("docs/log.md")
     assert re.search(r"\| short-1 \| train.epochs 15 → 2; train.seed 0 → 1 \|", log)
     assert re.search(r"\| \d+\.\d min at \d+ images/s \|", log)

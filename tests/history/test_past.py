@@ -74,6 +74,14 @@ def add_to_cache(path: Path) -> None:
     stored.write_text(json.dumps([{"md5": dvc_md5(file), "relpath": file.name} for file in files]))
 
 
+def restored(run: PastRun, folder: Path) -> Progress:
+    """Restore into `folder` all that a run is logged from."""
+    progress = past.extract(run, folder)
+    if progress is not Progress.OTHER_RUN:
+        past.restore_outs(folder, progress, CACHE)
+    return progress
+
+
 def remove_from_cache(path: str) -> None:
     name = str(dvc_md5(Path(path)))
     (CACHE / "files/md5" / name[:2] / name[2:]).unlink()
@@ -90,7 +98,8 @@ def commit() -> PastRun:
     """Commit what git keeps of a run."""
     kept = ["dvc.lock", "dvc.yaml", "params.yaml", "requirements.lock", "stages"]
     figures = ["data/validation.json", "data/report/metrics.json"]
-    git("add", *kept, *figures)
+    others = ["data/inputs.json", "data/source.json", "data/release.json"]
+    git("add", *kept, *figures, *(name for name in others if Path(name).exists()))
     git("commit", "--quiet", "--allow-empty", "--message", "a run")
     rev = git("rev-parse", "HEAD")
     return PastRun(rev, None, rev)
@@ -114,13 +123,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PastRun:
 
 def test_all_but_images_is_restored(run: PastRun, tmp_path: Path) -> None:
     shutil.rmtree("data")
-    assert past.restore(run, CACHE, tmp_path / "there") is Progress.EVALUATED
-    restored = {
+    assert restored(run, tmp_path / "there") is Progress.EVALUATED
+    files = {
         path.relative_to(tmp_path / "there").as_posix()
         for path in (tmp_path / "there").rglob("*")
         if path.is_file()
     }
-    assert restored == {*FILES, "dvc.lock"} - {"data/raw/images.zip", "data/shards/train.npy"}
+    assert files == {*FILES, "dvc.lock"} - {"data/raw/images.zip", "data/shards/train.npy"}
     assert not Path("data").exists()
 
 
@@ -130,7 +139,7 @@ def test_a_lock_file_of_other_code_or_params_records_no_run(
 ) -> None:
     text = FILES[path].replace("seed: 0", "seed: 1").replace("exec train", "exec other")
     Path(path).write_text(text + "\n")
-    assert past.restore(commit(), CACHE, tmp_path / "there") is Progress.OTHER_RUN
+    assert restored(commit(), tmp_path / "there") is Progress.OTHER_RUN
     assert past.workspace_progress() is Progress.OTHER_RUN
 
 
@@ -140,7 +149,7 @@ def test_a_training_that_was_not_evaluated_has_no_report(run: PastRun, tmp_path:
     lock = current_lock()
     lock["stages"]["evaluate"] = yaml.safe_load(Path("dvc.lock").read_text())["stages"]["evaluate"]
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
-    assert past.restore(commit(), CACHE, tmp_path / "there") is Progress.TRAINED
+    assert restored(commit(), tmp_path / "there") is Progress.TRAINED
     assert past.workspace_progress() is Progress.TRAINED
     assert (tmp_path / "there/data/model/model.keras").read_text() == "another"
 
@@ -149,10 +158,10 @@ def test_files_missing_from_the_cache_are_an_error_except_for_images(
     run: PastRun, tmp_path: Path
 ) -> None:
     remove_from_cache("data/raw")
-    assert past.restore(run, CACHE, tmp_path / "there") is Progress.EVALUATED
+    assert restored(run, tmp_path / "there") is Progress.EVALUATED
     remove_from_cache("data/shards/records.csv")
     with pytest.raises(MissingError):
-        past.restore(run, CACHE, tmp_path / "elsewhere")
+        restored(run, tmp_path / "elsewhere")
 
 
 def test_a_model_changed_by_hand_is_another_run(run: PastRun) -> None:
@@ -174,7 +183,46 @@ def test_a_lock_file_that_is_cut_off_is_an_error(run: PastRun, tmp_path: Path) -
     with pytest.raises(InputError, match=r"^dvc.lock: .* expected a whole lock file"):
         past.workspace_progress()
     with pytest.raises(InputError, match=r"dvc.lock: .* expected a whole lock file"):
-        past.restore(commit(), CACHE, tmp_path / "there")
+        restored(commit(), tmp_path / "there")
+
+
+def test_a_pipeline_without_the_stage_inputs_is_of_an_earlier_format(
+    run: PastRun, tmp_path: Path
+) -> None:
+    past.extract(run, tmp_path / "there")
+    assert past.is_earlier_format(tmp_path / "there")
+    stages = {**PLAN["stages"], "inputs": {"cmd": "exec inputs", "outs": ["data/inputs.json"]}}
+    (tmp_path / "there/dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    assert not past.is_earlier_format(tmp_path / "there")
+
+
+def test_release_json_names_its_own_run_only(run: PastRun, tmp_path: Path) -> None:
+    def lock_with_register() -> dict[str, Any]:
+        lock = current_lock()
+        lock["stages"]["register"] = {
+            "cmd": "exec register",
+            "deps": [{"path": "data/model", "md5": dvc_md5(Path("data/model"))}],
+            "outs": [{"path": "data/release.json", "md5": dvc_md5(Path("data/release.json"))}],
+        }
+        return lock
+
+    def committed_run(folder: str) -> str | None:
+        past.extract(commit(), tmp_path / folder)
+        return past.released_run(tmp_path / folder)
+
+    assert committed_run("not registered") is None
+    Path("data/release.json").write_text('{"run_digest": "abc", "format": 1}')
+    assert committed_run("not by the stage") is None
+    lock = lock_with_register()
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    assert committed_run("registered") == "abc"
+    # An experiment that ends at train leaves the release of the commit that it started from.
+    Path("data/model/model.keras").write_text("another")
+    lock["stages"]["train"] = current_lock()["stages"]["train"]
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    assert committed_run("trained again") is None
+    Path("dvc.lock").write_text(yaml.safe_dump(lock_with_register()))
+    assert committed_run("registered again") == "abc"
 
 
 def test_experiments_come_first_and_equal_commits_once(run: PastRun) -> None:

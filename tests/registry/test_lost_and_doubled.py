@@ -190,14 +190,14 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
     # All of them again, from what git and DVC's cache keep, into a fresh store.
     forget(here)
     said = here.run("pneumonia", "sync").stdout
-    assert "history: 4 shown now, 1 already" in said
+    assert "history: 4 logged now, 1 already" in said
     assert here.run("git", "status", "--porcelain").stdout == ""
     past = complete_runs(store(here), 5, judged=3)
     assert {key: without_circumstances(run) for key, run in past.items()} == {
         key: without_circumstances(run) for key, run in live.items()
     }
     assert {run.tags["dvc_experiment"] for run in past.values()} == names
-    assert "history: 0 shown now, 5 already" in here.run("pneumonia", "sync").stdout
+    assert "history: 0 logged now, 5 already" in here.run("pneumonia", "sync").stdout
     # Without a journal, git still knows which experiment it was.
     forget(here)
     shutil.rmtree(here.folder / ".cache/journal")

@@ -56,7 +56,13 @@ def test_fault(name: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert len(server.requests) == fault.requests
     if fault.message:
         assert sizes(cache) == {f"{NAME}.lock": 0}
-        for advice in ("dvc repro", "fetch.url", "data.mendeley.com", "kaggle", "pneumonia pin"):
+        for advice in (
+            "dvc repro",
+            "fetch.url",
+            "data.mendeley.com",
+            "kaggle",
+            "pneumonia data pin",
+        ):
             assert advice in message
     else:
         assert sizes(cache) == {f"{NAME}.lock": 0, NAME: len(BODY)}

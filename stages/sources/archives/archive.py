@@ -132,7 +132,7 @@ def scan(path: Path, *, table: Path | None = None, sha256: str | None = None) ->
     if sha256 not in (None, actual):
         raise InputError(
             f"{path}: expected the archive pinned by fetch.sha256 ({sha256}), received {actual}; "
-            "get that archive, or pin this one (`pneumonia pin`)"
+            "get that archive, or pin this one (`pneumonia data pin`)"
         )
     facts = None if table is None else labels.read_labels(table)
     return Archive(packing, _images(packing, facts, table), facts, actual)

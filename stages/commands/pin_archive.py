@@ -12,11 +12,12 @@ from stages.settings import params, paths
 from stages.sources.archives import archive
 
 
-def pin(path: str) -> str:
+def pin(path: str, labels: str | None) -> str:
     """Make fetch read the archive at `path`, and notice when it changes.
 
     Args:
-        path: A zip, tar, tar.gz or folder, with the table that fetch.labels names, if any.
+        path: A zip, tar, tar.gz or folder.
+        labels: The table of its images, as fetch.labels names it; None if there is none.
 
     Returns:
         What was written, as text.
@@ -24,7 +25,6 @@ def pin(path: str) -> str:
     Raises:
         InputError: The archive can't be used.
     """
-    labels = params.load().fetch.labels
     found = archive.scan(from_root(path), table=from_root(labels) if labels else None)
     values = {"source": "archive", "path": path, "sha256": found.sha256}
     text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has

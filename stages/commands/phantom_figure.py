@@ -14,18 +14,25 @@ from stages.settings import paths
 from stages.sources.index import open_raw
 from stages.sources.phantom.generate import MASKS, TRUTH
 
-# Kind, site and grade of the phantoms to show; of each the first one.
-_SHOWN = (
-    ("normal", "A", 0), ("normal", "B", 0), ("normal", "C", 0), ("bacterial", "A", 3),
-    ("bacterial", "B", 1), ("bacterial", "B", 3), ("viral", "B", 1), ("viral", "B", 3),
-)  # fmt: skip
+# Kind, site and grade of the phantoms that are drawn; of each the first one.
+_DRAWN = (
+    ("normal", "A", 0),
+    ("normal", "B", 0),
+    ("normal", "C", 0),
+    ("bacterial", "A", 3),
+    ("bacterial", "B", 1),
+    ("bacterial", "B", 3),
+    ("viral", "B", 1),
+    ("viral", "B", 3),
+)
 _GRADES = ("", ", subtle", ", moderate", ", plain")
 
 
-def phantoms() -> bytes:
-    """A PNG of phantoms from data/raw, with plots from data/report and data/model.
+def draw() -> bytes:
+    """Return a PNG of phantoms in data/raw, with plots from data/report and data/model.
 
-    Raises InputError where the images are not phantoms: patients' images stay out of documents.
+    Raises:
+        InputError: The images are not phantoms. Patients' images stay out of documents.
     """
     images, source = open_raw(paths.RAW)
     truth_path = paths.RAW / TRUTH
@@ -39,9 +46,9 @@ def phantoms() -> bytes:
     stored = {image.row.path: image for image in images}
     panels = []
     with zipfile.ZipFile(paths.RAW / MASKS) as masks:
-        for kind, site, grade in _SHOWN:
+        for kind, site, grade in _DRAWN:
             path = rows.get((kind, site, grade))
-            if path is None:  # among few phantoms some sorts are missing
+            if path is None:  # a small cohort does not have them all
                 continue
             lesion = _mask(masks.read(f"{path}.png")) if grade else None
             caption = f"{kind}{_GRADES[grade]}, site {site}"
@@ -55,4 +62,5 @@ def phantoms() -> bytes:
 
 
 def _mask(png: bytes) -> NDArray[np.uint8]:
+    """A lesion's mask as stored, uint8 (H, W), 0 or 255."""
     return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)

@@ -1,4 +1,4 @@
-"""`pneumonia pin` writes three values into params.yaml, and not a character more."""
+"""`pneumonia data pin` writes three values into params.yaml, and not a character more."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from stages.commands.main import main
-from stages.commands.pinning import with_values
+from stages.commands.pin_archive import with_values
 from stages.engine.errors import InvalidSettings
 from stages.engine.files import sha256_file
 from stages.settings import params
@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zip_of(VALID)(here)
     before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
-    assert main(["pin", "images.zip"]) == 0
+    assert main(["data", "pin", "images.zip"]) == 0
     after = Path("params.yaml").read_text(encoding="utf-8").splitlines()
     assert len(before) == len(after)
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
@@ -42,21 +42,21 @@ def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) ->
     loaded = params.load().fetch
     assert (loaded.source, loaded.path, loaded.labels) == ("archive", "images.zip", None)
     assert "48 images" in capsys.readouterr().out
-    assert main(["pin", "images.zip"]) == 0
+    assert main(["data", "pin", "images.zip"]) == 0
     assert Path("params.yaml").read_text(encoding="utf-8").splitlines() == after
 
 
 def test_a_folder_of_an_odd_name_is_pinned_too(here: Path) -> None:
     folder_of(VALID)(here).path.rename("my images: # 1 é")
-    assert main(["pin", "my images: # 1 é"]) == 0
+    assert main(["data", "pin", "my images: # 1 é"]) == 0
     assert params.load().fetch.path == "my images: # 1 é"
 
 
 def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("params.yaml").read_bytes()
-    assert main(["pin", "none.zip"]) == 1
+    assert main(["data", "pin", "none.zip"]) == 1
     zip_of({})(here)
-    assert main(["pin", "images.zip"]) == 1
+    assert main(["data", "pin", "images.zip"]) == 1
     message = capsys.readouterr().err
     assert "found nothing at none.zip" in message
     assert "expected images of both classes" in message
@@ -96,7 +96,7 @@ def test_a_file_with_windows_line_ends_keeps_them(here: Path) -> None:
     path = Path("params.yaml")
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     lines = path.read_bytes().count(b"\r\n")
-    assert main(["pin", "images.zip"]) == 0
+    assert main(["data", "pin", "images.zip"]) == 0
     assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n") == lines
 
 

@@ -1,0 +1,54 @@
+"""The images: pin an archive, print the audit, draw phantoms."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages.commands.parameters import AsJson
+from stages.commands.registration import Function
+from stages.commands.tables import print_markdown
+from stages.engine.files import read_json, write_bytes
+from stages.settings import paths
+
+if TYPE_CHECKING:
+    from stages.settings.params import Params
+
+
+def pin(
+    params: "Params",
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A zip, tar, tar.gz or folder of images.")
+    ],
+) -> None:
+    """Write an archive's path and checksum into params.yaml."""
+    from stages.commands import pin_archive
+
+    print(pin_archive.pin(path, params.fetch.labels))
+
+
+def audit(_: "Params", as_json: AsJson = False) -> None:
+    """Print what the images give away about class, source and patient."""
+    from stages.audit.report import ACCOUNT, PAGE
+
+    found = read_json(paths.AUDIT / ACCOUNT)
+    if as_json:
+        print((paths.AUDIT / ACCOUNT).read_text(encoding="utf-8"), end="")
+    else:
+        print_markdown((paths.AUDIT / PAGE).read_text(encoding="utf-8").removesuffix("\n"))
+    manifest = paths.SHARDS / "manifest.json"
+    if not manifest.exists() or read_json(manifest)["digest"] != found["data"]:
+        print(f"{paths.SHARDS} does not hold the images of this audit", file=sys.stderr)
+
+
+def figures(
+    _: "Params", to: Annotated[Path, typer.Argument(metavar="FILE.png", help="The picture.")]
+) -> None:
+    """Draw phantoms and their model's curves, the README's picture."""
+    from stages.commands import phantom_figure
+
+    write_bytes(to, phantom_figure.draw())
+
+
+COMMANDS: dict[str, Function] = {"pin": pin, "audit": audit, "figures": figures}

@@ -1,0 +1,57 @@
+"""Models and runs: list them, export a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages.commands.parameters import AsJson
+from stages.commands.registration import Function
+from stages.commands.tables import print_rows
+from stages.commands.tracking_store import open_tracking_store
+from stages.engine.errors import InputError
+from stages.settings import paths
+
+if TYPE_CHECKING:
+    from stages.settings.params import Params
+
+
+def list_versions(params: "Params", as_json: AsJson = False) -> None:
+    """List the registered versions of every data set, newest first."""
+    from stages.registry import listing
+
+    client, _ = open_tracking_store()
+    rows = listing.list_versions(client, params.register.name)
+    print_rows(rows, listing.VERSION_COLUMNS, as_json=as_json)
+
+
+def list_runs(params: "Params", as_json: AsJson = False) -> None:
+    """List the runs of every data set, newest first."""
+    from stages.registry import listing
+
+    client, _ = open_tracking_store()
+    rows = listing.list_runs(client, params.register.name)
+    print_rows(rows, listing.RUN_COLUMNS, as_json=as_json)
+
+
+def export(
+    params: "Params",
+    to: Annotated[Path, typer.Argument(metavar="FILE.h5", help="The file to write.")],
+) -> None:
+    """Save the model as HDF5, for tools that read no .keras file."""
+    from stages.engine import devices
+
+    if to.suffix != ".h5":
+        raise InputError(f"{to}: expected a name ending in .h5; .keras is in data/model")
+    devices.configure(params.train.threads)
+    from stages.engine.files import replacing
+    from stages.network.predict import load_model
+
+    model = load_model(paths.MODEL / "model.keras")
+    with replacing(to) as temporary:
+        model.save(temporary.with_suffix(".h5"))
+        temporary.with_suffix(".h5").replace(temporary)
+    print(f"{to}: an export; it opens without Keras's safe mode, so trust its sender")
+
+
+COMMANDS: dict[str, Function] = {"list": list_versions, "runs": list_runs, "export": export}

@@ -1,0 +1,70 @@
+"""`pneumonia predict`: probability and decision for image files."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages.commands.parameters import AsJson
+from stages.commands.tables import print_table
+from stages.engine.root import project_root
+
+if TYPE_CHECKING:
+    from stages.serving.predictor import Predictor
+    from stages.settings.params import Params
+
+
+def predict(
+    params: "Params",
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="JPEG, PNG or DICOM.")],
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .keras file; default: the champion.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Use the champion for this data set.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print probability and decision for images.
+
+    Exits with 1 if an image could not be used. Not a diagnosis.
+    """
+    from stages.engine import devices
+    from stages.engine.progress import progress
+
+    devices.configure(params.train.threads)
+    predictor = _predictor(params, model, source)
+    predictions = [
+        prediction
+        for image in progress(images, label="predict")
+        for prediction in predictor.predict([image])
+    ]
+    if as_json:
+        print(json.dumps([vars(prediction) for prediction in predictions], indent=2))
+    else:
+        print(f"by {predictor.origin}, digest {predictor.model[:12]}", file=sys.stderr)
+        rows = [
+            ("", "", prediction.name, prediction.reason or "")
+            if prediction.probability is None
+            else (f"{prediction.probability:.3f}", prediction.decision or "", prediction.name, "")
+            for prediction in predictions
+        ]
+        print_table(("probability", "decision", "image", "not used because"), rows)
+        for prediction in predictions:
+            for caution in prediction.cautions:
+                print(f"warning: {prediction.name}: {caution}", file=sys.stderr)
+        if predictor.synthetic:
+            print("trained on synthetic images: says nothing about patients", file=sys.stderr)
+        print("not a diagnosis", file=sys.stderr)
+    return int(any(prediction.probability is None for prediction in predictions))
+
+
+def _predictor(params: "Params", model: Path | None, source: str | None) -> "Predictor":
+    from stages.serving.predictor import Predictor
+
+    if model is None:
+        return Predictor.from_champion(project_root(), params.register.name, source)
+    point = model.with_name("operating_point.json")
+    return Predictor.from_file(model, point, params.preprocess.pixels)

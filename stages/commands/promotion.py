@@ -1,0 +1,115 @@
+"""`pneumonia promote`, `rollback` and `history`: which version answers, and who decided it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages.commands.parameters import AsJson, Source
+from stages.commands.tables import print_rows, print_table
+from stages.commands.tracking_store import open_tracking_store, registered_name
+from stages.engine.errors import InputError
+from stages.settings import paths
+
+if TYPE_CHECKING:
+    from stages.registry.gate import Outcome
+    from stages.settings.params import Params
+
+
+def promote(
+    params: "Params",
+    version: Annotated[
+        str | None, typer.Argument(metavar="VERSION", help="Default: the candidate.")
+    ] = None,
+    to: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move.")] = "champion",
+    override: Annotated[
+        bool, typer.Option("--override", help="Move it though the gate refuses; needs --reason.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why it is overridden, for the history.")
+    ] = None,
+    source: Source = None,
+) -> None:
+    """Move `champion` to a version if the gate passes it.
+
+    Prints what each rule requires and what was found; exits with 1 if one fails.
+    """
+    from stages.history.lineage import compare_with_head, released_figures
+    from stages.registry import gate
+    from stages.registry.assessment import Gate
+
+    if override != bool(reason):
+        raise InputError('expected --override and --reason "..." together, received one of them')
+    name = registered_name(params, source)
+    client, store = open_tracking_store()
+    from stages.engine import devices
+
+    devices.configure(params.train.threads)
+    options = params.register
+    rule = Gate(
+        options.floors, options.rule, compare_with_head, released_figures, paths.SHARDS, paths.RAW
+    )
+    outcome = gate.promote(client, store, name, version, rule, alias=to, override=reason)
+    reasons = outcome.verdict.reasons
+    print_table(
+        ("rule", "value", "required", "result"),
+        [(rule.rule, rule.found, _required(rule.required), rule.outcome) for rule in reasons],
+    )
+    print()
+    print_table(("reported, without a rule", "value"), list(outcome.reported.items()))
+    print()
+    if not outcome.moved:
+        failed = sum(not rule.passed for rule in reasons)
+        raise InputError(
+            f"{name} version {outcome.version} stays where it is: {failed} of {len(reasons)} rules "
+            "failed; docs/tracking.md explains each"
+        )
+    if not outcome.verdict.passed:
+        print(f"overridden: {reason}")
+    print(_moved(outcome, to))
+
+
+def rollback(
+    params: "Params",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for the history.")
+    ] = "not given",
+    source: Source = None,
+) -> None:
+    """Move `champion` back to the version before."""
+    from stages.registry import gate
+
+    name = registered_name(params, source)
+    client, store = open_tracking_store()
+    print(_moved(gate.rollback(client, store, name, why=reason), "champion"))
+
+
+def history(params: "Params", source: Source = None, as_json: AsJson = False) -> None:
+    """List who moved which alias, when and why."""
+    from stages.registry.history import alias_history
+
+    name = registered_name(params, source)
+    client, _ = open_tracking_store()
+    rows = [
+        {
+            "when": line.when,
+            "alias": line.alias,
+            "from": line.before or "none",
+            "to": line.to or "none",
+            "by": line.kind,
+            "who": line.who,
+            "why": line.why,
+            "outcome": line.outcome,
+        }
+        for line in alias_history(client, name)
+    ]
+    columns = ("when", "alias", "from", "to", "by", "who", "why", "outcome")
+    print_rows(rows, columns, as_json=as_json)
+
+
+def _required(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _moved(outcome: "Outcome", alias: str) -> str:
+    earlier = "the first" if outcome.before is None else f"before: version {outcome.before}"
+    return f"{outcome.name}: {alias} is now version {outcome.version} ({earlier})"

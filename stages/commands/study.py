@@ -1,0 +1,93 @@
+"""Questions about recipes and trained models."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages.commands.parameters import WriteTo
+from stages.commands.registration import Function
+from stages.commands.results import print_or_insert
+from stages.commands.tables import print_markdown
+
+if TYPE_CHECKING:
+    from stages.settings.params import Params
+
+
+def seeds(
+    _: "Params",
+    count: Annotated[int, typer.Argument(metavar="N", help="How many seeds, from 0 on.")],
+    name: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Prefix of the experiments' names.")
+    ] = "seed",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-S", metavar="KEY=VALUE", help="As in `dvc exp run`; repeatable."),
+    ] = None,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Evaluate on test too: only for the recipe that ships."),
+    ] = False,
+) -> None:
+    """Train with N seeds; print mean, spread and intervals."""
+    from stages.studies import seeds as study
+
+    print_markdown(study.run(count, name, settings or [], test=test))
+
+
+def ablation(
+    params: "Params",
+    rev: Annotated[
+        str, typer.Option(metavar="COMMIT", help="The commit that the experiments start from.")
+    ] = "HEAD",
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The baseline experiment; default: the commit."),
+    ] = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Add paired differences from the baseline.")
+    ] = False,
+    write: WriteTo = None,
+) -> None:
+    """Print the table of experiments."""
+    from stages.studies import ablation as study
+
+    print_or_insert(lambda: study.run(params, rev, against=against, paired=paired), write)
+
+
+def stress(params: "Params") -> None:
+    """Compare the figures on validation images whose acquisition is changed."""
+    _configure_devices(params)
+    from stages.studies import stress as study
+
+    print_markdown(study.run(params))
+
+
+def thresholds(params: "Params") -> None:
+    """Compare rules for the decision threshold on validation images."""
+    _configure_devices(params)
+    from stages.studies import thresholds as study
+
+    print_markdown(study.run())
+
+
+def pointing(params: "Params") -> None:
+    """Print how often saliency maps peak on the phantoms' lesions, beside chance."""
+    _configure_devices(params)
+    from stages.studies import pointing as study
+
+    print_markdown(study.run(params))
+
+
+def _configure_devices(params: "Params") -> None:
+    from stages.engine import devices
+
+    devices.configure(params.train.threads)
+
+
+COMMANDS: dict[str, Function] = {
+    "seeds": seeds,
+    "ablation": ablation,
+    "stress": stress,
+    "thresholds": thresholds,
+    "pointing": pointing,
+}

@@ -1,0 +1,69 @@
+"""Tables and Markdown: laid out on a terminal, plain when piped."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from stages.commands.tables import print_markdown, print_rows, print_table
+
+ROWS = [{"name": "a\tlong\nname [bold]", "n": "1"}, {"name": "b", "n": ""}]
+
+
+def use_terminal(monkeypatch: pytest.MonkeyPatch, *, columns: int = 40) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def printed_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines on stdout without their styles and trailing spaces."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def test_piped_it_is_one_row_a_line_with_tabs_between(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows(ROWS, ("name", "n"), as_json=False)
+    assert capsys.readouterr().out == "name\tn\na long name [bold]\t1\nb\t\n"
+
+
+def test_on_a_terminal_it_is_aligned(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_terminal(monkeypatch)
+    print_rows(ROWS, ("name", "n"), as_json=False)
+    assert printed_lines(capsys) == ["name                n", "a long name [bold]  1", "b"]
+
+
+def test_on_a_narrow_terminal_nothing_is_cut_off(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_terminal(monkeypatch, columns=20)
+    print_table(("digest", "n"), [("0123456789abcdefghijklmnop", "1")])
+    assert printed_lines(capsys) == ["digest             n", "0123456789abcdefg  1", "hijklmnop"]
+
+
+def test_for_programs_it_is_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_terminal(monkeypatch)
+    print_rows(ROWS, ("name",), as_json=True)
+    assert json.loads(capsys.readouterr().out) == ROWS
+    print_rows([], ("name",), as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_markdown_is_itself_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    print_markdown("| a |\n| --- |\n| **b** |")
+    assert capsys.readouterr().out == "| a |\n| --- |\n| **b** |\n"
+
+
+def test_markdown_is_laid_out_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_terminal(monkeypatch)
+    print_markdown("# Title\n\n| a |\n| --- |\n| **b** |")
+    lines = printed_lines(capsys)
+    assert any("Title" in line and "#" not in line for line in lines)
+    assert "b" in [line.strip() for line in lines]
