@@ -7,7 +7,7 @@ from stages.audit.census import Census
 from stages.engine.classes import CLASS_NAMES
 from stages.engine.files import write_json
 from stages.engine.stage import run
-from stages.images.build import build
+from stages.images.build import build_shards
 from stages.images.options import PreprocessOptions
 from stages.settings import paths, section
 from stages.sources.index import open_raw
@@ -19,12 +19,12 @@ def main() -> None:
     images, source = open_raw(paths.RAW)
     started = time.perf_counter()
     census = Census()
-    built = build(
+    built = build_shards(
         images,
         options,
         paths.SHARDS,
-        observe=census.see,
-        judge=lambda built: report.write(built, census, source, options, paths.AUDIT),
+        on_image=census.see,
+        approve=lambda result: report.write(result, census, source, options, paths.AUDIT),
     )
     # Not beside the shards, whose identity is pixels, records and options: a name, a licence or a
     # pin that changes makes no other data set.

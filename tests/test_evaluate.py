@@ -12,7 +12,8 @@ import pytest
 
 from stages.engine import checksums
 from stages.engine.files import write_json
-from stages.images.shards import Record, ShardWriter
+from stages.images.shard_writer import ShardWriter
+from stages.images.shards import Record
 from stages.metrics.report import report
 from stages.network.operating_point import OperatingPoint
 from tests.metrics.sample_images import OPTIONS, POINTS, make

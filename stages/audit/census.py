@@ -71,5 +71,5 @@ class Census:
     roles: dict[str, Seen] = field(default_factory=dict)
 
     def see(self, role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
-        """Add an image, uint8 (image_px, image_px), to `role` (an `images.build.Observer`)."""
+        """Add an image, uint8 (image_px, image_px), to `role` (an `images.build.OnImage`)."""
         self.roles.setdefault(role, Seen()).add(record, pixels)

@@ -8,9 +8,9 @@ import numpy as np
 
 from stages.audit.census import Census, Seen
 from stages.engine.classes import CLASS_NAMES
-from stages.images import duplicates
-from stages.images.build import Built
+from stages.images.build import BuildResult
 from stages.images.duplicates import Pair
+from stages.images.duplicates import duplicate_sets as _sets
 from stages.images.splits import TEST
 from stages.sources.index import IndexRow
 
@@ -19,7 +19,7 @@ Tree = dict[str, Any]
 _SHARES = (0.05, 0.5, 0.95)
 
 
-def counts(built: Built, census: Census) -> Tree:
+def counts(built: BuildResult, census: Census) -> Tree:
     """Images and patients, by role and kind; and images by the split that the source claims."""
     return {
         "roles": {role: _by_kind(seen.records) for role, seen in census.roles.items()},
@@ -73,10 +73,10 @@ def _percentiles(values: Sequence[float]) -> list[float]:
     return [round(float(value), 3) for value in found]
 
 
-def duplicate_sets(built: Built) -> list[Tree]:
+def duplicate_sets(built: BuildResult) -> list[Tree]:
     """The images that are one image: a tree for each set of two or more."""
     found = []
-    sets = duplicates.sets(built.pairs)
+    sets = _sets(built.pairs)
     number = {image: place for place, images in enumerate(sets) for image in images}
     linked: dict[int, list[Pair]] = defaultdict(list)
     for pair in built.pairs:
@@ -87,23 +87,23 @@ def duplicate_sets(built: Built) -> list[Tree]:
         found.append(
             {
                 "images": [row.path for row in rows],
-                "roles": sorted({built.homes[image] for image in images}),
+                "roles": sorted({built.roles[image] for image in images}),
                 "source_splits": sorted({row.source_split for row in rows}),
                 "labels": sorted({CLASS_NAMES[row.label] for row in rows}),
                 "patients": sorted({row.patient for row in rows}),
-                "equal_files": all(pair.exact for pair in links),
+                "equal_files": all(pair.equal_files for pair in links),
                 "distance": max(pair.distance for pair in links),
             }
         )
     return found
 
 
-def patients(built: Built) -> Tree:
+def patients(built: BuildResult) -> Tree:
     """Patients in two roles (splits.py refuses them, so none), under both labels; and groups with
     images on both sides of an official test split, which is never recut."""
     roles: dict[str, set[str]] = defaultdict(set)
     labels: dict[str, set[int]] = defaultdict(set)
-    for row, home in zip(built.images, built.homes, strict=True):
+    for row, home in zip(built.images, built.roles, strict=True):
         roles[row.patient].add(home)
         labels[row.patient].add(row.label)
     return {

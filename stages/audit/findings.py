@@ -9,7 +9,7 @@ from stages.audit.census import Census
 from stages.audit.facts import Tree
 from stages.audit.probes import probe
 from stages.engine.errors import InputError
-from stages.images.build import Built
+from stages.images.build import BuildResult
 from stages.images.options import LEVELS, AuditOptions
 
 FORMAT = 2
@@ -30,7 +30,7 @@ class Finding:
 
 
 def account(
-    built: Built,
+    built: BuildResult,
     census: Census,
     source: Mapping[str, Any],
     options: AuditOptions,

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from stages.audit.census import Seen
 from stages.engine.arrays import Floats
-from stages.engine.parallel import map_in_order
+from stages.engine.parallel import map_in_order, prefer_threads
 from stages.images.features import FEATURES
-from stages.images.linear import one_thread_each, out_of_fold, standardised
-from stages.images.prepared import threads
-from stages.images.splits import shuffled
+from stages.images.ridge import out_of_fold_scores, single_threaded_blas, standardize
+from stages.images.splits import hash_order
 from stages.metrics.intervals import Draws, Figure, resample
 from stages.metrics.ranking import auroc
 
@@ -44,7 +43,7 @@ def probe(
     """
     images = {role: _images(seen, seed) for role, seen in roles.items()}
     tasks = [(images[role], name) for role in roles for name in FEATURES]
-    with threads(), one_thread_each():
+    with prefer_threads(), single_threaded_blas():
         figures = map_in_order(_figure, tasks, workers=workers, label="probe", total=len(tasks))
         found = iter(list(figures))
     return {role: {name: next(found) for name in FEATURES} for role in roles}
@@ -77,10 +76,10 @@ def _figure(task: tuple[_Images, str]) -> dict[str, float] | None:
     copies = name == "encoding" and None in images.columns["bytes"]
     if images.support < LEAST_PATIENTS or copies:
         return None
-    numbers = standardised(FEATURES[name](images.columns, images.thumbnails))
+    numbers = standardize(FEATURES[name](images.columns, images.thumbnails))
     scores = np.zeros(len(images.label))
     if numbers.shape[1]:
-        scores = out_of_fold(
+        scores = out_of_fold_scores(
             numbers, images.label, images.columns["split_group"], salt=images.salt, ridge=RIDGE,
             balanced=True,
         )  # fmt: skip
@@ -95,7 +94,7 @@ def _chosen(seen: Seen, salt: str) -> list[int]:
     """All images of a role, or those of its first patients in an order that names alone decide."""
     if len(seen.records) <= MOST_IMAGES:
         return list(range(len(seen.records)))
-    order = {name: n for n, name in enumerate(shuffled({r.patient for r in seen.records}, salt))}
+    order = {name: n for n, name in enumerate(hash_order({r.patient for r in seen.records}, salt))}
     rows = sorted(range(len(seen.records)), key=lambda row: order[seen.records[row].patient])
     return sorted(rows[:MOST_IMAGES])
 

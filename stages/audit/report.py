@@ -11,7 +11,7 @@ from stages.audit.census import Census
 from stages.audit.page import page, summary
 from stages.engine.files import replacing_folder, write_bytes, write_json, write_text
 from stages.engine.tables import write_table
-from stages.images.build import Built
+from stages.images.build import BuildResult
 from stages.images.options import PreprocessOptions
 
 ACCOUNT = "findings.json"
@@ -20,7 +20,7 @@ UNREADABLE = "unreadable.csv"
 
 
 def write(
-    built: Built,
+    built: BuildResult,
     census: Census,
     source: Mapping[str, Any],
     options: PreprocessOptions,

@@ -3,7 +3,7 @@
 A type checker sees the dtype only; shapes stand in the docstrings of whoever takes or returns one.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +25,6 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 Labels: TypeAlias = NDArray[np.int64]
 """Classes of N images: int64 (N,), 0 (normal) or 1 (pneumonia); see `engine.classes`."""
+
+Numbers: TypeAlias = NDArray[np.number[Any]]
+"""An array of any integers or floats."""

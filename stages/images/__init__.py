@@ -1,1 +1,1 @@
-"""Bytes to pixels, splits by patient, shards."""
+"""From image files to the shards that training reads: decoding, splits, duplicates, shift roles."""

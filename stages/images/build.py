@@ -1,132 +1,168 @@
-"""Raw images to finished shards: the whole of preprocess but its params and places."""
+"""Build the shards of a data set from raw images: decode, split, match, write."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from stages.engine.arrays import GrayImage
 from stages.engine.files import replacing_folder
-from stages.images import duplicates, splits
-from stages.images.duplicates import Pair
+from stages.images import splits
+from stages.images.duplicates import Pair, find_duplicates, merge_groups
 from stages.images.options import PreprocessOptions
-from stages.images.prepared import Prepared, Unreadable, prepare_all, record_of
-from stages.images.shards import Record, ShardWriter
+from stages.images.prepared_images import (
+    PreparedImages,
+    Unreadable,
+    prepare_all,
+    record_from_index,
+)
+from stages.images.shard_writer import ShardWriter
+from stages.images.shards import Record
 from stages.images.shift import matched, tail
 from stages.sources.index import IndexRow, StoredImage
 
 
 @dataclass(frozen=True)
-class Built:
-    """The shards' manifest and how it came about, for the audit.
+class BuildResult:
+    """What was built, for the audit.
 
-    `images` and `homes`: each readable image once, with the role it was dealt to. `pairs`: those of
-    them that are one image. `merged_groups`: how many split groups became part of another for it.
-    `unreadable`: images set aside.
+    Attributes:
+        manifest: Of the shards.
+        images: Each readable image once, in the order of their paths.
+        roles: The role that each of `images` was assigned to.
+        pairs: Which of `images` are duplicates of each other.
+        merged_groups: Number of split groups that were joined to another because of them.
+        unreadable: Images that were set aside.
     """
 
     manifest: dict[str, Any]
     images: Sequence[IndexRow]
-    homes: Sequence[str]
+    roles: Sequence[str]
     pairs: Sequence[Pair]
     merged_groups: int
     unreadable: Sequence[Unreadable]
 
 
-Observer: TypeAlias = Callable[[str, Record, NDArray[np.uint8]], None]
-"""Sees each image as it is written: its role, its record, uint8 (image_px, image_px)."""
+OnImage: TypeAlias = Callable[[str, Record, GrayImage], None]
+"""Takes each image as it is written: role, record, and pixels, uint8 (image_px, image_px)."""
 
 
-def build(
+def build_shards(
     images: Sequence[StoredImage],
     options: PreprocessOptions,
     folder: Path,
     *,
     workers: int | None = None,
-    observe: Observer | None = None,
-    judge: Callable[[Built], None] | None = None,
-) -> Built:
+    on_image: OnImage | None = None,
+    approve: Callable[[BuildResult], None] | None = None,
+) -> BuildResult:
     """Write the shards of `images` to `folder`, whole or not at all.
 
     Args:
-        observe: Sees every image while its pixels are in memory, so that nothing is read twice.
-        judge: Looks at what was built before it takes `folder`'s place; refuses it by raising.
+        images: The raw images, sorted by path.
+        options: Section preprocess of the params.
+        folder: Is replaced.
+        workers: Number of threads, by default one per core. It changes no byte.
+        on_image: Called for every image while its pixels are in memory, so that nothing is read
+            twice.
+        approve: Called before the result replaces `folder`; refuses it by raising.
 
     Raises:
-        InputError: Images, splits or too many broken files don't allow it.
+        InputError: Too many images can't be read, or they can't be split as params say.
     """
     with (
         replacing_folder(folder) as partial,
         ShardWriter(partial, options.image_px) as writer,
+        PreparedImages(partial / "prepared.npy", options.image_px) as prepared,
     ):
-        with Prepared(partial / "prepared.npy", options.image_px) as prepared:
-            prepare_all(images, options, prepared, workers=workers)
-            pairs, merged_groups = _merge_duplicates(prepared)
-            rows = [image.row for image in prepared.images]
-            roles = splits.assign(rows, options)
-            if options.tail_fraction:
-                roles = tail.set_aside(prepared, roles, options)
-
-            def add(role: str, record: Record, pixels: NDArray[np.uint8]) -> None:
-                written = writer.add(role, record, pixels)
-                if observe:
-                    observe(role, written, pixels)
-
-            def add_all(role: str, indices: Iterable[int]) -> None:
-                for index in indices:
-                    add(role, record_of(rows[index]), prepared.pixels(index))
-
-            for role in (splits.TRAIN, splits.VAL, splits.TEST):
-                add_all(role, _of(role, roles))
-            if options.tail_fraction:
-                ill = [index for index in _of(splits.VAL, roles) if rows[index].label]
-                add_all(tail.ROLE, [*_of(tail.ROLE, roles), *ill])
-            facts: dict[str, Any] = {
-                "options": options.of_shards,
-                "test": "official" if splits.has_official_test(rows) else "cut by patient",
-            }
-            if options.matched_donors:
-                facts[matched.ROLE] = _add_matched(add, prepared, roles, options, workers)
+        prepare_all(images, options, prepared, workers=workers)
+        pairs, merged_groups = _merge_duplicates(prepared)
+        roles = splits.assign_roles(prepared.rows, options)
+        if options.tail_fraction:
+            roles = tail.hold_out_tail(prepared, roles, options)
+        builder = _Builder(prepared, roles, options, writer, on_image)
+        builder.write_splits()
+        facts: dict[str, Any] = {
+            "options": options.of_shards,
+            "test": "official" if splits.has_official_test(prepared.rows) else "cut by patient",
+        }
+        if options.matched_donors:
+            facts[matched.ROLE] = builder.write_matched(workers)
         manifest = writer.finish(facts)
-        built = Built(manifest, rows, roles, pairs, merged_groups, prepared.unreadable)
-        if judge:
-            judge(built)
-        return built
+        result = BuildResult(
+            manifest, prepared.rows, roles, pairs, merged_groups, prepared.unreadable
+        )
+        if approve:
+            approve(result)
+        return result
 
 
-def _merge_duplicates(prepared: Prepared) -> tuple[list[Pair], int]:
-    """Make one group of groups that share an image, so that no cut parts them; the pairs, and the
-    number of groups that there are less."""
-    pairs = duplicates.find(prepared)
-    groups = [image.row.split_group for image in prepared.images]
-    together = duplicates.merged(groups, pairs)
-    prepared.regroup(together)
-    return pairs, len(set(groups)) - len(set(together))
+def _merge_duplicates(prepared: PreparedImages) -> tuple[list[Pair], int]:
+    """Join split groups that share an image, so that no split separates them.
+
+    Returns:
+        The pairs of duplicates, and by how many the groups have become fewer.
+    """
+    pairs = find_duplicates(prepared)
+    groups = [row.split_group for row in prepared.rows]
+    merged = merge_groups(groups, pairs)
+    prepared.set_groups(merged)
+    return pairs, len(set(groups)) - len(set(merged))
 
 
-def _of(role: str, roles: Sequence[str]) -> list[int]:
-    return [index for index, found in enumerate(roles) if found == role]
+@dataclass(frozen=True)
+class _Builder:
+    """Writes prepared images to the shards of their roles."""
 
+    prepared: PreparedImages
+    roles: Sequence[str]
+    options: PreprocessOptions
+    writer: ShardWriter
+    on_image: OnImage | None
 
-def _add_matched(
-    add: Callable[[str, Record, NDArray[np.uint8]], None],
-    prepared: Prepared,
-    roles: Sequence[str],
-    options: PreprocessOptions,
-    workers: int | None,
-) -> dict[str, Any]:
-    """Write val_matched; return how it was made and the AUROC of each nuisance scalar."""
-    val = [prepared.images[index] for index in _of(splits.VAL, roles)]
-    train = [prepared.images[index] for index in _of(splits.TRAIN, roles)]
-    normals = [image for image in val if not image.row.label]
-    ill = [image for image in val if image.row.label]
-    donors = [image for image in train if image.row.label]
-    scalars, labels = [], []
-    for image in matched.images(normals, ill, donors, options, workers=workers):
-        add(matched.ROLE, image.record, image.pixels)
-        scalars.append(image.scalars)
-        labels.append(image.record.label)
-    road = "native" if matched.is_native([*val, *donors]) else "pixels"
-    return {"road": road, "nuisance_auroc": matched.check(scalars, labels)}
+    def write_splits(self) -> None:
+        """Write train, val and test; and val_tail with the pneumonia images of val."""
+        for role in (splits.TRAIN, splits.VAL, splits.TEST):
+            self._write(role, self._of(role))
+        if self.options.tail_fraction:
+            pneumonia = self._of(splits.VAL, label=1)
+            self._write(tail.ROLE, [*self._of(tail.ROLE), *pneumonia])
+
+    def write_matched(self, workers: int | None) -> dict[str, Any]:
+        """Write val_matched; return how it was matched and the AUROC of each nuisance scalar."""
+        normals = self._stored(splits.VAL, label=0)
+        pneumonia = self._stored(splits.VAL, label=1)
+        donors = self._stored(splits.TRAIN, label=1)
+        scalars, labels = [], []
+        for image in matched.matched_images(
+            normals, pneumonia, donors, self.options, workers=workers
+        ):
+            self._add(matched.ROLE, image.record, image.pixels)
+            scalars.append(image.scalars)
+            labels.append(image.record.label)
+        native = matched.has_native_sizes([*normals, *pneumonia, *donors])
+        return {
+            "method": "native" if native else "pixels",
+            "nuisance_auroc": matched.check_nuisance(scalars, labels),
+        }
+
+    def _write(self, role: str, indices: Iterable[int]) -> None:
+        rows = self.prepared.rows
+        for index in indices:
+            self._add(role, record_from_index(rows[index]), self.prepared.pixels(index))
+
+    def _add(self, role: str, record: Record, image: GrayImage) -> None:
+        written = self.writer.add(role, record, image)
+        if self.on_image:
+            self.on_image(role, written, image)
+
+    def _stored(self, role: str, *, label: int) -> list[StoredImage]:
+        return [self.prepared.images[index] for index in self._of(role, label=label)]
+
+    def _of(self, role: str, *, label: int | None = None) -> list[int]:
+        """Numbers of the images of a role, or of one class of it."""
+        return [
+            index
+            for index, (row, found) in enumerate(zip(self.prepared.rows, self.roles, strict=True))
+            if found == role and label in (None, row.label)
+        ]

@@ -1,88 +1,89 @@
-"""Which image plays which role: by patient, stratified by kind, decided by the names alone."""
+"""Assign images to roles: by patient, stratified by kind, decided by names alone."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from stages.engine.errors import InputError
 from stages.images.options import PreprocessOptions
 from stages.sources.index import IndexRow
 
 TRAIN, VAL, TEST = "train", "val", "test"
+_LISTED = 5
 
 
 def has_official_test(rows: Iterable[IndexRow]) -> bool:
-    """Whether the source came with a test split of its own."""
+    """Whether the source has a test split of its own."""
     return any(row.source_split == TEST for row in rows)
 
 
-def assign(rows: Sequence[IndexRow], options: PreprocessOptions) -> list[str]:
-    """The role of each image: train, val or test.
+def assign_roles(rows: Sequence[IndexRow], options: PreprocessOptions) -> list[str]:
+    """Return the role of each image: train, val or test.
 
-    An official test split stays whole; where there is none, `test_fraction` of the groups of
-    all images are cut off. Then `val_fraction` of the groups of the rest. A group is a
-    `split_group`, and the cut is made within each mixture of kinds that groups have.
+    An official test split stays whole. Without one, `test_fraction` of the groups of all images
+    are held out for it. Then `val_fraction` of the groups of the rest are held out. A group is a
+    `split_group`; groups are held out from each mixture of kinds separately.
 
-    Groups are ordered by a hash of seed, role and name, and the first of that order are
-    taken: an image more or less moves only groups at the border, where numbering the groups
-    and drawing from a generator would move them all.
+    Groups are ordered by a hash of seed, role and name, and the first of that order are held out:
+    another image in the set moves only groups at the border. Numbering the groups and drawing
+    from a generator would move them all.
 
-    Raises InputError where a patient (by `patient`) would be in two roles, or a role would
-    lack a class.
+    Raises:
+        InputError: A patient would be in two roles, or a role would have images of one class only.
     """
     if has_official_test(rows):
         test = {row.path for row in rows if row.source_split == TEST}
     else:
-        held = cut(rows, options.test_fraction, f"{options.seed}/{TEST}")
-        test = {row.path for row in rows if row.split_group in held}
+        held_out = hold_out_groups(rows, options.test_fraction, f"{options.seed}/{TEST}")
+        test = {row.path for row in rows if row.split_group in held_out}
     rest = [row for row in rows if row.path not in test]
-    held = cut(rest, options.val_fraction, f"{options.seed}/{VAL}")
+    held_out = hold_out_groups(rest, options.val_fraction, f"{options.seed}/{VAL}")
     roles = [
-        TEST if row.path in test else VAL if row.split_group in held else TRAIN for row in rows
+        TEST if row.path in test else VAL if row.split_group in held_out else TRAIN for row in rows
     ]
-    check_patients(rows, roles)
-    check_classes(rows, roles)
+    _check_patients(rows, roles)
+    _check_classes(rows, roles)
     return roles
 
 
-def cut(rows: Iterable[IndexRow], fraction: float, salt: str) -> set[str]:
-    """`fraction` of the groups of each mixture of kinds, at least one where there are two."""
+def hold_out_groups(rows: Iterable[IndexRow], fraction: float, salt: str) -> set[str]:
+    """Choose `fraction` of the groups of each mixture of kinds, at least one if there are two."""
     kinds: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         kinds[row.split_group].add(row.kind or str(row.label))
     strata: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for group, mixture in kinds.items():
         strata[tuple(sorted(mixture))].append(group)
-    held: set[str] = set()
+    held_out: set[str] = set()
     for groups in strata.values():
-        share = max(round(fraction * len(groups)), min(1, len(groups) - 1))
-        held.update(shuffled(groups, salt)[:share])
-    return held
+        count = max(round(fraction * len(groups)), min(1, len(groups) - 1))
+        held_out.update(hash_order(groups, salt)[:count])
+    return held_out
 
 
-def shuffled(names: Iterable[str], salt: str) -> list[str]:
-    """`names` in an order that only `salt` and each name decide."""
+def hash_order(names: Iterable[str], salt: str) -> list[str]:
+    """Sort names by a salted hash: a shuffle in which no name's place depends on the others."""
     return sorted(
         names, key=lambda name: (hashlib.sha256(f"{salt}/{name}".encode()).digest(), name)
     )
 
 
-def check_patients(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
-    """Raises InputError where images of one patient have different roles."""
-    seen: dict[str, set[str]] = defaultdict(set)
+def _check_patients(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
+    roles_of: dict[str, set[str]] = defaultdict(set)
     for row, role in zip(rows, roles, strict=True):
-        seen[row.patient].add(role)
-    straddling = {patient: sorted(found) for patient, found in seen.items() if len(found) > 1}
+        roles_of[row.patient].add(role)
+    straddling = sorted((name, sorted(found)) for name, found in roles_of.items() if len(found) > 1)
     if straddling:
-        shown = "; ".join(f"{who} in {' and '.join(where)}" for who, where in _first(straddling))
+        listed = "; ".join(
+            f"{name} in {' and '.join(found)}" for name, found in straddling[:_LISTED]
+        )
         raise InputError(
             f"data/raw: expected each patient in one split, received {len(straddling)} in two "
-            f"({shown}): the source's own split leaks; move their images to one side"
+            f"({listed}): the source's own split leaks; move their images to one side"
         )
 
 
-def check_classes(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
-    """Raises InputError where a role has no image, or images of one class only."""
+def _check_classes(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
     counts = {role: [0, 0] for role in (TRAIN, VAL, TEST)}
     for row, role in zip(rows, roles, strict=True):
         counts[role][row.label] += 1
@@ -93,7 +94,3 @@ def check_classes(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
                 f"and {pneumonia} pneumonia; give more patients of each class, or change "
                 f"preprocess.{'test' if role == TEST else 'val'}_fraction"
             )
-
-
-def _first(found: Mapping[str, list[str]], count: int = 5) -> list[tuple[str, list[str]]]:
-    return sorted(found.items())[:count]

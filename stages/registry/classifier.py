@@ -13,7 +13,7 @@ from stages.engine.arrays import Floats
 from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
-from stages.images.resize import prepare
+from stages.images.prepare import prepare
 from stages.network import operating_point
 from stages.network.predict import load_model, predictor
 

@@ -19,7 +19,7 @@ from stages.engine.arrays import Flags, Floats
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
 from stages.images.options import PixelOptions
-from stages.images.resize import prepare
+from stages.images.prepare import prepare
 from stages.images.shards import open_shards
 from stages.metrics.intervals import as_tree, resample
 from stages.metrics.options import FigureOptions

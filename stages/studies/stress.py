@@ -54,7 +54,7 @@ def run(settings: Params) -> str:
     point = operating_point.load(paths.MODEL / "operating_point.json")
     unchanged = point.probability(network(role.pixels))
     changed = {
-        name: point.probability(network(stress.changed(role.pixels, variant)))
+        name: point.probability(network(stress.apply_variant(role.pixels, variant)))
         for name, variant in stress.VARIANTS.items()
     }
     threshold = point.thresholds["decision"]

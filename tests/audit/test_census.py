@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from stages.audit import facts, pictures
 from stages.audit.census import TILES, Census, Seen
-from stages.images.build import Built
+from stages.images.build import BuildResult
 from stages.images.duplicates import Pair
-from stages.images.prepared import record_of
+from stages.images.prepared_images import record_from_index
 from stages.sources import names
 from stages.sources.index import IndexRow
 from tests.sample_images import picture
@@ -36,14 +36,14 @@ def pixels(record: IndexRow) -> NDArray[np.uint8]:
 HOMES = ["train"] * len(NORMAL) + ["test"] * len(ILL)
 
 
-def built(pairs: list[Pair] | None = None, images: list[IndexRow] | None = None) -> Built:
-    return Built({}, images or [*NORMAL, *ILL], HOMES, pairs or [], 0, [])
+def built(pairs: list[Pair] | None = None, images: list[IndexRow] | None = None) -> BuildResult:
+    return BuildResult({}, images or [*NORMAL, *ILL], HOMES, pairs or [], 0, [])
 
 
 def census() -> Census:
     made = Census()
     for image, home in zip([*NORMAL, *ILL], HOMES, strict=True):
-        made.see(home, record_of(image), pixels(image))
+        made.see(home, record_from_index(image), pixels(image))
     return made
 
 
@@ -59,7 +59,7 @@ def test_a_role_keeps_thumbnails_means_and_a_few_tiles() -> None:
     # Which images are shown does not depend on the order in which they came.
     backwards = Seen()
     for image in reversed(NORMAL):
-        backwards.add(record_of(image), pixels(image))
+        backwards.add(record_from_index(image), pixels(image))
     assert [order for order, _ in backwards.tiles[0]] == [order for order, _ in seen.tiles[0]]
 
 
@@ -114,8 +114,8 @@ def test_the_difference_is_red_where_pneumonia_is_brighter() -> None:
     dark = np.full((32, 32), 100, np.uint8)
     halves = dark.copy()
     halves[:16], halves[16:] = 180, 20
-    made.see("val", record_of(NORMAL[0]), dark)
-    made.see("val", record_of(ILL[0]), halves)
+    made.see("val", record_from_index(NORMAL[0]), dark)
+    made.see("val", record_from_index(ILL[0]), halves)
     shown = cv2.imdecode(
         np.frombuffer(pictures.mean_images(made.roles), np.uint8), cv2.IMREAD_COLOR
     )

@@ -11,7 +11,7 @@ from stages.audit.census import Census
 from stages.commands import main
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file
-from stages.images.build import Built, build
+from stages.images.build import BuildResult, build_shards
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.images.shards import open_shards
 from stages.sources.index import open_raw
@@ -37,18 +37,18 @@ def audited(
     broken: dict[str, bytes] | None = None,
     how: PreprocessOptions | None = None,
     workers: int = 1,
-) -> Built:
+) -> BuildResult:
     how = how or options()
     images, source = open_raw(raw(Path("data/raw"), names, broken))
     folder = Path("data/shards")
     census = Census()
-    return build(
+    return build_shards(
         images,
         how,
         folder,
         workers=workers,
-        observe=census.see,
-        judge=lambda built: report.write(built, census, source, how, Path("data/audit")),
+        on_image=census.see,
+        approve=lambda built: report.write(built, census, source, how, Path("data/audit")),
     )
 
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.images.build import build
+from stages.images.build import build_shards
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources.archives import archive
 from stages.sources.index import open_raw
@@ -106,7 +106,7 @@ def rate(raw: Path) -> Rate:
     with tempfile.TemporaryDirectory() as scratch:
         started, used = time.perf_counter(), time.process_time()
         images, _ = open_raw(raw)
-        build(images, OPTIONS, Path(scratch) / "shards")
+        build_shards(images, OPTIONS, Path(scratch) / "shards")
         return _since(started, used, len(images))
 
 

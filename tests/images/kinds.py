@@ -1,4 +1,4 @@
-"""Kinds of image files, and what each gets: `python -m tests.images.kinds` prints the table."""
+"""Kinds of image files, and the outcome for each; `python -m tests.images.kinds` prints them."""
 
 import io
 import struct
@@ -24,7 +24,7 @@ LIKE_AN_IMAGE = Image.fromarray(GREY)
 
 @dataclass(frozen=True)
 class Kind:
-    """A file, and the pixels that it must give within `tolerance` levels, or None: refused."""
+    """A file, and the pixels it decodes to within `tolerance` levels; None if it is refused."""
 
     data: bytes
     wanted: NDArray[np.uint8] | None = None
@@ -86,7 +86,7 @@ KINDS: dict[str, Kind] = {
     "JPEG, 512 bytes inside zeroed": Kind(_zeroed(JPEG, len(JPEG) // 2, 512)),
     "JPEG, 20,000 x 20,000": Kind(TALL_JPEG),
     "PNG, grey": Kind(encoded(GREY, "PNG"), GREY),
-    "PNG called .jpeg (names are not asked)": Kind(encoded(GREY, "PNG"), GREY),
+    "PNG called .jpeg (names do not count)": Kind(encoded(GREY, "PNG"), GREY),
     "PNG, black and white": Kind(
         encoded(Image.fromarray(GREY > 127), "PNG"), np.where(GREY > 127, 255, 0).astype(np.uint8)
     ),
@@ -131,19 +131,19 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def got(data: bytes) -> str:
-    """What a file gets, in words."""
+def outcome(data: bytes) -> str:
+    """Describe what becomes of a file."""
     try:
         height, width = decode(data).shape
     except InputError as error:
         return f"refused: {error}"
-    return f"taken, {width} x {height}"
+    return f"accepted, {width} x {height}"
 
 
 def rows() -> list[str]:
-    """The table in Markdown."""
-    told = [f"| {name} | {got(kind.data)} |" for name, kind in KINDS.items()]
-    return ["| Image | What it gets |", "|---|---|", *told]
+    """Return the table in Markdown."""
+    lines = [f"| {name} | {outcome(kind.data)} |" for name, kind in KINDS.items()]
+    return ["| Image | Outcome |", "|---|---|", *lines]
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
-from stages.images import prepared
-from stages.images.build import Built, build
+from stages.images import prepared_images
+from stages.images.build import BuildResult, build_shards
 from stages.images.options import PreprocessOptions
-from stages.images.resize import prepare
+from stages.images.prepare import prepare
 from stages.images.shards import open_shards
 from stages.sources.index import open_raw
 from tests.sample_images import encoded, options, paths, picture, raw
@@ -19,20 +19,20 @@ from tests.sample_images import encoded, options, paths, picture, raw
 CUT = encoded(picture("cut"))[:-40]
 
 
-def built(*given: Any, **options: Any) -> dict[str, Any]:
-    return whole(*given, **options).manifest
+def manifest_of(*arguments: Any, **keywords: Any) -> dict[str, Any]:
+    return built(*arguments, **keywords).manifest
 
 
-def whole(
+def built(
     folder: Path,
     names: list[str],
     broken: dict[str, bytes] | None = None,
     *,
     workers: int = 1,
-    how: PreprocessOptions | None = None,
-) -> Built:
+    params: PreprocessOptions | None = None,
+) -> BuildResult:
     images, _ = open_raw(raw(folder / "raw", names, broken))
-    return build(images, how or options(), folder / "shards", workers=workers)
+    return build_shards(images, params or options(), folder / "shards", workers=workers)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -41,7 +41,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_shards_hold_every_image_once_in_its_role(tmp_path: Path) -> None:
     names = paths()
-    manifest = built(tmp_path, names)
+    manifest = manifest_of(tmp_path, names)
     shards = open_shards(tmp_path / "shards")
     assert shards.roles == ("train", "val", "test")
     assert sorted(shards.records["id"]) == names
@@ -59,9 +59,9 @@ def test_shards_hold_every_image_once_in_its_role(tmp_path: Path) -> None:
 
 
 def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
-    how = options(matched_donors=0, tail_fraction=0.2)
-    built(tmp_path / "1", paths(), workers=1, how=how)
-    built(tmp_path / "4", paths(), workers=4, how=how)
+    params = options(matched_donors=0, tail_fraction=0.2)
+    built(tmp_path / "1", paths(), workers=1, params=params)
+    built(tmp_path / "4", paths(), workers=4, params=params)
     assert digests(tmp_path / "1" / "shards") == digests(tmp_path / "4" / "shards")
 
 
@@ -82,14 +82,14 @@ def test_golden_role_assignment(tmp_path: Path) -> None:
 def test_broken_images_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     names = paths()
     broken = {names[3]: CUT, names[-1]: b"page"}
-    first, second = whole(tmp_path, names, broken).unreadable
+    first, second = built(tmp_path, names, broken).unreadable
     assert (first.path, second.path) == (names[3], names[-1])
     assert first.reason.startswith("the file is cut short or damaged")
     assert second.reason.startswith("expected a JPEG, PNG or DICOM image")
     assert len(open_shards(tmp_path / "shards").records) == len(names) - 2
 
 
-def test_too_many_broken_images_stop_and_leave_the_earlier_shards(tmp_path: Path) -> None:
+def test_too_many_broken_images_stop_and_keep_the_earlier_shards(tmp_path: Path) -> None:
     names = paths()
     built(tmp_path, names)
     before = digests(tmp_path / "shards")
@@ -99,22 +99,22 @@ def test_too_many_broken_images_stop_and_leave_the_earlier_shards(tmp_path: Path
 
 
 def test_a_lost_image_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def losing(function: Any, items: Any, **_: Any) -> Any:
+    def without_the_last(function: Any, items: Any, **_: Any) -> Any:
         yield from list(map(function, items))[:-1]
 
-    monkeypatch.setattr(prepared, "map_in_order", losing)
+    monkeypatch.setattr(prepared_images, "map_in_order", without_the_last)
     with pytest.raises(ValueError, match="shorter"):
         built(tmp_path, paths())
     assert not (tmp_path / "shards").exists()
 
 
-def test_a_defect_in_a_worker_stops_the_stage(
+def test_an_unexpected_error_in_a_worker_stops_the_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dying(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         raise MemoryError("worker")
 
-    monkeypatch.setattr(prepared, "prepare", dying)
+    monkeypatch.setattr(prepared_images, "prepare", fail)
     with pytest.raises(MemoryError):
         built(tmp_path, paths(), workers=2)
     assert not (tmp_path / "shards").exists()
@@ -139,7 +139,9 @@ def test_a_defect_in_a_worker_stops_the_stage(
         ),
     ],
 )
-def test_a_reader_refuses_what_is_not_whole(tmp_path: Path, damage: Any, message: str) -> None:
+def test_incomplete_or_changed_shards_are_refused(
+    tmp_path: Path, damage: Any, message: str
+) -> None:
     built(tmp_path, paths())
     damage(tmp_path / "shards")
     with pytest.raises(InputError, match=message):

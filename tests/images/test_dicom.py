@@ -1,4 +1,4 @@
-"""DICOM images through the same door as JPEG images: what comes out is the same picture."""
+"""DICOM images are decoded to the same pixels as JPEG images, or refused with a reason."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from pydicom.pixels import apply_modality_lut, apply_windowing
 
 from stages.engine.errors import InputError
 from stages.images import decode as module
-from stages.images.build import build
+from stages.images.build import build_shards
 from stages.images.decode import decode
-from stages.images.dicom import greys, window
+from stages.images.dicom import apply_window, gray_levels
 from stages.images.options import PixelOptions
-from stages.images.resize import prepare
+from stages.images.prepare import prepare
 from stages.sources.anonymise import anonymise, anonymise_dicom
 from stages.sources.archives import archive
 from stages.sources.dicom import tags as dicom
@@ -32,7 +32,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def scaled(bits: int, *, signed: bool = False) -> NDArray[Any]:
-    """GREY over the whole range of so many bits."""
+    """Scale GREY to the whole range of so many bits."""
     wide = (GREY.astype(np.int64) * (2**bits - 1) + 127) // 255
     if signed:
         return np.asarray(wide - 2 ** (bits - 1), np.int8 if bits == 8 else np.int16)
@@ -44,7 +44,7 @@ def scaled(bits: int, *, signed: bool = False) -> NDArray[Any]:
 @pytest.mark.parametrize(
     ("bits", "signed"), [(8, False), (10, False), (12, False), (16, False), (12, True), (16, True)]
 )
-def test_lossless_syntaxes_give_the_picture_itself(
+def test_lossless_syntaxes_give_the_original_pixels(
     syntax: str, photometric: str, bits: int, signed: bool
 ) -> None:
     samples = scaled(bits, signed=signed)
@@ -59,7 +59,7 @@ def test_lossless_syntaxes_give_the_picture_itself(
     assert np.array_equal(decode(anonymise_dicom(image)), GREY)
 
 
-def test_a_jpeg_in_a_dicom_is_that_jpeg() -> None:
+def test_a_jpeg_in_a_dicom_file_has_the_pixels_of_that_jpeg() -> None:
     jpeg = compress(GREY, transfer_syntax.JPEG[0], 8)
     assert np.array_equal(decode(dicom_file(GREY, transfer_syntax.JPEG[0])), decode(jpeg))
 
@@ -67,14 +67,14 @@ def test_a_jpeg_in_a_dicom_is_that_jpeg() -> None:
 @pytest.mark.parametrize(
     ("syntax", "bits"), [(transfer_syntax.JPEG[1], 12), (transfer_syntax.JPEG_LS[1], 8)]
 )
-def test_lossy_syntaxes_are_near(syntax: str, bits: int) -> None:
+def test_lossy_syntaxes_give_nearly_the_original_pixels(syntax: str, bits: int) -> None:
     pixels = decode(dicom_file(scaled(bits), syntax, BitsStored=bits))
     assert np.abs(pixels.astype(int) - GREY).max() <= 2
 
 
 @pytest.mark.parametrize("function", dicom.WINDOWS)
 @pytest.mark.parametrize(("centre", "width"), [(2048, 4096), (600, 400), (0.5, 1), (-50, 3000)])
-def test_windows_are_those_of_the_standard(function: str, centre: float, width: float) -> None:
+def test_windows_equal_those_of_pydicom(function: str, centre: float, width: float) -> None:
     values = np.arange(-1024, 4096, dtype=np.int32)
     other = Dataset()
     other.PhotometricInterpretation = "MONOCHROME2"
@@ -83,20 +83,27 @@ def test_windows_are_those_of_the_standard(function: str, centre: float, width: 
     other.RescaleSlope, other.RescaleIntercept = 1, 32768  # its answer is then 0 to 65535
     with np.errstate(over="ignore"):
         theirs = apply_windowing(apply_modality_lut(values - 32768, other), other) / 65535
-    assert np.abs(window(values.astype(np.float64), centre, width, function) - theirs).max() < 1e-4
+    assert (
+        np.abs(apply_window(values.astype(np.float64), centre, width, function) - theirs).max()
+        < 1e-4
+    )
 
 
 def test_rescale_comes_before_the_window_and_the_first_window_counts() -> None:
     image = dicom_file(
-        scaled(12), BitsStored=12, RescaleSlope=2, RescaleIntercept=-1000,
-        WindowCenter=[3096, 40], WindowWidth=[8192, 80],
-    )  # fmt: skip
+        scaled(12),
+        BitsStored=12,
+        RescaleSlope=2,
+        RescaleIntercept=-1000,
+        WindowCenter=[3096, 40],
+        WindowWidth=[8192, 80],
+    )
     stored = np.arange(4096.0)
-    wanted = np.clip((stored * 2 - 1000 - 3095.5) / 8191 + 0.5, 0, 1) * 255
-    assert np.array_equal(decode(image), np.floor(wanted + 0.5).astype(np.uint8)[scaled(12)])
+    expected = np.clip((stored * 2 - 1000 - 3095.5) / 8191 + 0.5, 0, 1) * 255
+    assert np.array_equal(decode(image), np.floor(expected + 0.5).astype(np.uint8)[scaled(12)])
 
 
-def test_tables_stand_for_rescale_and_window() -> None:
+def test_tables_replace_rescale_and_window() -> None:
     entries = [round(65535 * (n / 255) ** 2) for n in range(256)]
     wanted = np.floor(np.array(entries) / 65535 * 255 + 0.5).astype(np.uint8)[GREY]
     for name in dicom.TABLES:
@@ -108,20 +115,40 @@ def test_tables_stand_for_rescale_and_window() -> None:
     assert np.array_equal(decode(image), wanted)
 
 
-def test_a_table_has_the_files_order_of_bytes() -> None:
+def test_a_table_has_the_byte_order_of_its_file() -> None:
     whole = list(range(256))
     image = dicom_file(GREY, transfer_syntax.BIG_ENDIAN, VOILUTSequence=table(0, 8, whole, ">"))
     assert np.array_equal(decode(image), GREY)
     assert np.array_equal(decode(anonymise_dicom(image)), GREY)
 
 
-def test_a_table_maps_what_lies_beyond_it_to_its_ends() -> None:
+def test_values_beyond_a_table_get_its_first_or_last_entry() -> None:
     tags = {"BitsStored": 8, "PhotometricInterpretation": "MONOCHROME2"}
-    told = greys({**tags, "VOILUTSequence": (2, 100, 8, 10, 20)})
-    assert list(told[[0, 100, 101, 255]]) == [10, 10, 20, 20]
+    levels = gray_levels({**tags, "VOILUTSequence": (2, 100, 8, 10, 20)})
+    assert list(levels[[0, 100, 101, 255]]) == [10, 10, 20, 20]
 
 
-def test_a_negative_slope_turns_the_image_over() -> None:
+def test_a_table_of_8_bit_entries_may_have_more_than_256() -> None:
+    tags = {"BitsStored": 12, "PhotometricInterpretation": "MONOCHROME2"}
+    entries = [code // 16 for code in range(4096)]
+    assert gray_levels({**tags, "VOILUTSequence": (4096, 0, 8, *entries)}).tolist() == entries
+
+
+def test_a_modality_table_may_have_entries_of_12_bits() -> None:
+    tags = {"BitsStored": 8, "PhotometricInterpretation": "MONOCHROME2"}
+    table_of_12_bits = (256, 0, 12, *(round(4095 * code / 255) for code in range(256)))
+    levels = gray_levels({**tags, "ModalityLUTSequence": table_of_12_bits})
+    assert levels.tolist() == list(range(256))
+
+
+def test_an_intercept_without_a_slope_is_applied() -> None:
+    tags = {"BitsStored": 8, "PhotometricInterpretation": "MONOCHROME2"}
+    tags |= {"WindowCenter": 0.0, "WindowWidth": 255.0, "VOILUTFunction": "LINEAR_EXACT"}
+    levels = gray_levels({**tags, "RescaleIntercept": -127.5})
+    assert levels.tolist() == list(range(256))
+
+
+def test_a_negative_slope_inverts_the_image() -> None:
     assert np.array_equal(decode(dicom_file(255 - GREY, RescaleSlope=-1)), GREY)
 
 
@@ -208,7 +235,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_refused_with_a_reason_that_names_nobody(kind: str) -> None:
+def test_refused_with_a_reason_that_names_no_person(kind: str) -> None:
     image, reason = REFUSED[kind]
     with pytest.raises(InputError, match=reason) as caught:
         decode(image)
@@ -223,41 +250,41 @@ def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         decode(dicom_file(BIG, transfer_syntax.DEFLATED))
 
 
-def test_the_most_pixels_are_those_of_any_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_of_pixels_is_that_of_any_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PIXELS", 900)
     with pytest.raises(InputError, match="at most 900 pixels, received 40 x 24"):
         decode(dicom_file(GREY))
 
 
-def both_roads(folder: Path, images: list[ReceivedImage], image_px: int) -> tuple[bytes, bytes]:
-    """The shards' bytes of images as they are, and as DICOM files that were made of them."""
+def both_shards(folder: Path, images: list[ReceivedImage], image_px: int) -> tuple[bytes, bytes]:
+    """Return the shards' bytes of images as they are, and as DICOM files made from them."""
     other = [as_dicom(image, number, decode(image.data)) for number, image in enumerate(images)]
     found = []
     for name, each in (("jpeg", images), ("dicom", other)):
         (folder / name).mkdir()
         write_raw(folder / name, anonymise(each, hash_names=False), SOURCE)
         assert SECRET.encode() not in (folder / name / "images.zip").read_bytes()
-        how = options(image_px=image_px)
-        built = build(open_raw(folder / name)[0], how, folder / name / "shards")
+        params = options(image_px=image_px)
+        built = build_shards(open_raw(folder / name)[0], params, folder / name / "shards")
         assert not built.unreadable
         roles = sorted((folder / name / "shards").glob("*.npy"))
         found.append(b"".join(path.read_bytes() for path in roles))
     return found[0], found[1]
 
 
-def test_shards_of_dicom_images_are_those_of_the_jpeg_images(tmp_path: Path) -> None:
+def test_dicom_images_give_the_shards_of_the_jpeg_images(tmp_path: Path) -> None:
     images = [received(path, encoded(picture(path))) for path in paths()]
-    jpeg, other = both_roads(tmp_path, images, 32)
+    jpeg, other = both_shards(tmp_path, images, 32)
     assert jpeg == other
 
 
 @pytest.mark.real
-def test_shards_of_real_images_are_the_same_as_dicom(tmp_path: Path) -> None:
+def test_real_images_give_the_same_shards_as_dicom_files(tmp_path: Path) -> None:
     name = "chest_xray_originals_150.zip"
     if not (DATA / name).exists():
         pytest.skip(f"no {DATA / name}")
     images, _ = archive.receive(DATA / name, None)
-    jpeg, other = both_roads(tmp_path, list(images), 160)
+    jpeg, other = both_shards(tmp_path, list(images), 160)
     assert jpeg == other
 
 

@@ -1,10 +1,12 @@
+"""Roles are assigned by patient, stratified by kind, and stable when images are added."""
+
 from collections import Counter
 from dataclasses import asdict
 
 import pytest
 
 from stages.engine.errors import InputError
-from stages.images.splits import assign, cut
+from stages.images.splits import assign_roles, hold_out_groups
 from stages.sources.index import IndexRow
 from stages.sources.names import parse
 from tests.sample_images import options, paths
@@ -28,7 +30,9 @@ def rows(names: list[str]) -> list[IndexRow]:
 
 
 def roles_of(found: list[IndexRow], seed: int = 0) -> dict[str, str]:
-    return dict(zip([row.path for row in found], assign(found, options(seed=seed)), strict=True))
+    return dict(
+        zip([row.path for row in found], assign_roles(found, options(seed=seed)), strict=True)
+    )
 
 
 def test_groups_stay_together_and_each_kind_gives_its_share() -> None:
@@ -53,7 +57,7 @@ def test_an_official_test_split_stays_whole() -> None:
     found = rows(sorted([*paths(12), *paths(3, "test")]))
     # Numbers occur in both splits, as in the real set: the same patients here, so refused.
     with pytest.raises(InputError, match="each patient in one split, received 9 in two"):
-        assign(found, options())
+        assign_roles(found, options())
     apart = [
         name.replace("IM-00", "IM-90").replace("person", "person9") for name in paths(3, "test")
     ]
@@ -61,18 +65,18 @@ def test_an_official_test_split_stays_whole() -> None:
     assert {path for path, role in roles.items() if role == "test"} == set(apart)
 
 
-def test_one_number_of_two_kinds_is_no_leak_across_an_official_split() -> None:
+def test_equal_numbers_of_two_kinds_may_be_in_two_official_splits() -> None:
     test = ["test/NORMAL/IM-9000-0001.jpeg", "test/PNEUMONIA/person1_virus_9.jpeg"]
     assert roles_of(rows(sorted([*paths(12), *test])))[test[1]] == "test"
 
 
-def test_a_seed_moves_the_split_and_nothing_else_does() -> None:
+def test_only_the_seed_moves_the_split() -> None:
     found = rows(paths(20))
     assert roles_of(found) == roles_of(found[::-1])
     assert roles_of(found) != roles_of(found, seed=1)
 
 
-def test_more_images_move_only_the_border() -> None:
+def test_more_images_move_only_groups_at_the_border() -> None:
     before = roles_of(rows(paths(40)))
     after = roles_of(rows(paths(42)))
     moved = sum(before[path] != after[path] for path in before)
@@ -80,14 +84,14 @@ def test_more_images_move_only_the_border() -> None:
 
 
 def test_a_small_stratum_still_gives_one_group() -> None:
-    assert len(cut(rows(paths(2)), 0.1, "0")) == 3
-    assert cut(rows(paths(1)), 0.1, "0") == set()
+    assert len(hold_out_groups(rows(paths(2)), 0.1, "0")) == 3
+    assert hold_out_groups(rows(paths(1)), 0.1, "0") == set()
 
 
-def test_an_empty_class_is_refused() -> None:
+def test_a_role_without_a_class_is_refused() -> None:
     normal = [name for name in paths(12) if "NORMAL" in name]
     with pytest.raises(InputError, match="both classes in train, received 9 normal and 0"):
-        assign(rows(normal), options())
+        assign_roles(rows(normal), options())
     one_patient = rows(["train/NORMAL/IM-1-1.jpeg", "train/PNEUMONIA/person1_virus_1.jpeg"])
     with pytest.raises(InputError, match="both classes in val"):
-        assign(one_patient, options())
+        assign_roles(one_patient, options())

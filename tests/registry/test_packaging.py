@@ -38,7 +38,7 @@ def test_the_packaged_code_never_imports_this_repositorys(tmp_path: Path) -> Non
         if isinstance(node, (ast.Import, ast.ImportFrom))
     }
     ours = {str(name) for name in names if str(name).startswith((package, "stages"))}
-    assert f"{package}.images.resize" in ours
+    assert f"{package}.images.prepare" in ours
     assert not [name for name in ours if name.startswith("stages")]
     assert not [path for path in copied if "cli" in path.name or "train" in path.name]
 

@@ -14,8 +14,9 @@ import pytest
 
 from stages.engine.arrays import Flags
 from stages.engine.errors import InputError
-from stages.images.prepared import record_of
-from stages.images.shards import Shards, ShardWriter, open_shards
+from stages.images.prepared_images import record_from_index
+from stages.images.shard_writer import ShardWriter
+from stages.images.shards import Shards, open_shards
 from stages.registry import paired_decisions
 from stages.registry.paired_decisions import (
     ComparedVersion,
@@ -49,7 +50,7 @@ def data(tmp_path: Path) -> Path:
     stored, _ = open_raw(raw)
     with ShardWriter(shards, 32) as writer:
         for image in stored:
-            record, grey = record_of(image.row), LIGHT if image.row.label else DARK
+            record, grey = record_from_index(image.row), LIGHT if image.row.label else DARK
             pixels = np.full((32, 32), grey, np.uint8)
             for role in ("train", "val", "val_tail"):
                 writer.add(role, record, pixels)

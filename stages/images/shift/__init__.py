@@ -1,1 +1,1 @@
-"""Validation roles under a shift: matched and tail normals, re-acquisition, stress."""
+"""Validation under distribution shift: matched normals, tail normals, stress variants."""

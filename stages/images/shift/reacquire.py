@@ -1,7 +1,7 @@
-"""An image as if it had been acquired like another one, its donor.
+"""Change an image as if it had been acquired like another one, its donor.
 
-For validation only: what is taken from a donor here must never become an augmentation, or the
-validation would only ask whether the network has seen its own questions.
+For validation only. What is taken from a donor here must never become an augmentation: validation
+would then only measure how well the network has learned these very changes.
 """
 
 import io
@@ -9,105 +9,107 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from stages.engine.arrays import GrayImage
 from stages.images.decode import decode
-from stages.images.resize import resize
-from stages.images.scalars import sharpness, texture
+from stages.images.nuisance import sharpness, texture
+from stages.images.resize import crop_centre, resize
 from stages.sources.header import read_header
 
-# A crop that keeps less than this of a side would lose lung.
-_LEAST_KEPT_PERCENT = 60
+# A crop that keeps less than this of a side would cut off lung.
+_MIN_KEPT_PERCENT = 60
 _CROP_STEP_PERCENT = 3
 _SIGMAS = (0.0, *(tenths / 10 for tenths in range(3, 16)))
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A re-acquired image: `pixels` uint8 (H, W), and `encoded`, its new file, if it has one."""
+class Reacquired:
+    """A re-acquired copy of an image.
 
-    pixels: NDArray[np.uint8]
+    Attributes:
+        pixels: uint8 (H, W), 0 to 255.
+        encoded: The bytes of its JPEG file; None if it has none.
+    """
+
+    pixels: GrayImage
     encoded: bytes | None
 
 
-class PixelImage:
-    """An image of which only pixels are left: all of one size, re-encoded by a later hand."""
+class ResizedImage:
+    """An image of a set in which all were resized to one size and encoded again."""
 
     def __init__(self, data: bytes) -> None:
         self._pixels = decode(data)
 
-    def like(self, donor: bytes) -> Copy:
-        """The image with the texture and the sharpness of `donor`, an image's file.
+    def reacquire(self, donor: bytes) -> Reacquired:
+        """Return the image with the texture and the sharpness of `donor`, an image file.
 
-        The height is cropped about the centre, 3% at a time to no less than 60%, and stretched
-        back: the crop is taken whose mean |dx| / mean |dy| is nearest to the donor's. Then a
-        Gaussian blur, none or sigma 0.3 to 1.5 by 0.1, the one whose mean |Laplacian| is nearest.
-        Blur moves the first number too, so the crop is chosen once more with that blur.
-        (Taking the first step that passes the donor's value instead leaves every copy on the
-        far side of its donor, and so the two numbers told the classes apart again.)
+        The height is cropped about the centre, in steps of 3% down to 60%, and stretched back: the
+        crop is chosen whose mean |dx| / mean |dy| is nearest to the donor's. Then a Gaussian blur
+        is chosen, none or sigma 0.3 to 1.5 by 0.1, whose mean |Laplacian| is nearest. As blur
+        changes the first number too, the crop is chosen once more with that blur.
+
+        Choosing the first step that passes the donor's value does not work: every copy then lies
+        beyond its donor, and so the two numbers separate the classes again.
         """
-        model = decode(donor)
-        wanted, sharp = texture(model), sharpness(model)
-        crop = _nearest([texture(pixels) for pixels in self._crops], wanted)
-        sigma = _SIGMAS[_nearest([sharpness(_blur(self._crops[crop], s)) for s in _SIGMAS], sharp)]
-        blurred = [_blur(pixels, sigma) for pixels in self._crops]
-        return Copy(blurred[_nearest([texture(pixels) for pixels in blurred], wanted)], None)
+        donor_pixels = decode(donor)
+        donor_texture, donor_sharpness = texture(donor_pixels), sharpness(donor_pixels)
+        crop = self._crops[_nearest([texture(each) for each in self._crops], donor_texture)]
+        sharpnesses = [sharpness(_blur(crop, sigma)) for sigma in _SIGMAS]
+        sigma = _SIGMAS[_nearest(sharpnesses, donor_sharpness)]
+        blurred = [_blur(each, sigma) for each in self._crops]
+        return Reacquired(
+            blurred[_nearest([texture(each) for each in blurred], donor_texture)], None
+        )
 
     @cached_property
-    def _crops(self) -> list[NDArray[np.uint8]]:
+    def _crops(self) -> list[GrayImage]:
         height, width = self._pixels.shape
-        kept = range(100, _LEAST_KEPT_PERCENT - 1, -_CROP_STEP_PERCENT)
+        kept = range(100, _MIN_KEPT_PERCENT - 1, -_CROP_STEP_PERCENT)
         return [
-            resize(centre(self._pixels, width, (height * percent + 50) // 100), width, height)
+            resize(crop_centre(self._pixels, width, (height * percent + 50) // 100), width, height)
             for percent in kept
         ]
 
 
 class NativeImage:
-    """An image at the size and in the encoding that it was acquired with."""
+    """An image in the size and encoding that it was acquired with."""
 
     def __init__(self, data: bytes) -> None:
         self._pixels = decode(data)
 
-    def like(self, donor: bytes) -> Copy:
-        """The image with the size and JPEG quantisation of `donor`, an image's file.
+    def reacquire(self, donor: bytes) -> Reacquired:
+        """Return the image with the size and JPEG quantisation of `donor`, an image file.
 
-        Cropped about the centre to the donor's width / height (to no less than 60% of a
-        side; what is then missing is stretched), resized to the donor's size, encoded with the
-        donor's luminance table and decoded again. A donor that is no JPEG leaves no such trace.
+        It is cropped about the centre to the donor's width / height, down to 60% of a side and
+        stretched for the rest; resized to the donor's size; encoded with the donor's luminance
+        table and decoded again. A donor that is no JPEG leaves no trace of an encoding.
         """
-        model = read_header(donor)
+        header = read_header(donor)
         height, width = self._pixels.shape
-        least = _LEAST_KEPT_PERCENT
-        wanted_width = max(height * model.width // model.height, (width * least + 99) // 100)
-        wanted_height = max(width * model.height // model.width, (height * least + 99) // 100)
-        kept = centre(self._pixels, min(width, wanted_width), min(height, wanted_height))
-        pixels = resize(kept, model.width, model.height)
-        if model.jpeg_table is None:
-            return Copy(pixels, None)
-        encoded = encode_jpeg(pixels, model.jpeg_table)
-        return Copy(decode(encoded), encoded)
+        percent = _MIN_KEPT_PERCENT
+        crop_width = max(height * header.width // header.height, (width * percent + 99) // 100)
+        crop_height = max(width * header.height // header.width, (height * percent + 99) // 100)
+        crop = crop_centre(self._pixels, min(width, crop_width), min(height, crop_height))
+        pixels = resize(crop, header.width, header.height)
+        if header.jpeg_table is None:
+            return Reacquired(pixels, None)
+        encoded = encode_jpeg(pixels, header.jpeg_table)
+        return Reacquired(decode(encoded), encoded)
 
 
-def centre(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """The middle `height` rows and `width` columns of uint8 (H, W)."""
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
-
-
-def _blur(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
-    return cv2.GaussianBlur(pixels, (0, 0), sigma) if sigma else pixels
-
-
-def _nearest(values: list[float], wanted: float) -> int:
-    """Index of the value nearest to `wanted`; of two as near, the first."""
-    return min(range(len(values)), key=lambda index: abs(values[index] - wanted))
-
-
-def encode_jpeg(pixels: NDArray[np.uint8], table: tuple[int, ...]) -> bytes:
-    """uint8 (H, W) as a grey JPEG with this luminance quantisation table (64 integers)."""
+def encode_jpeg(image: GrayImage, table: tuple[int, ...]) -> bytes:
+    """Encode uint8 (H, W) as a grey JPEG with this luminance quantisation table (64 integers)."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", qtables=[list(table)])
+    Image.fromarray(image).save(buffer, "JPEG", qtables=[list(table)])
     return buffer.getvalue()
+
+
+def _blur(image: GrayImage, sigma: float) -> GrayImage:
+    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
+
+
+def _nearest(values: list[float], target: float) -> int:
+    """Return the index of the value nearest to `target`, the first of equally near ones."""
+    return min(range(len(values)), key=lambda index: abs(values[index] - target))

@@ -1,9 +1,9 @@
 """`val_tail`: the training normals whose outer frame looks most like a pneumonia image's.
 
-A linear model sees the frame of each image and nothing else; trained on other patients, it says
-how much the frame looks like pneumonia. The normals at the far end are the nearest that the
-training images have to test normals, whose frames do not carry the training normals' look. They
-are set aside by group and stand against the pneumonia images of the random validation.
+A linear model sees only the frame of each image; fitted on other patients, it scores how much the
+frame looks like pneumonia. The normals with the highest scores are the closest that the training
+images have to test normals, whose frames lack the look of the training normals. They are held out
+by group and combined with the pneumonia images of the random validation.
 """
 
 import math
@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.images.linear import one_thread_each, out_of_fold
+from stages.engine.arrays import GrayImage
 from stages.images.options import PreprocessOptions
-from stages.images.prepared import Prepared
+from stages.images.prepared_images import PreparedImages
+from stages.images.ridge import out_of_fold_scores, single_threaded_blas
 from stages.images.splits import TRAIN
 
 ROLE = "val_tail"
@@ -27,36 +28,41 @@ _FRAME = np.ones((THUMBNAIL_PX, THUMBNAIL_PX), bool)
 _FRAME[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX] = False
 
 
-def set_aside(prepared: Prepared, roles: Sequence[str], options: PreprocessOptions) -> list[str]:
-    """`roles` with `tail_fraction` of the training normals' groups moved to val_tail.
+def hold_out_tail(
+    prepared: PreparedImages, roles: Sequence[str], options: PreprocessOptions
+) -> list[str]:
+    """Return `roles` with `tail_fraction` of the training normals' groups moved to val_tail.
 
-    A group's score is the mean of its images' out-of-fold scores. At least one group goes, and
-    one stays.
+    A group is ranked by the mean score of its images. At least one group moves, and one stays.
     """
-    chosen = [index for index, role in enumerate(roles) if role == TRAIN]
-    rows = [prepared.images[index].row for index in chosen]
-    frames = np.stack([frame(prepared.pixels(index)) for index in chosen])
+    scores = _group_scores(prepared, roles, options.seed)
+    order = sorted(scores, key=lambda group: (-scores[group], group))
+    count = min(max(1, round(options.tail_fraction * len(order))), len(order) - 1)
+    held_out = set(order[:count])
+    return [
+        ROLE if role == TRAIN and row.split_group in held_out else role
+        for row, role in zip(prepared.rows, roles, strict=True)
+    ]
+
+
+def frame(image: GrayImage) -> NDArray[np.uint8]:
+    """Return the outer eighth on each side, uint8 (448,): 4 rings of a 32 x 32 thumbnail."""
+    size = (THUMBNAIL_PX, THUMBNAIL_PX)
+    thumbnail: GrayImage = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return thumbnail[_FRAME]
+
+
+def _group_scores(prepared: PreparedImages, roles: Sequence[str], seed: int) -> dict[str, float]:
+    """Mean out-of-fold score of the training normals of each group."""
+    train = [index for index, role in enumerate(roles) if role == TRAIN]
+    rows = [prepared.images[index].row for index in train]
+    frames = np.stack([frame(prepared.pixels(index)) for index in train])
     labels = np.array([row.label for row in rows])
     groups = [row.split_group for row in rows]
-    salt = f"{options.seed}/{ROLE}"
-    with one_thread_each():
-        scores = out_of_fold(frames, labels, groups, salt=salt, ridge=RIDGE)
+    with single_threaded_blas():
+        scores = out_of_fold_scores(frames, labels, groups, salt=f"{seed}/{ROLE}", ridge=RIDGE)
     by_group: dict[str, list[float]] = defaultdict(list)
     for row, score in zip(rows, scores, strict=True):
         if row.label == 0:
             by_group[row.split_group].append(float(score))
-    mean = {group: math.fsum(values) / len(values) for group, values in by_group.items()}
-    order = sorted(mean, key=lambda group: (-mean[group], group))
-    count = min(max(1, round(options.tail_fraction * len(order))), len(order) - 1)
-    tail = set(order[:count])
-    return [
-        ROLE if role == TRAIN and image.row.split_group in tail else role
-        for image, role in zip(prepared.images, roles, strict=True)
-    ]
-
-
-def frame(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Outer eighth of an image on each side, uint8 (448,): 4 rings of a 32 x 32 thumbnail."""
-    size = (THUMBNAIL_PX, THUMBNAIL_PX)
-    thumbnail: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return thumbnail[_FRAME]
+    return {group: math.fsum(values) / len(values) for group, values in by_group.items()}

@@ -1,16 +1,18 @@
+"""Copies of normals match their donors in the nuisance scalars, and the role is checked."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stages.engine.errors import InputError
-from stages.images.build import build
+from stages.images.build import build_shards
 from stages.images.decode import decode
+from stages.images.nuisance import sharpness, texture
 from stages.images.resize import resize
-from stages.images.scalars import sharpness, texture
 from stages.images.shards import open_shards
 from stages.images.shift import matched
-from stages.images.shift.reacquire import NativeImage, PixelImage, encode_jpeg
+from stages.images.shift.reacquire import NativeImage, ResizedImage, encode_jpeg
 from stages.sources.header import read_header
 from stages.sources.index import open_raw
 from stages.sources.received import ReceivedImage
@@ -19,36 +21,36 @@ from tests.sample_images import SOURCE, encoded, options, paths, picture, receiv
 
 
 def squeezed(name: str, tall: int) -> bytes:
-    """A square copy of an image that was `tall` percent higher than wide."""
+    """Encode a square copy of an image that was `tall` percent higher than wide."""
     rough = np.random.default_rng(len(name)).integers(0, 256, (2 * tall, 200), dtype=np.uint8)
     return encoded(resize(rough, 96, 96), "PNG")
 
 
-def test_pixel_road_meets_texture_and_sharpness() -> None:
+def test_a_resized_image_gets_texture_and_sharpness_of_its_donor() -> None:
     normal, donor = squeezed("normal", 130), encoded(picture("donor", 96, 96), "PNG")
-    copy = PixelImage(normal).like(donor)
-    before, wanted = decode(normal), decode(donor)
+    copy = ResizedImage(normal).reacquire(donor)
+    before, target = decode(normal), decode(donor)
     assert copy.pixels.shape == (96, 96)
     assert copy.encoded is None
-    assert abs(sharpness(copy.pixels) - sharpness(wanted)) < abs(
-        sharpness(before) - sharpness(wanted)
+    assert abs(sharpness(copy.pixels) - sharpness(target)) < abs(
+        sharpness(before) - sharpness(target)
     )
-    own = PixelImage(normal).like(normal)
-    assert np.array_equal(own.pixels, before), "its own donor: nothing to change"
+    own = ResizedImage(normal).reacquire(normal)
+    assert np.array_equal(own.pixels, before), "like itself: nothing to change"
 
 
-def test_pixel_road_widens_by_cropping_the_height() -> None:
+def test_a_resized_image_is_widened_by_cropping_its_height() -> None:
     rough = np.random.default_rng(0).integers(0, 256, (96, 96), dtype=np.uint8)
     smooth = resize(resize(rough, 32, 32), 96, 96)
     squeezed_more = resize(np.ascontiguousarray(smooth[12:-12]), 96, 96)
     donor = encoded(squeezed_more, "PNG")
-    copy = PixelImage(encoded(smooth, "PNG")).like(donor)
+    copy = ResizedImage(encoded(smooth, "PNG")).reacquire(donor)
     assert texture(copy.pixels) == pytest.approx(texture(squeezed_more), rel=0.03)
 
 
-def test_native_road_meets_size_and_tables() -> None:
+def test_a_native_image_gets_size_and_tables_of_its_donor() -> None:
     donor = encoded(picture("donor", 150, 100), "JPEG", quality=40)
-    copy = NativeImage(encoded(picture("normal", 120, 110), "JPEG", quality=95)).like(donor)
+    copy = NativeImage(encoded(picture("normal", 120, 110), "JPEG", quality=95)).reacquire(donor)
     assert copy.pixels.shape == (100, 150)
     assert copy.encoded is not None
     assert read_header(copy.encoded).jpeg_table == read_header(donor).jpeg_table
@@ -61,7 +63,7 @@ def test_a_table_survives_encoding() -> None:
 
 
 def cohort(folder: Path, normal: tuple[int, int], pneumonia: tuple[int, int]) -> Path:
-    """Normal and pneumonia images of these sizes, each patient's a little different."""
+    """Write normal and pneumonia images of these sizes, each patient's a little different."""
 
     def image(number: int, path: str) -> ReceivedImage:
         width, height = normal if "NORMAL" in path else pneumonia
@@ -73,31 +75,38 @@ def cohort(folder: Path, normal: tuple[int, int], pneumonia: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize(
-    ("normal", "pneumonia", "road"),
+    ("normal", "pneumonia", "method"),
     [((60, 50), (66, 40), "native"), ((64, 64), (64, 64), "pixels")],
 )
 def test_val_matched_is_written(
-    tmp_path: Path, normal: tuple[int, int], pneumonia: tuple[int, int], road: str,
+    tmp_path: Path,
+    normal: tuple[int, int],
+    pneumonia: tuple[int, int],
+    method: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(matched, "LOW", 0.0)  # two dozen images can't pass but by luck
-    monkeypatch.setattr(matched, "HIGH", 1.0)
+) -> None:
+    monkeypatch.setattr(matched, "MIN_AUROC", 0.0)  # two dozen images pass only by chance
+    monkeypatch.setattr(matched, "MAX_AUROC", 1.0)
     images, _ = open_raw(cohort(tmp_path, normal, pneumonia))
-    how = options(matched_donors=3)
-    manifest = build(images, how, tmp_path / "shards", workers=2).manifest
-    assert manifest["val_matched"]["road"] == road
+    params = options(matched_donors=3)
+    manifest = build_shards(images, params, tmp_path / "shards", workers=2).manifest
+    assert manifest["val_matched"]["method"] == method
     shards = open_shards(tmp_path / "shards")
     val, found = shards.role("val").records, shards.role("val_matched")
     copies = found.records[found.records["label"] == 0]
     normals = val[val["label"] == 0]
     assert list(copies["id"]) == [f"{image}#{k}" for image in normals["id"] for k in range(3)]
     assert set(copies["patient"]) == set(normals["patient"])
-    ill = np.flatnonzero(found.records["label"])
-    assert np.array_equal(found.pixels[ill], shards.role("val").pixels[val["label"] == 1])
-    if road == "native":
+    pneumonia_rows = np.flatnonzero(found.records["label"])
+    assert np.array_equal(
+        found.pixels[pneumonia_rows], shards.role("val").pixels[val["label"] == 1]
+    )
+    if method == "native":
         assert manifest["val_matched"]["nuisance_auroc"].keys() == {
-            "aspect", "height", "jpeg_table_mean"
-        }  # fmt: skip
+            "aspect",
+            "height",
+            "jpeg_table_mean",
+        }
         donors = shards.role("train").records.query("label == 1")
         sizes = set(zip(donors["width"], donors["height"], strict=True))
         assert set(zip(copies["width"], copies["height"], strict=True)) <= sizes
@@ -106,9 +115,9 @@ def test_val_matched_is_written(
         assert copies["bytes"].isna().all()
 
 
-def test_a_split_that_still_tells_the_classes_apart_is_refused() -> None:
+def test_a_role_whose_nuisance_scalars_separate_the_classes_is_refused() -> None:
     scalars = [{"aspect": 1.2, "height": 1.0}] * 5 + [{"aspect": 1.5, "height": 1.0}] * 5
     labels = [0] * 5 + [1] * 5
     with pytest.raises(InputError, match=r"received aspect 1\.000, over 10 images.*matched_donors"):
-        matched.check(scalars, labels)
-    assert matched.check([{"height": 1.0}] * 10, labels) == {"height": 0.5}
+        matched.check_nuisance(scalars, labels)
+    assert matched.check_nuisance([{"height": 1.0}] * 10, labels) == {"height": 0.5}

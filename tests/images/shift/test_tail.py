@@ -1,8 +1,10 @@
+"""The normals whose frame looks like pneumonia are held out, by group."""
+
 from pathlib import Path
 
 import numpy as np
 
-from stages.images.build import build
+from stages.images.build import build_shards
 from stages.images.shards import open_shards
 from stages.images.shift.tail import frame
 from stages.sources.index import open_raw
@@ -12,18 +14,18 @@ from tests.sample_images import SOURCE, encoded, options, paths, picture, receiv
 
 
 def image(path: str) -> ReceivedImage:
-    """Pneumonia images, and every third normal patient's, have a bright frame."""
+    """Make an image: pneumonia, and every third normal patient, with a bright frame."""
     number = int(path.split("IM-")[1][:4]) if "NORMAL" in path else 0
     pixels = np.full((64, 64), 230 if number % 3 == 0 else 20, np.uint8)
     pixels[8:-8, 8:-8] = picture(path, 48, 48)
     return received(path, encoded(pixels, "PNG"))
 
 
-def test_the_normals_that_frame_like_pneumonia_are_set_aside(tmp_path: Path) -> None:
+def test_normals_with_the_frame_of_pneumonia_images_are_held_out(tmp_path: Path) -> None:
     write_raw(tmp_path, map(image, paths(18)), SOURCE)
     images, _ = open_raw(tmp_path)
-    how = options(tail_fraction=0.2)
-    build(images, how, tmp_path / "shards", workers=1)
+    params = options(tail_fraction=0.2)
+    build_shards(images, params, tmp_path / "shards", workers=1)
     shards = open_shards(tmp_path / "shards")
     tail = shards.role("val_tail").records
     groups = set(tail.loc[tail["label"] == 0, "split_group"])

@@ -312,7 +312,7 @@ def outcome(given: Given, raw: Path) -> str:
     except InputError as error:
         return f"refused: {_short(error, given)}"
     try:
-        splits.assign([image.row for image in open_raw(raw)[0]], options())
+        splits.assign_roles([image.row for image in open_raw(raw)[0]], options())
     except InputError as error:
         return f"{count} images; preprocess: {_short(error, given)}"
     return f"accepted, {count} images"

@@ -1,10 +1,12 @@
+"""Out-of-fold ridge regression against scikit-learn's."""
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from stages.images import splits
-from stages.images.linear import FOLDS, out_of_fold, standardised
-from stages.images.scalars import separation
+from stages.images.nuisance import auroc
+from stages.images.ridge import FOLDS, out_of_fold_scores, standardize
 
 
 @pytest.mark.parametrize("balanced", [False, True])
@@ -13,8 +15,8 @@ def test_scores_are_ridge_regression_out_of_fold(balanced: bool) -> None:
     features = draws.integers(0, 256, (60, 5), dtype=np.uint8)
     labels = draws.integers(0, 2, 60)
     groups = [f"g{n // 2}" for n in range(60)]
-    scores = out_of_fold(features, labels, groups, salt="s", ridge=0.01, balanced=balanced)
-    fold_of = {g: n % FOLDS for n, g in enumerate(splits.shuffled(set(groups), "s"))}
+    scores = out_of_fold_scores(features, labels, groups, salt="s", ridge=0.01, balanced=balanced)
+    fold_of = {g: n % FOLDS for n, g in enumerate(splits.hash_order(set(groups), "s"))}
     folds = np.array([fold_of[group] for group in groups])
     for fold in range(FOLDS):
         mine, label = folds == fold, labels[folds != fold]
@@ -31,24 +33,22 @@ def test_balanced_scores_of_noise_are_not_worse_than_chance() -> None:
     draws = np.random.default_rng(1)
     labels = draws.integers(0, 2, 40)
     groups = [str(number) for number in range(40)]
-    tells = [
-        separation(
-            out_of_fold(
-                standardised(draws.normal(size=(40, 1))), labels, groups, salt=str(salt),
-                ridge=100.0, balanced=balanced,
-            ).tolist(), labels.tolist(),
+
+    def noise_auroc(salt: int, *, balanced: bool) -> float:
+        noise = standardize(draws.normal(size=(40, 1)))
+        scores = out_of_fold_scores(
+            noise, labels, groups, salt=str(salt), ridge=100.0, balanced=balanced
         )
-        for balanced in (False, True)
-        for salt in range(10)
-    ]  # fmt: skip
-    assert np.mean(tells[:10]) < 0.35
-    assert np.mean(tells[10:]) > 0.42
+        return auroc(scores.tolist(), labels.tolist())
+
+    assert np.mean([noise_auroc(salt, balanced=False) for salt in range(10)]) < 0.35
+    assert np.mean([noise_auroc(salt, balanced=True) for salt in range(10)]) > 0.42
 
 
-def test_standardised_features_are_thousandths_of_a_deviation() -> None:
+def test_standardized_features_are_thousandths_of_a_deviation() -> None:
     features = np.array([[1.0, 7.0, np.nan, 0.1], [3.0, 7.0, 4.0, 0.1], [5.0, 7.0, 8.0, 0.1]])
-    found = standardised(features)
+    found = standardize(features)
     assert found.dtype == np.int32
-    # The second and fourth do not vary; what is not told is the mean.
+    # The second and fourth column do not vary; NaN counts as the mean.
     assert found.tolist() == [[-1225, 0], [0, -1000], [1225, 1000]]
-    assert standardised(np.full((3, 2), np.nan)).shape == (3, 0)
+    assert standardize(np.full((3, 2), np.nan)).shape == (3, 0)
