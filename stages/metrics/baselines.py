@@ -1,6 +1,6 @@
 """Trivial baselines: how well can the class be predicted without looking at the lungs?
 
-Each baseline is a logistic regression (both classes in equal weight) on facts that say nothing
+Each baseline is a logistic regression (both classes in equal weight) on facts that carry no sign
 of disease. Where one comes near the model, the data give the label away by other means.
 """
 

@@ -1,18 +1,19 @@
 """The few figures that are computed after every epoch, and that choose one."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.engine.arrays import GrayImage, GrayImages
+from stages.engine.arrays import GrayImage, GrayImages, Labels
 from stages.engine.errors import InvalidSettings
 from stages.images.shards import Role
 from stages.metrics.ranking import auroc
 from stages.metrics.shift import SHIFT_AUROC, shift_roles
 
-Network: TypeAlias = Callable[[GrayImages], NDArray[Any]]
+Logits: TypeAlias = NDArray[np.float32]
+Network: TypeAlias = Callable[[GrayImages], Logits]
 """From images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,)."""
 
 
@@ -32,7 +33,7 @@ class Monitor:
         self._labels = {role.name: role.records["label"].to_numpy() for role in roles}
         self._images = np.stack(images)
 
-    def logits(self, network: Network) -> dict[str, NDArray[Any]]:
+    def logits(self, network: Network) -> dict[str, Logits]:
         """Compute the network's logits, float32 (N,), by role."""
         logits = network(self._images)
         return {role: logits[places] for role, places in self._places.items()}
@@ -47,12 +48,13 @@ class Monitor:
         """Check that `quantity` can choose the epoch.
 
         Raises:
-            InvalidSettings: It isn't one of `quantities`, for want of a shift validation.
+            InvalidSettings: It is not one of `quantities`: there is no shift validation.
         """
         if quantity not in self.quantities:
             raise InvalidSettings(
-                f"params.yaml: train.monitor: expected one of {', '.join(self.quantities)}, which "
-                f"preprocess made roles for, received {quantity!r}"
+                f"params.yaml: train.monitor: expected one of {', '.join(self.quantities)} with "
+                f"these validation roles, received {quantity!r}; name one of them, or set "
+                "preprocess.matched_donors or preprocess.tail_fraction above 0"
             )
 
     def __call__(self, network: Network) -> dict[str, float]:
@@ -66,11 +68,11 @@ class Monitor:
         shifts = [row[f"{role}_auroc"] for role in shift_roles(logits)]
         return row | ({SHIFT_AUROC: float(np.mean(shifts))} if shifts else {})
 
-    def _auroc(self, role: str, logits: NDArray[Any]) -> float:
+    def _auroc(self, role: str, logits: Logits) -> float:
         weight = np.ones((1, len(logits)))
         return float(auroc(self._labels[role], logits, weight)[0])
 
 
-def _log_loss(labels: NDArray[Any], logits: NDArray[Any]) -> float:
+def _log_loss(labels: Labels, logits: Logits) -> float:
     z = logits.astype(np.float64)
     return float(np.mean(np.logaddexp(0, z) - labels * z))

@@ -1,14 +1,13 @@
 """Digests that tie a report to its model, data and content: judged.json."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stages.engine.files import canonical_json, sha256_bytes, sha256_file
+from stages.metrics.trees import RoleFigures
 
 
 def report_digests(
-    data: str, model: Path, figures: Mapping[str, Any], predictions: str
+    data: str, model: Path, figures: RoleFigures, predictions: str
 ) -> dict[str, str]:
     """Return the content of judged.json.
 

@@ -18,6 +18,9 @@ from stages.metrics.intervals import Score
 ProbabilityScore: TypeAlias = Callable[[Labels, Floats, Floats], Floats]
 """From labels (N,), probabilities (N,) and weights (B, N) to scores (B,)."""
 
+Facts: TypeAlias = Mapping[str, float | Mapping[str, int]]
+"""Numbers without an interval, such as {"threshold": 0.5, "counts": {"tp": 3, ...}}."""
+
 SCORES_AT_A_POINT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 """Of each operating point. All scores of the point "decision" stand at the top of the report."""
 
@@ -71,7 +74,7 @@ class Section:
     keys: tuple[str, ...]
     score: Score
     patients: Mapping[str, int] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
 
 def sections(predictions: Predictions, bins: int) -> Iterator[Section]:
@@ -90,7 +93,7 @@ def sections(predictions: Predictions, bins: int) -> Iterator[Section]:
     yield from _calibration(predictions, {name: scores[name] for name in ("brier", "ece")})
     for name, threshold in predictions.thresholds.items():
         positive = stated >= threshold
-        facts = {"threshold": round(float(threshold), DECIMALS), **_counts(label, positive)}
+        facts: Facts = {"threshold": round(float(threshold), DECIMALS), **_counts(label, positive)}
         yield _of_decisions((name,), predictions, positive, SCORES_AT_A_POINT, facts)
     for grouping, groups in _groupings(predictions).items():
         for group, member in groups.items():
@@ -121,7 +124,7 @@ def _of_decisions(
     predictions: Predictions,
     positive: Flags,
     names: tuple[str, ...],
-    facts: Mapping[str, Any] | None = None,
+    facts: Facts | None = None,
 ) -> Section:
     label = predictions.label
 

@@ -27,7 +27,7 @@ def make(
         offset = generator.normal(0, 1)
         for image in range(generator.integers(1, 5)):
             logits.append((skill if sick else -skill) / 2 + offset + generator.normal(0, 0.5))
-            rows.append({
+            row: dict[str, object] = {
                 "id": f"{patient}_{image}.jpeg",
                 "label": int(sick),
                 "kind": kind,
@@ -37,6 +37,7 @@ def make(
                 "bytes": 1500 + 10 * image,
                 "jpeg_table_mean": 30.5 if sick else np.nan,
                 "icc": 0 if sick else 1,
-            })  # fmt: skip
+            }
+            rows.append(row)
     probability = 1 / (1 + np.exp(-np.array(logits)))
     return pd.DataFrame(rows), np.round(probability, 2)

@@ -11,7 +11,7 @@ LABEL = (GENERATOR.random(400) < PROBABILITY).astype(int)
 ONES = np.ones((1, 400))
 
 
-def test_slope_matches_the_library_weighted_and_not() -> None:
+def test_slope_matches_scikit_learn_in_any_weighting() -> None:
     weight = GENERATOR.integers(0, 3, (3, 400)).astype(np.float64)
     feature = calibration.logit(PROBABILITY)[:, None]
     expected = [

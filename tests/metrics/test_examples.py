@@ -18,7 +18,7 @@ def test_surest_doubtful_and_wrong_images_are_chosen() -> None:
     ]
 
 
-def test_an_image_is_shown_once_and_small_sets_suffice() -> None:
+def test_an_image_is_chosen_once_and_small_sets_suffice() -> None:
     for count in (1, 3, 16):
         rows = [example.row for example in choose_examples(LABEL, PROBABILITY, 0.5, count)]
         assert len(rows) == len(set(rows)) <= len(LABEL)

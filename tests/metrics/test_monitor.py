@@ -1,4 +1,4 @@
-"""What is looked at after every epoch."""
+"""The figures that choose the epoch."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def test_an_image_of_two_roles_is_judged_once() -> None:
 
 
 @pytest.mark.parametrize("names", [["val"], ["val", "val_matched", "val_tail"]])
-def test_it_says_beforehand_what_it_will_give(names: list[str]) -> None:
+def test_quantities_are_the_names_of_what_a_call_returns(names: list[str]) -> None:
     monitor = Monitor([role(name, [1, 2], [0, 1], ["a", "b"]) for name in names])
     assert set(monitor(brightness)) == set(monitor.quantities)
 

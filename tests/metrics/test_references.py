@@ -95,7 +95,9 @@ def sample_of(keys: tuple[str, ...], given: Predictions, weight: Floats) -> Samp
         case ("baselines", name):
             stated, threshold = given.baselines[name], 0.5
         case _:
-            pytest.fail(f"report() writes a new section {keys}: say in sample_of() which images")
+            pytest.fail(
+                f"report() writes a new section {keys}: add to sample_of() which images it is about"
+            )
     chosen = [row for row, inside in enumerate(member) if inside]
     return Sample(
         [label[row] for row in chosen],

@@ -28,7 +28,7 @@ def leaves(tree: Any) -> list[Any]:
     return [leaf for v in tree.values() for leaf in leaves(v)] if isinstance(tree, dict) else [tree]
 
 
-def test_a_report_holds_rounded_numbers_alone() -> None:
+def test_a_report_holds_only_rounded_numbers() -> None:
     records, probability = images()
     tree = figures(
         baselines={"frame": np.round(1 - probability, 1)},
@@ -74,7 +74,7 @@ def test_subgroups_by_kind_series_and_site() -> None:
     assert tree["site"]["b"]["specificity"]["value"] == round(float((normal < 0.5).mean()), 6)
 
 
-def test_groups_that_nobody_names_are_left_out() -> None:
+def test_groupings_without_names_are_left_out() -> None:
     records, probability = images()
     plain = records.assign(kind="", patient=[f"case-{n}" for n in range(len(records))])
     tree = report(plain, probability, POINTS, OPTIONS, prior=0.5)
@@ -107,7 +107,7 @@ def test_the_seed_moves_intervals_and_no_value() -> None:
         (lambda r, p: (r, np.where(p > 0.5, np.nan, p)), "are not finite"),
     ],
 )
-def test_meaningless_predictions_are_refused(change: Any, message: str) -> None:
+def test_predictions_that_mean_nothing_are_refused(change: Any, message: str) -> None:
     records, probability = change(*images())
     with pytest.raises(InputError, match=f"'test'.*{message}"):
         report(records, probability, POINTS, OPTIONS, prior=0.5)

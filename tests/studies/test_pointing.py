@@ -62,7 +62,7 @@ def test_pointing_at_one_place_always_is_no_better_than_its_own_chance() -> None
     assert played["hit"].mean() == pytest.approx(played["elsewhere"].mean())
 
 
-def test_no_lesion_has_no_place_in_the_game() -> None:
+def test_an_image_without_a_lesion_is_refused() -> None:
     blank = masks()
     blank[1] = False
     with pytest.raises(ValueError, match="a lesion in every mask"):
@@ -72,7 +72,7 @@ def test_no_lesion_has_no_place_in_the_game() -> None:
         pointing.play(peaks((0, 0)), masks())
 
 
-def test_the_table_says_rate_and_chance_by_group() -> None:
+def test_the_table_has_rate_and_chance_by_group() -> None:
     records = pd.DataFrame({"patient": ["a", "b", "c"]})
     played = pointing.play(peaks((45, 25), (45, 75), (0, 0)), masks())
     groups = {"all": np.array([True, True, True]), "left": np.array([True, False, False])}

@@ -12,7 +12,7 @@ def by_name(found: list[stress.Row]) -> dict[tuple[str, str], stress.Row]:
     return {(row.variant, row.affected): row for row in found}
 
 
-def test_a_change_of_one_class_leaves_the_other_classs_figure() -> None:
+def test_a_change_of_one_class_leaves_the_figure_of_the_other() -> None:
     worse = np.full_like(PROBABILITY, 0.7)
     found = by_name(stress.measure(RECORDS, PROBABILITY, {"grey": worse}, 0.5, OPTIONS))
     as_is = found[stress.UNCHANGED, ""].figures
@@ -24,7 +24,7 @@ def test_a_change_of_one_class_leaves_the_other_classs_figure() -> None:
     assert found["grey", "all images"].figures["auroc"].value == 0.5
 
 
-def test_the_shift_is_paired_and_nought_where_nothing_changes() -> None:
+def test_the_shift_is_paired_and_zero_where_nothing_changes() -> None:
     found = by_name(stress.measure(RECORDS, PROBABILITY, {"none": PROBABILITY}, 0.5, OPTIONS))
     for affected in stress.AFFECTED:
         shift = found["none", affected].shift["auroc"]

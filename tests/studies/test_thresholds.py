@@ -38,12 +38,12 @@ def test_no_image_is_judged_by_a_cut_that_it_helped_to_set() -> None:
     assert found.specificity["val"] < 1  # of the half it is fitted on, it calls every image normal
 
 
-def test_the_table_has_a_row_a_rule_and_test_where_it_may_be_seen() -> None:
+def test_the_table_has_one_row_per_rule_and_test_where_it_may_be_read() -> None:
     pools = {"val": _pool(1, -2, 60), "val_matched": _pool(2, -1, 60)}
     plain = thresholds.format_table(pools, None).splitlines()
     assert len(plain) == 2 + len(thresholds.RULES)
     assert plain[0].endswith("| Specificity, val_matched | Balanced accuracy, least |")
-    told = thresholds.format_table(pools, _pool(4, -1, 60)).splitlines()
-    assert told[0].endswith("| test: sensitivity | specificity | balanced accuracy |")
-    cut = float(told[2].split("|")[-3])
+    with_test = thresholds.format_table(pools, _pool(4, -1, 60)).splitlines()
+    assert with_test[0].endswith("| test: sensitivity | specificity | balanced accuracy |")
+    cut = float(with_test[2].split("|")[-3])
     assert cut == round(float(np.mean(_pool(4, -1, 60).logits[:60] < 0)), 3)

@@ -3,13 +3,16 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from stages.engine.arrays import GrayImage
 from stages.metrics.shift import SHIFT_AUROC
+
+if TYPE_CHECKING:  # importing it is slow
+    from matplotlib.axes import Axes
 
 _PER_ROW = 4
 _COLOURS = 128
@@ -61,14 +64,14 @@ def draw_picture(panels: Sequence[Panel], curves: Mapping[str, pd.DataFrame]) ->
     return stream.getvalue()
 
 
-def _draw_panel(axes: Any, panel: Panel) -> None:
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
     axes.imshow(panel.pixels, cmap="gray", vmin=0, vmax=255)
     if panel.lesion is not None and panel.lesion.any():
         axes.contour(panel.lesion > 0, levels=[0.5], colors=["#ff9d2e"], linewidths=0.8)
     axes.set_title(panel.caption, fontsize=8, y=-0.14)
 
 
-def _draw_curves(axes: Any, curves: Mapping[str, pd.DataFrame]) -> None:
+def _draw_curves(axes: "Sequence[Axes]", curves: Mapping[str, pd.DataFrame]) -> None:
     roc, reliability, history = (curves[name] for name in ("roc", "calibration", "history"))
     axes[0].plot(roc["fpr"], roc["tpr"])
     axes[0].plot([0, 1], [0, 1], ":", color="grey", linewidth=1)

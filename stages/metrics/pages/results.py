@@ -6,7 +6,7 @@ from typing import Any
 from stages.engine.errors import InputError
 from stages.metrics.pages.text import format_figure, markdown_table
 from stages.metrics.pages.titles import BASELINE_TITLES, HEADLINES, TITLES
-from stages.metrics.trees import RoleFigures, find_figure
+from stages.metrics.trees import Figures, RoleFigures, find_figure
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 """Marks in a page, between which `splice` writes."""
@@ -79,7 +79,7 @@ def figures_table(roles: RoleFigures, names: Sequence[str], *, with_baseline: bo
     return markdown_table(["", *roles], rows)
 
 
-def _best_baseline(tree: Mapping[str, Any]) -> str:
+def _best_baseline(tree: Figures) -> str:
     baselines = tree.get("baselines", {})
     if not baselines:
         return "not measured"

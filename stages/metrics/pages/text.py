@@ -12,11 +12,16 @@ class Interval(Protocol):
     """A value with the bounds of its interval."""
 
     @property
-    def value(self) -> float: ...
+    def value(self) -> float:
+        """The figure itself."""
+
     @property
-    def low(self) -> float: ...
+    def low(self) -> float:
+        """Lower bound of its interval."""
+
     @property
-    def high(self) -> float: ...
+    def high(self) -> float:
+        """Upper bound."""
 
 
 def format_interval(

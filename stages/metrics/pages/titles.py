@@ -1,4 +1,4 @@
-"""Titles of the figures and the baselines on pages, and which figures a page shows."""
+"""Titles of figures and baselines on pages, and which figures stand where."""
 
 TITLES = {
     "auroc": "AUROC",
