@@ -1,11 +1,11 @@
 """The gate's error rates: `python -m tests.bench.gate [--draws 1000]`.
 
-Draws pairs of models at the size of the shift validations of the real training images, whose
-true difference is known, and counts how often the gate lets the challenger pass. Prints one
-line per case. Sizes, rates and the share of images on which two models disagree are those of two
-recipes (120 and 160 px) on the real images: sensitivity 0.95 and 0.94 (1.5% of the images decided
-otherwise), specificity 0.93 on val_matched (4.1%) and 0.82 on val_tail (5.3%). "apart" has
-models that disagree on twice as many images.
+Draws pairs of models whose true difference is known, at the size of the shift validations of the
+real training images, and counts how often the gate lets the challenger pass. Prints one line per
+case. Sizes, rates and the share of images on which two models disagree are those of two recipes
+(120 and 160 px) on the real images: sensitivity 0.95 and 0.94 (1.5% of the images decided
+otherwise), specificity 0.93 on val_matched (4.1%) and 0.82 on val_tail (5.3%). In the cases
+"apart", the models disagree on twice as many images.
 """
 
 import argparse
@@ -25,18 +25,24 @@ SICK_PATIENTS, SICK_IMAGES = 311, 525
 NORMAL_PATIENTS, NORMALS, COPIES = 154, 171, 5
 TAIL_PATIENTS, TAIL_NORMALS = 131, 136
 SENSITIVITY, SPECIFICITY, TAIL_SPECIFICITY = 0.95, 0.93, 0.82
-# Correlation of two models' scores on an image of pneumonia and on a normal one, found so that
-# they disagree as often as above, and twice as often.
 ALIKE, APART = (0.985, 0.91), (0.94, 0.66)
-COPY_SHARED = 0.6  # of what a model alone sees, the share that all copies of a normal have
+"""Correlation of two models' scores on an image of pneumonia and on a normal one, found so that
+they disagree as often as above, and twice as often."""
+COPY_SHARED = 0.6
+"""Of the part of a score that is one model's own, the share that all copies of a normal have."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A challenger's true deficit: in sensitivity, in specificity on val_matched and on val_tail.
+    """How much worse a challenger truly is, and how alike the two models are.
 
-    correlation: of its scores with the champion's, on pneumonia and on normals. tail: whether
-    there is a val_tail.
+    Attributes:
+        name: Of the case.
+        sensitivity: The challenger's deficit.
+        matched: Its deficit in specificity on val_matched.
+        tailed: Its deficit in specificity on val_tail.
+        correlation: Of its scores with the champion's, on pneumonia and on normals.
+        tail: Whether there is a val_tail.
     """
 
     name: str
@@ -65,70 +71,80 @@ CASES = (
 )
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Images of one class in one role: scores of challenger and champion, each (N,).
+
+    Attributes:
+        role: The validation.
+        label: 0 or 1.
+        patient: A number for each image's patient.
+        scores: Standard normal, of challenger and champion.
+        rate: Share of the images that the champion decides rightly.
+        deficit: How much less the challenger's share is.
+    """
+
+    role: str
+    label: int
+    patient: NDArray[np.int64]
+    scores: tuple[NDArray[np.float64], NDArray[np.float64]]
+    rate: float
+    deficit: float
+
+    def decisions(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether challenger and champion call each image pneumonia."""
+        challenger, champion = self.scores
+        return (
+            _called(challenger, self.rate - self.deficit, self.label),
+            _called(champion, self.rate, self.label),
+        )
+
+
 def draw(case: Case, generator: np.random.Generator) -> DecisionPairs:
-    """One pair of models on one draw of patients."""
+    """Draw one pair of models on one sample of patients."""
+    of_sick, of_normal = case.correlation
     sick = _patients(SICK_PATIENTS, SICK_IMAGES, generator)
     normal = np.repeat(_patients(NORMAL_PATIENTS, NORMALS, generator), COPIES)
-    images = np.repeat(np.arange(NORMALS), COPIES)
-    parts = [
-        (
-            "val_matched",
-            1,
-            sick,
-            _pair(np.arange(SICK_IMAGES), sick, case.correlation[0], generator),
-            SENSITIVITY,
-            case.sensitivity,
-        ),
-        (
-            "val_matched",
-            0,
-            normal + 1000,
-            _pair(images, normal, case.correlation[1], generator),
-            SPECIFICITY,
-            case.matched,
-        ),
+    copied = np.repeat(np.arange(NORMALS), COPIES)
+    sick_scores = _scores(np.arange(SICK_IMAGES), sick, of_sick, generator)
+    normal_scores = _scores(copied, normal, of_normal, generator)
+    lost = case.sensitivity
+    groups = [
+        _Group("val_matched", 1, sick, sick_scores, SENSITIVITY, lost),
+        _Group("val_matched", 0, normal + 1000, normal_scores, SPECIFICITY, case.matched),
     ]
     if case.tail:
         tail = _patients(TAIL_PATIENTS, TAIL_NORMALS, generator)
-        parts += [
-            ("val_tail", 1, sick, parts[0][3], SENSITIVITY, case.sensitivity),
-            (
-                "val_tail",
-                0,
-                tail + 2000,
-                _pair(np.arange(TAIL_NORMALS), tail, case.correlation[1], generator),
-                TAIL_SPECIFICITY,
-                case.tailed,
-            ),
+        tail_scores = _scores(np.arange(TAIL_NORMALS), tail, of_normal, generator)
+        groups += [
+            _Group("val_tail", 1, sick, sick_scores, SENSITIVITY, lost),
+            _Group("val_tail", 0, tail + 2000, tail_scores, TAIL_SPECIFICITY, case.tailed),
         ]
-    right = [
-        [_right(z, share, label) for z, share in zip(pair, (rate - worse, rate), strict=True)]
-        for _, label, _, pair, rate, worse in parts
-    ]
+    decisions = [group.decisions() for group in groups]
     return DecisionPairs(
-        role=np.concatenate([[role] * len(who) for role, _, who, *_ in parts]),
-        patient=np.concatenate([who.astype(str) for _, _, who, *_ in parts]),
-        label=np.concatenate([np.full(len(who), label) for _, label, who, *_ in parts]),
-        challenger=np.concatenate([called for called, _ in right]),
-        champion=np.concatenate([called for _, called in right]),
+        role=np.concatenate([[group.role] * len(group.patient) for group in groups]),
+        patient=np.concatenate([group.patient.astype(str) for group in groups]),
+        label=np.concatenate([np.full(len(group.patient), group.label) for group in groups]),
+        challenger=np.concatenate([challenger for challenger, _ in decisions]),
+        champion=np.concatenate([champion for _, champion in decisions]),
     )
 
 
 def _patients(patients: int, images: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """The patient of each image: one image each, the rest at random."""
+    """Draw the patient of each image: one image each, the rest at random."""
     more = generator.integers(0, patients, images - patients)
     return np.sort(np.concatenate([np.arange(patients), more]))
 
 
-def _pair(
+def _scores(
     image: NDArray[np.int64],
     patient: NDArray[np.int64],
     correlation: float,
     generator: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Standard normal scores of challenger and champion, alike within patient and image.
+    """Draw standard normal scores of challenger and champion, alike within patient and image.
 
-    Of what both see, 0.3 is the patient's, 0.4 the image's and the rest the copy's.
+    Of the part that both share, 0.3 is the patient's, 0.4 the image's and the rest the copy's.
     """
 
     def shared(index: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -147,26 +163,26 @@ def _pair(
     return of_both * both + of_one * own[0], of_both * both + of_one * own[1]
 
 
-def _right(score: NDArray[np.float64], share: float, label: int) -> NDArray[np.bool_]:
-    """Whether pneumonia is called, where a true share of the images is decided rightly."""
+def _called(score: NDArray[np.float64], share: float, label: int) -> NDArray[np.bool_]:
+    """Whether pneumonia is called, if a share of the images is decided rightly."""
     right = score < NormalDist().inv_cdf(share)
     return right if label else ~right
 
 
 def promoted(paired: DecisionPairs, rule: RuleOptions, seed: int) -> bool:
-    """What the gate's comparison says of the challenger."""
+    """Whether the gate's comparison lets the challenger pass."""
     found = decision_differences(paired, seed=seed, draws=rule.draws, confidence=rule.confidence)
-    asked = difference_margins(
+    margins = difference_margins(
         paired.role,
         sensitivity=rule.margin_sensitivity,
         specificity=rule.margin_specificity,
         tail=rule.margin_tail,
     )
-    return Verdict(not_worse(found, asked)).passed
+    return Verdict(not_worse(found, margins)).passed
 
 
 def main() -> None:
-    """Print every case's rate."""
+    """Print the rate of every case."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.gate")
     parser.add_argument("--draws", type=int, default=1000)
     count = parser.parse_args().draws

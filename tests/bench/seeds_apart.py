@@ -1,8 +1,8 @@
 """How far one recipe's figures move with the seed: `python -m tests.bench.seeds_apart PREFIX`.
 
 Takes the experiments PREFIX-0, PREFIX-1, ... of `pneumonia study seeds N --test --name PREFIX` and
-compares each with each, as `pneumonia verify` compares a rebuild with its record: what a training
-on another class of machine may be, another draw of the same recipe.
+compares each with each, as `pneumonia verify` compares a rebuild with its record: a training on
+another class of machine is at most as different as another seed of the same recipe.
 """
 
 import argparse
@@ -14,55 +14,55 @@ from stages.history import experiments
 from stages.history.moved_figures import MovedFigure, compare_figures
 
 
-def drawn(prefix: str) -> dict[str, dict[str, Any]]:
-    """Figures by role, test among them, of each experiment that is one of the seeds."""
+def figures_by_seed(prefix: str) -> dict[str, dict[str, Any]]:
+    """Return figures by role, test among them, of each experiment that is one of the seeds."""
     found = {}
-    for one in experiments.list_experiments()[1]:
-        name, _, seed = one.name.rpartition("-")
-        if name == prefix and seed.isdecimal() and one.validation:
-            judged = experiments.metrics_at(one.rev)
-            if judged:
-                found[one.name] = one.validation | judged
+    for experiment in experiments.list_experiments()[1]:
+        name, _, seed = experiment.name.rpartition("-")
+        if name == prefix and seed.isdecimal() and experiment.validation:
+            metrics = experiments.metrics_at(experiment.rev)
+            if metrics:
+                found[experiment.name] = experiment.validation | metrics
     return found
 
 
-def lines(draws: dict[str, dict[str, Any]]) -> list[str]:
-    """The furthest that each headline figure moved, and how many pairs each rule would refuse."""
-    moves: defaultdict[str, list[MovedFigure]] = defaultdict(list)
+def summary(seeds: dict[str, dict[str, Any]]) -> list[str]:
+    """Report how far each headline figure moved, and how many pairs each rule would refuse."""
+    moves: defaultdict[str, list[float]] = defaultdict(list)
     outside = apart = 0
-    pairs = list(itertools.permutations(draws, 2))
-    for then, now in pairs:
-        headlines = [one for one in compare_figures(draws[then], draws[now])[1] if one.headline]
+    pairs = list(itertools.permutations(seeds, 2))
+    for recorded, rebuilt in pairs:
+        moved = compare_figures(seeds[recorded], seeds[rebuilt])[1]
+        headlines = [figure for figure in moved if figure.headline]
         outside += any(map(_outside, headlines))
-        apart += any(not one.overlap for one in headlines)
-        for one in headlines:
-            moves[one.name].append(one)
+        apart += any(not figure.overlap for figure in headlines)
+        for figure in headlines:
+            moves[figure.name].append(abs(figure.difference))
     return [
-        f"{len(draws)} seeds, {len(pairs)} ordered pairs of record and rebuild",
-        *(f"{name}: at most {max(abs(one.difference) for one in moves[name]):.4f}"
-          for name in sorted(moves)),
+        f"{len(seeds)} seeds, {len(pairs)} ordered pairs of record and rebuild",
+        *(f"{name}: at most {max(moves[name]):.4f}" for name in sorted(moves)),
         f"pairs with a headline figure outside the interval on record: {outside}",
         f"pairs with a headline figure whose intervals are apart: {apart}",
-    ]  # fmt: skip
+    ]
 
 
-def _outside(one: MovedFigure) -> bool:
-    _, low, high = one.recorded
-    return not low <= one.rebuilt[0] <= high
+def _outside(figure: MovedFigure) -> bool:
+    _, low, high = figure.recorded
+    return not low <= figure.rebuilt[0] <= high
 
 
 def main() -> None:
-    """Print it, or say how to get what it needs."""
+    """Print the summary, or how to train the seeds that are missing."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.seeds_apart")
     parser.add_argument("prefix", help="the name of the seeds' experiments, without their number")
     prefix = parser.parse_args().prefix
-    draws = drawn(prefix)
-    if len(draws) < 2:
+    seeds = figures_by_seed(prefix)
+    if len(seeds) < 2:
         parser.error(
             f"{prefix}: expected experiments {prefix}-0, {prefix}-1, ... of this commit, judged on "
-            f"test, found {len(draws)}; run `pneumonia study seeds 5 --test --name {prefix}`"
+            f"test, found {len(seeds)}; run `pneumonia study seeds 5 --test --name {prefix}`"
         )
-    print("\n".join(lines(draws)))
+    print("\n".join(summary(seeds)))
 
 
 if __name__ == "__main__":
