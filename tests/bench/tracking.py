@@ -1,9 +1,9 @@
-"""What tracking costs: `python -m tests.bench.tracking [--default] [--runs 50]`.
+"""Measure what tracking costs: `python -m tests.bench.tracking [--default] [--runs 50]`.
 
-Prints, each on a line: seconds of `dvc repro` with and without tracking; with a tracking server,
-and with one that is killed in mid-training; seconds of `pneumonia sync` for many runs, first into
-a fresh store and then again. All in copies of this tree in a temporary folder, on small phantoms
-or, by --default, with params.yaml as it is (each `dvc repro` then takes minutes).
+Prints one line each for `dvc repro` with and without tracking, with a tracking server and with a
+server that is killed during training, and for `pneumonia sync` of many runs, into a fresh store and
+again. Everything runs in copies of this tree in a temporary folder, on small phantoms, or with
+--default with params.yaml as it is (then each `dvc repro` takes minutes).
 """
 
 import argparse
@@ -26,13 +26,13 @@ EPOCHS = {"train.epochs": 60}
 
 
 def seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     action()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def tree(folder: Path, *, default: bool) -> Workspace:
-    """A copy of this tree; its environment is ready, and MLflow's and TensorFlow's files read."""
+    """Return a copy of this tree with params for the benchmark, committed."""
     workspace = copy_tree(folder)
     if default:
         (workspace.folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
@@ -42,62 +42,62 @@ def tree(folder: Path, *, default: bool) -> Workspace:
     return workspace
 
 
-def silence(workspace: Workspace) -> None:
+def remove_tracking(workspace: Workspace) -> None:
     """Remove what reports to the store: the sidecar's program, and the call in `register`."""
     (workspace.folder / "stages/commands/live.py").write_text("", encoding="utf-8")
     path = workspace.folder / "stages/register.py"
-    text, count = re.subn(r"\n    print\(offer\(.*", "", path.read_text(encoding="utf-8"))
+    text, count = re.subn(r"\n    print\(publish\(.*", "", path.read_text(encoding="utf-8"))
     assert count == 1
     path.write_text(text, encoding="utf-8")
 
 
 def waited(workspace: Workspace) -> float:
-    """Seconds that stages have waited for a server."""
+    """Return the seconds that stages have waited for a server."""
     budgets = (workspace.folder / ".cache/wait_budget").glob("*.json")
     return float(sum(read_json(path)["spent_s"] for path in budgets))
 
 
 def pipeline(folder: Path, *, default: bool) -> Workspace:
-    """Time the pipeline with, without, and with a server; the first workspace."""
-    told = tree(folder / "told", default=default)
-    silent = tree(folder / "silent", default=default)
-    silence(silent)
-    with_it = seconds(lambda: told.run("dvc", "repro", seconds=3600))
-    without = seconds(lambda: silent.run("dvc", "repro", seconds=3600))
+    """Time the pipeline with and without tracking and with a server; return the first workspace."""
+    tracked = tree(folder / "tracked", default=default)
+    untracked = tree(folder / "untracked", default=default)
+    remove_tracking(untracked)
+    with_it = seconds(lambda: tracked.run("dvc", "repro", seconds=3600))
+    without = seconds(lambda: untracked.run("dvc", "repro", seconds=3600))
     print(f"dvc repro: {with_it:.1f} s with tracking, {without:.1f} s without")
-    again = seconds(lambda: told.run("dvc", "repro"))
-    without = seconds(lambda: silent.run("dvc", "repro"))
+    again = seconds(lambda: tracked.run("dvc", "repro"))
+    without = seconds(lambda: untracked.run("dvc", "repro"))
     print(f"dvc repro again: {again:.1f} s with tracking, {without:.1f} s without", flush=True)
     server = Server(folder / "server")
     try:
         server.start()
-        for name, fate in (("lives", None), ("is killed in mid-training", server.kill)):
-            asked = tree(folder / name, default=default)
-            asked.params({"train.seed": 1 if fate is None else 2})
-            _with_server(asked, server, name, fate)
+        for name, end in (("stays up", None), ("is killed during training", server.kill)):
+            workspace = tree(folder / name, default=default)
+            workspace.params({"train.seed": 1 if end is None else 2})
+            _with_server(workspace, server, name, end)
     finally:
         server.kill()
-    return told
+    return tracked
 
 
 def _with_server(
-    workspace: Workspace, server: Server, name: str, fate: Callable[[], None] | None
+    workspace: Workspace, server: Server, name: str, end: Callable[[], None] | None
 ) -> None:
-    def half(_: str) -> bool:
-        begun = [run for run in runs(server.folder).values() if "complete" not in run.tags]
-        return any(len(run.metrics.get("learning/loss", [])) > 2 for run in begun)
+    def training(_: str) -> bool:
+        incomplete = [run for run in runs(server.folder).values() if "complete" not in run.tags]
+        return any(len(run.metrics.get("learning/loss", [])) > 2 for run in incomplete)
 
-    began = time.perf_counter()
-    if fate is None:
-        said = workspace.run("dvc", "repro", seconds=3600, MLFLOW_TRACKING_URI=server.uri).stdout
+    start = time.perf_counter()
+    if end is None:
+        output = workspace.run("dvc", "repro", seconds=3600, MLFLOW_TRACKING_URI=server.uri).stdout
     else:
-        status, said = workspace.interrupt(
-            half, lambda _: fate(), MLFLOW_TRACKING_URI=server.uri
-        )  # fmt: skip
-        assert status == 0, said
-    took = time.perf_counter() - began
+        status, output = workspace.interrupt(
+            training, lambda _: end(), MLFLOW_TRACKING_URI=server.uri
+        )
+        assert status == 0, output
+    took = time.perf_counter() - start
     print(f"dvc repro, a server that {name}: {took:.1f} s, {waited(workspace):.1f} s of waiting")
-    for line in re.findall(r"^(?:tracking|registry): .*", said, flags=re.MULTILINE):
+    for line in re.findall(r"^(?:tracking|registry): .*", output, flags=re.MULTILINE):
         print(f"    {line}", flush=True)
 
 
@@ -151,8 +151,8 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        told = pipeline(Path(folder), default=arguments.default)
-        history(told, arguments.runs)
+        workspace = pipeline(Path(folder), default=arguments.default)
+        history(workspace, arguments.runs)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 

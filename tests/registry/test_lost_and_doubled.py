@@ -1,7 +1,7 @@
-"""Ways in which a run used to get lost or doubled, each through the real commands.
+"""Ways in which a run could get lost or duplicated, each through the real commands.
 
-docs/tracking.md has them as a table. `whole` is what must come of each: so many runs, every one
-complete, none doubled nor any part of one, one version per model.
+docs/tracking.md lists them. After each, `complete_runs` checks the number of runs, that every one
+is complete, that nothing is duplicated, and that each model has one version.
 """
 
 import json
@@ -23,11 +23,18 @@ from tests.workspace import Workspace, copy_tree
 pytestmark = pytest.mark.slow
 
 OUTS = ("raw", "shards", "model", "report")
+RECORDED = (
+    *("git_commit", "machine", "instruction_set", "time", "threads", "synthetic"),
+    *(f"seconds_{stage}" for stage in ("fetch", "preprocess", "train", "evaluate")),
+    *(f"{name}_digest" for name in ("lock", "data", "code")),
+    *("mlflow.user", "mlflow.source.name", "mlflow.source.git.commit"),
+)
+"""Tags of a run that are always recorded when its stages ran here."""
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A repository after `dvc repro`, committed, with its data in a remote of its own."""
+    """A committed repository after `dvc repro`, with a remote of its own."""
     workspace = copy_tree(tmp_path_factory.mktemp("built") / "repository")
     workspace.params(
         {"fetch.phantom.patients_train": 24, "fetch.phantom.patients_test": 8, "train.epochs": 3}
@@ -41,7 +48,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def here(built: Workspace, tmp_path: Path) -> Workspace:
-    """A copy to work in."""
+    """A copy of `built` to work in."""
     folder = tmp_path / "a copy"  # DVC can't queue where a path has letters beyond ASCII
     shutil.copytree(built.folder, folder, symlinks=True)
     return Workspace(folder)
@@ -58,15 +65,13 @@ def store(workspace: Workspace) -> Path:
     return workspace.folder / "mlruns"
 
 
-def forget(workspace: Workspace) -> None:
+def delete_store(workspace: Workspace) -> None:
     shutil.rmtree(store(workspace))
 
 
 def ran(finished: subprocess.CompletedProcess[str]) -> list[str]:
-    return [
-        line.split("'")[1] for line in finished.stdout.splitlines()
-        if line.startswith("Running stage")
-    ]  # fmt: skip
+    lines = finished.stdout.splitlines()
+    return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
 
 
 def kill(process: int) -> None:
@@ -74,27 +79,28 @@ def kill(process: int) -> None:
 
 
 def without_circumstances(run: StoredRun) -> StoredRun:
-    """The run but for what the journal tells, and the moments of MLflow's own."""
+    """Return the run without what the journal records and without MLflow's own times."""
     journal = {"git_commit", "git_dirty", "dvc_experiment", "machine", "time", "circumstances"}
     return replace(
         run,
         tags={
-            key: value for key, value in run.tags.items()
+            key: value
+            for key, value in run.tags.items()
             if key not in journal and not key.startswith(("seconds_", "mlflow."))
         },
         files={path: sha for path, sha in run.files.items() if path != "circumstances.json"},
-    )  # fmt: skip
+    )
 
 
 def test_outs_removed_and_checked_out_into_a_fresh_store(here: Workspace) -> None:
     before = complete_runs(store(here), 1)
-    forget(here)
+    delete_store(here)
     for out in OUTS:
         shutil.rmtree(here.folder / "data" / out)
     here.run("git", "checkout", "--", "data")
     here.run("dvc", "checkout")
     assert ran(here.run("dvc", "repro")) == ["register"]
-    # Made from the files, it is the run that was made live, with its circumstances.
+    # The run logged from the files equals the run logged live, with its circumstances.
     after = complete_runs(store(here), 1)
     assert {key: replace(run, tags={}) for key, run in after.items()} == {
         key: replace(run, tags={}) for key, run in before.items()
@@ -105,16 +111,9 @@ def test_outs_removed_and_checked_out_into_a_fresh_store(here: Workspace) -> Non
     }
 
 
-def test_a_run_shows_all_that_is_known_of_it(built: Workspace) -> None:
+def test_a_run_has_everything_that_is_known_about_it(built: Workspace) -> None:
     (run,) = complete_runs(store(built), 1).values()
-    recorded = {
-        key: run.tags[key]
-        for key in ("git_commit", "machine", "instruction_set", "time", "seconds_fetch",
-                    "seconds_preprocess", "seconds_train", "seconds_evaluate", "threads",
-                    "lock_digest", "data_digest", "code_digest", "synthetic",
-                    "mlflow.user", "mlflow.source.name", "mlflow.source.git.commit")
-    }  # fmt: skip
-    assert "not recorded" not in recorded.values()
+    assert "not recorded" not in {run.tags[key] for key in RECORDED}
     assert (run.tags["git_dirty"], run.tags["dvc_experiment"]) == ("no", "none")
     assert run.params["train.epochs"] == "3"
     assert run.params["fetch.phantom.patients_train"] == "24"
@@ -135,8 +134,8 @@ def test_params_changed_and_changed_back(here: Workspace) -> None:
     here.run("git", "restore", "params.yaml")
     assert ran(here.run("dvc", "repro")) == ["register"]
     complete_runs(store(here), 2)
-    # Once more into a fresh store, where DVC restores every stage from its run-cache.
-    forget(here)
+    # Again into a fresh store: DVC restores every stage from its run-cache.
+    delete_store(here)
     here.params({"train.seed": 1})
     assert ran(here.run("dvc", "repro")) == ["register"]
     (run,) = complete_runs(store(here), 1).values()
@@ -152,8 +151,8 @@ def test_a_clone_in_another_folder_that_pulls(built: Workspace, tmp_path: Path) 
     clone.run("dvc", "pull")
     assert ran(clone.run("dvc", "repro")) == ["register"]
     (run,) = complete_runs(store(clone), 1).values()
-    silent = ("git_commit", "git_dirty", "machine", "time", "dvc_experiment")
-    assert {run.tags[key] for key in silent} == {"not recorded"}
+    unknown = ("git_commit", "git_dirty", "machine", "time", "dvc_experiment")
+    assert {run.tags[key] for key in unknown} == {"not recorded"}
     (live,) = runs(store(built)).values()
     assert without_circumstances(run) == without_circumstances(live)
 
@@ -172,11 +171,11 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
 ) -> None:
     before = (store(built) / "mlflow.db").read_bytes()
     for seed in range(1, 5):
-        target = ["train"] if seed > 2 else []  # an experiment as the README runs them, or whole
-        here.run("dvc", "exp", "run", "--queue", "--name", f"queued-{seed}",
-                 "-S", f"train.seed={seed}", *target)  # fmt: skip
+        target = ["train"] if seed > 2 else []  # as in the README, or complete
+        options = ["--queue", "--name", f"queued-{seed}", "-S", f"train.seed={seed}"]
+        here.run("dvc", "exp", "run", *options, *target)
     here.run("dvc", "exp", "run", "--run-all", "--jobs", "4", seconds=1800)
-    # Those that end at `train` are there if the machine let them be told within its seconds.
+    # Those that end at `train` are complete only if the machine was fast enough.
     assert 3 <= len(runs(store(here))) <= 5
     here.run("pneumonia", "sync")
     live = complete_runs(store(here), 5, judged=3)
@@ -187,10 +186,10 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
     assert [(move["alias"], move["to"]) for move in moves] == [("candidate", "1")]
     assert (store(built) / "mlflow.db").read_bytes() == before
 
-    # All of them again, from what git and DVC's cache keep, into a fresh store.
-    forget(here)
-    said = here.run("pneumonia", "sync").stdout
-    assert "history: 4 logged now, 1 already" in said
+    # All of them again, from git and DVC's cache, into a fresh store.
+    delete_store(here)
+    output = here.run("pneumonia", "sync").stdout
+    assert "history: 4 logged now, 1 already" in output
     assert here.run("git", "status", "--porcelain").stdout == ""
     past = complete_runs(store(here), 5, judged=3)
     assert {key: without_circumstances(run) for key, run in past.items()} == {
@@ -199,7 +198,7 @@ def test_a_queue_of_four_workers_in_a_copy_and_its_history(
     assert {run.tags["dvc_experiment"] for run in past.values()} == names
     assert "history: 0 logged now, 5 already" in here.run("pneumonia", "sync").stdout
     # Without a journal, git still knows which experiment it was.
-    forget(here)
+    delete_store(here)
     shutil.rmtree(here.folder / ".cache/journal")
     here.run("pneumonia", "sync")
     bare = complete_runs(store(here), 5, judged=3)
@@ -213,29 +212,31 @@ def test_killed_in_training_and_between_train_and_register(here: Workspace) -> N
     here.params({"train.seed": 1, "train.epochs": 40})
     checkpoints = here.folder / ".cache/train"
     here.interrupt(lambda _: len(list(checkpoints.glob("*/*"))) > 1, kill)
-    here.interrupt(lambda said: "Running stage 'evaluate'" in said, kill)
+    here.interrupt(lambda output: "Running stage 'evaluate'" in output, kill)
     assert ran(here.run("dvc", "repro")) == ["evaluate", "register"]
     found = complete_runs(store(here), 2)
     (run,) = (run for run in found.values() if run.params["train.seed"] == "1")
     assert [step for step, _ in run.metrics["learning/loss"]] == list(range(1, 41))
 
 
-def test_made_again_by_force(here: Workspace) -> None:
+def test_all_stages_forced_to_run_again(here: Workspace) -> None:
     assert "train" in ran(here.run("dvc", "repro", "--force"))
     complete_runs(store(here), 1)
 
 
-def test_three_processes_at_once_in_a_fresh_store(here: Workspace) -> None:
-    forget(here)
-    at_once = [
-        subprocess.Popen(words, cwd=here.folder, env=here.environment(), stdout=subprocess.DEVNULL)
-        for words in (["dvc", "repro"], ["pneumonia", "sync"], ["pneumonia", "sync"])
+def test_three_concurrent_processes_in_a_fresh_store(here: Workspace) -> None:
+    delete_store(here)
+    processes = [
+        subprocess.Popen(
+            command, cwd=here.folder, env=here.environment(), stdout=subprocess.DEVNULL
+        )
+        for command in (["dvc", "repro"], ["pneumonia", "sync"], ["pneumonia", "sync"])
     ]
-    assert [process.wait() for process in at_once] == [0, 0, 0]
+    assert [process.wait() for process in processes] == [0, 0, 0]
     complete_runs(store(here), 1)
 
 
-def test_a_server_that_is_dead_at_the_start(here: Workspace, server: Server) -> None:
+def test_a_server_that_is_down_at_the_start(here: Workspace, server: Server) -> None:
     here.params({"train.seed": 1})
     done = here.run("dvc", "repro", MLFLOW_TRACKING_URI=server.uri)
     assert f"tracking: not all of this training was logged to {server.uri}" in done.stderr
@@ -248,24 +249,24 @@ def test_a_server_that_is_dead_at_the_start(here: Workspace, server: Server) -> 
     complete_runs(server.folder, 2)  # the committed one too
 
 
-@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_server_that_dies_or_hangs_in_mid_training(
-    here: Workspace, server: Server, fate: signal.Signals
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_server_that_is_killed_or_hangs_during_training(
+    here: Workspace, server: Server, sent: signal.Signals
 ) -> None:
     here.params({"train.seed": 1, "train.epochs": 150})
     server.start()
 
     def epochs(_: str) -> bool:
-        return any(len(run.metrics.get("learning/loss", [])) > 1
-                   for run in runs(server.folder).values())  # fmt: skip
+        logged = runs(server.folder).values()
+        return any(len(run.metrics.get("learning/loss", [])) > 1 for run in logged)
 
-    status, said = here.interrupt(
-        epochs, lambda _: server.signal(fate), MLFLOW_TRACKING_URI=server.uri
+    status, output = here.interrupt(
+        epochs, lambda _: server.signal(sent), MLFLOW_TRACKING_URI=server.uri
     )
-    assert status == 0, said
-    assert f"tracking: not all of this training was logged to {server.uri}" in said
-    assert "registry: not everything was logged" in said
-    if fate == signal.SIGSTOP:
+    assert status == 0, output
+    assert f"tracking: not all of this training was logged to {server.uri}" in output
+    assert "registry: not everything was logged" in output
+    if sent == signal.SIGSTOP:
         server.signal(signal.SIGCONT)
     else:
         server.kill()
@@ -277,31 +278,34 @@ def test_a_server_that_dies_or_hangs_in_mid_training(
     assert [step for step, _ in run.metrics["learning/loss"]] == list(range(1, 151))
 
 
-def test_a_server_that_is_dead_at_register(here: Workspace, server: Server) -> None:
+def test_a_server_that_is_down_at_register(here: Workspace, server: Server) -> None:
     here.params({"train.seed": 1})
     server.start()
-    status, said = here.interrupt(
-        lambda said: "Running stage 'evaluate'" in said, lambda _: server.kill(),
+    status, output = here.interrupt(
+        lambda output: "Running stage 'evaluate'" in output,
+        lambda _: server.kill(),
         MLFLOW_TRACKING_URI=server.uri,
-    )  # fmt: skip
-    assert status == 0, said
-    assert "registry: not everything was logged" in said
+    )
+    assert status == 0, output
+    assert "registry: not everything was logged" in output
     server.start()
     here.run("pneumonia", "sync", MLFLOW_TRACKING_URI=server.uri)
     complete_runs(server.folder, 2)
 
 
-def test_two_clones_tell_one_server_at_once(
+def test_two_clones_log_to_one_server_concurrently(
     built: Workspace, here: Workspace, server: Server
 ) -> None:
     server.start()
-    at_once = [
+    processes = [
         subprocess.Popen(
-            ["pneumonia", "sync"], cwd=workspace.folder, stdout=subprocess.DEVNULL,
+            ["pneumonia", "sync"],
+            cwd=workspace.folder,
+            stdout=subprocess.DEVNULL,
             env=workspace.environment() | {"MLFLOW_TRACKING_URI": server.uri},
         )
         for workspace in (built, here)
-    ]  # fmt: skip
-    assert [process.wait() for process in at_once] == [0, 0]
+    ]
+    assert [process.wait() for process in processes] == [0, 0]
     complete_runs(server.folder, 1)
     assert set(versions(server.folder).values()) == {1}
