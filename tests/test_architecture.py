@@ -209,6 +209,22 @@ def test_a_stages_code_deps_are_its_imports(name: str) -> None:
     assert "requirements.lock" in DVC["stages"][name]["deps"]
 
 
+def test_a_page_a_plot_or_a_comparison_makes_no_training_stale() -> None:
+    trained = {path.as_posix() for path in import_closure("stages.train", ROOT)}
+    assert not {path for path in trained if path.startswith("stages/metrics/pages/")}
+    reports = ("curves", "examples", "comparison", "report_digests", "trees")
+    assert not trained & {f"stages/metrics/{name}.py" for name in reports}
+    assert not {
+        path for path in trained if path.startswith(("stages/studies/", "stages/commands/"))
+    }
+
+
+def test_a_metric_makes_no_preprocessing_stale() -> None:
+    prepared = {path.as_posix() for path in import_closure("stages.preprocess", ROOT)}
+    scores = ("decisions", "probability", "calibration", "sections", "report")
+    assert not prepared & {f"stages/metrics/{name}.py" for name in scores}
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_says_what_it_makes_and_runs_as_a_module(name: str) -> None:
     stage = DVC["stages"][name]
