@@ -89,8 +89,8 @@ def _calibration(roles: RoleFigures, point: Mapping[str, Any]) -> str:
         for name in ("intercept", "slope")
     ]
     return (
-        "## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence of "
-        "the images as they are, where the intercept measures how far that prevalence is from the "
+        "## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence "
+        "of the images as they are, where the intercept measures how far that is from the "
         "prior. In small samples the expected calibration error is biased upwards, and its "
         f"interval with it.\n\n{markdown_table(['', *roles], rows)}"
     )
