@@ -1,7 +1,6 @@
 """Every figure against its independent reference implementation, which none may be without."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,11 +15,12 @@ from stages.metrics.decisions import Counts
 from stages.metrics.report import report
 from stages.metrics.sections import Predictions, sections
 from stages.metrics.trees import walk_figures
+from tests.changed import changed
 from tests.metrics.references import COUNTS, REFERENCES, Sample
 from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 PRIOR = 0.3
-COARSE = replace(OPTIONS, ece_bins=4)
+COARSE = changed(OPTIONS, ece_bins=4)
 """With 10 bins, each of the rounded probabilities would have a bin of its own."""
 SETTINGS = {"confidence", "prior", "threshold"}
 """Numbers of a report that are given to it, not computed."""
