@@ -1,6 +1,5 @@
 """Stage `evaluate`: the frozen model on the test split, which is read here and nowhere else."""
 
-import cv2
 import pandas as pd
 
 from stages.engine import checksums
@@ -25,7 +24,6 @@ def main() -> None:
     options = section.load(EvaluateOptions, "evaluate")
     configure(section.value(Threads, "train.threads"))
     paths.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
-
     shards = open_shards(paths.SHARDS)
     test, train = shards.role("test"), shards.role("train")
     checksums.verify(paths.MODEL)
@@ -35,27 +33,29 @@ def main() -> None:
     logit = predict.predictor(model)(test.pixels)
     probability = point.probability(logit)
     label, threshold = test.records["label"].to_numpy(), point.thresholds["decision"]
-
     trivial = baselines.fit(train.records, train.pixels)
     truth = paths.RAW / "truth.csv"  # phantoms alone have one
     checksums.verify_file(truth)
     figures = {
-        test.name: report(
-            test.records, probability, point.thresholds, options, prior=point.prior,
+        "test": report(
+            test.records,
+            probability,
+            point.thresholds,
+            options,
+            prior=point.prior,
             baselines=trivial.probabilities(test.records, test.pixels),
             truth=pd.read_csv(truth) if truth.exists() else None,
         )
-    }  # fmt: skip
+    }
     listed = curves.predictions(test.records, logit, probability, threshold)
     write_text(paths.REPORT / "predictions.csv", listed)
-    plots = curves.plot_tables(label, probability, threshold, options.ece_bins, point.prior)
-    for name, text in plots.items():
+    tables = curves.plot_tables(label, probability, threshold, options.ece_bins, point.prior)
+    for name, text in tables.items():
         write_text(paths.REPORT / "plots" / name, text)
 
     chosen = choose_examples(label, probability, threshold, options.saliency_images)
     images, captions = test.pixels[[e.row for e in chosen]], [e.caption for e in chosen]
-    png = cv2.imencode(".png", saliency.sheet(model, images, captions)[..., ::-1])[1]
-    write_bytes(paths.REPORT / "grad_cam.png", png.tobytes())
+    write_bytes(paths.REPORT / "grad_cam.png", saliency.sheet_png(model, images, captions))
 
     source, validation = read_json(paths.SOURCE), read_json(paths.VALIDATION)
     subject = Subject(shards.manifest, source, point.to_json(), int(model.count_params()))

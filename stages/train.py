@@ -1,7 +1,6 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
 from stages.engine import checksums, devices, journal
-from stages.engine.csv_text import csv_text
 from stages.engine.files import write_json, write_text
 from stages.engine.sidecar import sidecar
 from stages.engine.stage import run
@@ -9,7 +8,7 @@ from stages.images.shards import open_shards
 from stages.metrics import baselines
 from stages.metrics.monitor import Monitor
 from stages.metrics.options import EvaluateOptions, FigureOptions
-from stages.metrics.report import report
+from stages.metrics.report import reports
 from stages.network.options import TrainOptions
 from stages.settings import paths, section
 from stages.settings.digests import training_digest
@@ -32,37 +31,38 @@ def main() -> None:
     folder = paths.CHECKPOINTS / digest
     with sidecar("stages.commands.live") as send:
         trained = loop.train(
-            options, loop.Images(images.pixels, images.records["label"].to_numpy()), monitor,
-            image_px=shards.manifest["image_px"], folder=folder, on_epoch=send,
-        )  # fmt: skip
-        (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of a model that goes
+            options,
+            loop.Images(images.pixels, images.records["label"].to_numpy()),
+            monitor,
+            image_px=shards.manifest["image_px"],
+            folder=folder,
+            on_epoch=send,
+        )
+        (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of the model before
         canonical.save(trained.model, paths.MODEL / "model.keras")
-        # The saved file is what is judged from here on, here and everywhere.
+        # From here on the saved file is judged, here and everywhere.
         model = predict.load_model(paths.MODEL / "model.keras")
         logits = monitor.logits(predict.predictor(model))
         pools = {role.name: operating_point.pool(role.records, logits[role.name]) for role in roles}
         point = operating_point.fit(pools, seed=options.seed)
-        trivial = baselines.fit(images.records, images.pixels)
-        figures = {
-            role.name: report(
-                role.records, point.probability(logits[role.name]), point.thresholds,
-                of_figures, prior=point.prior,
-                baselines=trivial.probabilities(role.records, role.pixels),
-            )
-            for role in roles
-        }  # fmt: skip
+        figures = reports(
+            roles,
+            {name: point.probability(values) for name, values in logits.items()},
+            point.thresholds,
+            of_figures,
+            prior=point.prior,
+            baselines=baselines.fit(images.records, images.pixels),
+        )
         send({"figures": figures})
     write_json(paths.MODEL / "operating_point.json", point.to_json())
-    rows = [row.values() for row in trained.history]
-    write_text(paths.MODEL / "history.csv", csv_text(trained.history[0], rows))
+    write_text(paths.MODEL / "history.csv", trained.history_csv())
     write_json(paths.VALIDATION, figures)
-    made = [paths.MODEL / name for name in ("model.keras", "operating_point.json", "history.csv")]
-    made.append(paths.VALIDATION)
-    checksums.write(paths.MODEL, made, instruction_set=devices.instruction_set())
+    names = ("model.keras", "operating_point.json", "history.csv")
+    written = [*(paths.MODEL / name for name in names), paths.VALIDATION]
+    checksums.write(paths.MODEL, written, instruction_set=devices.instruction_set())
     checkpoints.clean_others(folder)
-    journal.record(digest, "train", **trained.speed)
-    for name, value in trained.speed.items():
-        print(f"{name}: {value:.3f}")
+    if trained.speed or "train" not in journal.read(digest):  # else the training's own record stays
+        journal.record(digest, "train", **trained.speed)
     print(f"kept epoch {trained.best_epoch} by {options.monitor}: {paths.MODEL}")
 
 

@@ -19,9 +19,11 @@ import yaml
 
 from tests.workspace import Workspace, copy_tree
 
-STAGES = ["fetch", "preprocess", "train", "evaluate", "register"]
+STAGES = ["inputs", "fetch", "preprocess", "train", "evaluate", "register"]
 TRACKED = {  # what git keeps of a run
     "dvc.lock",
+    "data/inputs.json",
+    "data/source.json",
     "data/validation.json",
     "data/report/metrics.json",
     "data/release.json",
@@ -68,7 +70,7 @@ def test_git_keeps_figures_and_no_image(finished: Workspace) -> None:
 
 def test_a_second_repro_only_confirms(finished: Workspace) -> None:
     again = finished.run("dvc", "repro")
-    assert ran(again) == ["register"]
+    assert ran(again) == ["inputs", "register"]
     assert "is already registered, the candidate" in again.stdout
     assert finished.run("git", "status", "--porcelain").stdout == ""
 
@@ -189,7 +191,7 @@ def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
     assert json.loads(copied.text("data/source.json"))["file"] == "images.zip"
     assert "The test split is the source's own" in copied.text("data/report/model_card.md")
     # Outside an experiment it is a candidate; what may have changed unseen is not promoted.
-    assert ran(copied.run("dvc", "repro")) == ["register"]
+    assert ran(copied.run("dvc", "repro")) == ["inputs", "register"]
     refused = copied.run("pneumonia", "promote", expect=1)
     assert "data are pinned by a checksum (fetch.sha256)\tno\tyes\tFAIL" in refused.stdout
 

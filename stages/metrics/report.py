@@ -1,6 +1,6 @@
 """All figures of one role as nested numbers, ready for `dvc metrics`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import pandas as pd
 from stages.engine.arrays import Floats
 from stages.engine.errors import InputError
 from stages.engine.files import DECIMALS
+from stages.images.shards import Role
+from stages.metrics.baselines import Baselines
 from stages.metrics.intervals import as_tree, resample
 from stages.metrics.options import FigureOptions
 from stages.metrics.sections import Predictions, sections
@@ -61,6 +63,38 @@ def report(
             place = place.setdefault(key, {})
         place |= {**section.facts, **as_tree(draws.figures(section.score, section.patients))}
     return tree
+
+
+def reports(
+    roles: Iterable[Role],
+    probability: Mapping[str, Floats],
+    thresholds: Mapping[str, float],
+    options: FigureOptions,
+    *,
+    prior: float,
+    baselines: Baselines,
+) -> dict[str, Any]:
+    """Compute `report` for each role, by its name.
+
+    Args:
+        roles: With their records and pixels, which the baselines need.
+        probability: Of pneumonia, float64 (N,), by role.
+        thresholds: As of `report`.
+        options: As of `report`.
+        prior: As of `report`.
+        baselines: The fitted trivial baselines.
+    """
+    return {
+        role.name: report(
+            role.records,
+            probability[role.name],
+            thresholds,
+            options,
+            prior=prior,
+            baselines=baselines.probabilities(role.records, role.pixels),
+        )
+        for role in roles
+    }
 
 
 def _check(predictions: Predictions) -> None:

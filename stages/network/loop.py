@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from stages.engine import devices
 from stages.engine.arrays import GrayImages
+from stages.engine.csv_text import csv_text
 from stages.engine.errors import InputError
 from stages.engine.progress import progress
 from stages.network import checkpoints
@@ -56,6 +57,10 @@ class Trained:
     history: list[Row]
     best_epoch: int
     speed: Row
+
+    def history_csv(self) -> str:
+        """Return the history as the text of a CSV file."""
+        return csv_text(self.history[0], [row.values() for row in self.history])
 
 
 def train(
@@ -142,6 +147,8 @@ def train(
 
     # -- 4. The best epoch's weights, and the speed.
     speed = _speed(step, feeder, targets, weights, clock)
+    for name, value in speed.items():
+        print(f"{name}: {value:.3f}")
     model.set_weights(state.best_weights)
     return Trained(model, state.history, state.best_epoch, speed)
 

@@ -75,6 +75,12 @@ def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
     return np.vstack(rows)
 
 
+def sheet_png(model: Any, images: GrayImages, captions: list[str]) -> bytes:
+    """Draw `sheet` and encode it as PNG."""
+    png = cv2.imencode(".png", sheet(model, images, captions)[..., ::-1])[1]
+    return bytes(png.tobytes())
+
+
 def _fine_layer(model: Any, image: GrayImages) -> Any:
     """The output of the deepest layer whose map still has at least _MIN_CELLS cells on a side."""
     import keras
