@@ -5,20 +5,19 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
 from stages.metrics.comparison import decision_differences, difference_margins
 from stages.metrics.pages.text import format_figure
-from stages.metrics.trees import find_figure
+from stages.metrics.trees import Figures, RoleFigures, find_figure
 from stages.registry import paired_decisions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion
-from stages.registry.figures import FIGURES
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, patients_of
+from stages.registry.record import FIGURES
 from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, same
 from stages.registry.versions import get_version
 
@@ -46,7 +45,7 @@ class Gate:
     floors: Floors
     rule: RuleOptions
     lineage: Callable[[str], Sequence[tuple[str, str | None, str | None]]]
-    report: Callable[[str], Mapping[str, Any] | None]
+    report: Callable[[str], RoleFigures | None]
     shards: Path
     raw: Path
 
@@ -88,15 +87,13 @@ def assess(
     return Assessment(Verdict(reasons), {**test_figures, **reported})
 
 
-def _figures(
-    client: Client, version: ModelVersion, report: Mapping[str, Any] | None
-) -> Mapping[str, Any]:
+def _figures(client: Client, version: ModelVersion, report: RoleFigures | None) -> RoleFigures:
     """Return the figures by role from the files at hand, or those that the version's run keeps."""
     from mlflow.exceptions import MlflowException
 
     if report is not None:
         return report
-    kept: dict[str, Any] = {}
+    kept: dict[str, Figures] = {}
     if not version.run_id:
         return kept
     with tempfile.TemporaryDirectory() as scratch:
@@ -106,7 +103,7 @@ def _figures(
     return kept
 
 
-def _calibration(figures: Mapping[str, Any], maximum: float) -> Reason:
+def _calibration(figures: RoleFigures, maximum: float) -> Reason:
     for role in CALIBRATION_ROLES:
         figure = find_figure(figures, role, "calibration", "at_prior", "ece")
         if figure is not None:

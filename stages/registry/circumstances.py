@@ -6,17 +6,20 @@ each stage to its facts and is empty if none was kept.
 
 import datetime
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from stages.engine.files import digest
 from stages.registry.text import plain
 
 NOT_RECORDED = "not recorded"
 
+Journal: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Facts by stage, as `engine.journal` keeps them; empty if none were kept."""
+
 _TAGS = ("instruction_set", "git_commit", "git_dirty", "dvc_experiment", "machine", "time")
 
 
-def circumstance(journal: Mapping[str, Any], key: str) -> str:
+def circumstance(journal: Journal, key: str) -> str:
     """Return a fact of the training as text, or NOT_RECORDED.
 
     The journal's other stages may have run for another run.
@@ -25,10 +28,10 @@ def circumstance(journal: Mapping[str, Any], key: str) -> str:
     return plain(facts[key]) if key in facts else NOT_RECORDED
 
 
-def training_span(journal: Mapping[str, Any]) -> tuple[int | None, int | None]:
+def training_span(journal: Journal) -> tuple[int | None, int | None]:
     """Return when the training started and ended, in milliseconds; None, for now, if not kept.
 
-    With these times MLflow's pages show how long a training took, and list runs that were logged
+    With these times MLflow's pages have the duration of a training, and list runs that were logged
     later from the files in the order in which they were trained.
     """
     facts = journal.get("train", {})
@@ -38,7 +41,7 @@ def training_span(journal: Mapping[str, Any]) -> tuple[int | None, int | None]:
     return int(1000 * (ended - facts["wall_s"])), int(1000 * ended)
 
 
-def circumstance_tags(journal: Mapping[str, Any]) -> dict[str, str]:
+def circumstance_tags(journal: Journal) -> dict[str, str]:
     """Return the run's tags, with those that MLflow's pages list as user, source and version."""
     commit, experiment = (circumstance(journal, key) for key in ("git_commit", "dvc_experiment"))
     command = {NOT_RECORDED: NOT_RECORDED, "none": "dvc repro"}.get(experiment, "dvc exp run")
@@ -53,7 +56,7 @@ def circumstance_tags(journal: Mapping[str, Any]) -> dict[str, str]:
     return tags
 
 
-def seconds_tags(journal: Mapping[str, Any]) -> dict[str, str]:
+def seconds_tags(journal: Journal) -> dict[str, str]:
     """Return how long each stage took, for the stages of which that was recorded."""
     return {
         f"seconds_{stage}": plain(facts["wall_s"])
@@ -62,12 +65,12 @@ def seconds_tags(journal: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def is_complete(journal: Mapping[str, Any]) -> bool:
+def is_complete(journal: Journal) -> bool:
     """Return whether the journal has the end of the training."""
     return "wall_s" in journal.get("train", {})
 
 
-def circumstances_digest(journal: Mapping[str, Any], logged: str = NOT_RECORDED) -> str:
+def circumstances_digest(journal: Journal, logged: str = NOT_RECORDED) -> str:
     """Return the value of the tag `circumstances`.
 
     Args:

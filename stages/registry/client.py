@@ -4,7 +4,7 @@ A test compares their parameters with those of the installed client.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from stages.registry.entities import (
     Artifact,
@@ -91,22 +91,22 @@ class Client(Protocol):
     def log_batch(
         self,
         run_id: str,
-        metrics: Sequence[Any] = (),
-        params: Sequence[Any] = (),
-        tags: Sequence[Any] = (),
+        metrics: Sequence[object] = (),
+        params: Sequence[object] = (),
+        tags: Sequence[object] = (),
     ) -> object:
         """Log up to 1,000 metrics, 100 params and 100 tags at once."""
 
     def get_metric_history(self, run_id: str, key: str) -> Sequence[MetricPoint]:
         """Return every logged value of a metric."""
 
-    def log_inputs(self, run_id: str, datasets: Sequence[Any] | None = None) -> None:
+    def log_inputs(self, run_id: str, datasets: Sequence[object] | None = None) -> None:
         """Add data sets to a run."""
 
-    def log_outputs(self, run_id: str, models: list[Any]) -> None:
+    def log_outputs(self, run_id: str, models: list[object]) -> None:
         """Add logged models to a run."""
 
-    def log_dict(self, run_id: str, dictionary: dict[str, Any], artifact_file: str) -> None:
+    def log_dict(self, run_id: str, dictionary: dict[str, object], artifact_file: str) -> None:
         """Upload a mapping as a JSON file."""
 
     def log_text(self, run_id: str, text: str, artifact_file: str) -> None:

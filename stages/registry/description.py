@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stages.engine.files import digest
 from stages.metrics.pages.text import format_figure, markdown_table
-from stages.registry.circumstances import NOT_RECORDED, circumstance
+from stages.registry.circumstances import NOT_RECORDED, Journal, circumstance
 from stages.registry.record import Record
 from stages.registry.rule import Verdict
 from stages.registry.text import plain
@@ -30,7 +29,7 @@ class Description:
         return digest({"tags": dict(self.tags), "description": self.text})
 
 
-def describe_version(record: Record, verdict: Verdict, journal: Mapping[str, Any]) -> Description:
+def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Description:
     """Return the tags and the description of a version.
 
     Args:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stages.engine.files import digest, sha256_file
 
 
-def run_digest(*, data: str, params: Mapping[str, Any], code: Mapping[str, str], lock: str) -> str:
+def run_digest(
+    *, data: str, params: Mapping[str, object], code: Mapping[str, str], lock: str
+) -> str:
     """Return the name of a run: a digest of all that decides its model and figures.
 
     Args:
@@ -19,7 +20,7 @@ def run_digest(*, data: str, params: Mapping[str, Any], code: Mapping[str, str],
     return digest({"data": data, "params": dict(params), "code": dict(code), "lock": lock})
 
 
-def model_digest(model: Path, operating_point: Path, pixels: Mapping[str, Any]) -> str:
+def model_digest(model: Path, operating_point: Path, pixels: Mapping[str, object]) -> str:
     """Return the name of a model: a digest of all that decides its predictions.
 
     Args:

@@ -2,9 +2,9 @@
 
 import html
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from stages.metrics.pages.text import format_figure
+from stages.metrics.trees import Figures
 from stages.registry.description import headline
 from stages.registry.record import Record
 
@@ -38,7 +38,7 @@ def figures_page(record: Record) -> str:
     )
 
 
-def _cells(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _cells(tree: Figures, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield path and text of each figure: "kind/viral/auroc", "0.910 (0.850 to 0.960)"."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and {"value", "low", "high"} <= set(value):

@@ -6,8 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
+from stages.metrics.trees import RoleFigures
+from stages.registry.circumstances import Journal
 from stages.registry.client import Client
 from stages.registry.connection import describe_failure, open_store
 from stages.registry.identity import Identity
@@ -26,9 +27,7 @@ class LiveRun:
     files later.
     """
 
-    def __init__(
-        self, store: Store, stem: str, identity: Identity, journal: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, store: Store, stem: str, identity: Identity, journal: Journal) -> None:
         self._store, self._stem, self._identity, self._journal = store, stem, identity, journal
         self._messages: queue.SimpleQueue[Callable[[Client, str], None] | None] = (
             queue.SimpleQueue()
@@ -49,7 +48,7 @@ class LiveRun:
             )
         )
 
-    def log_figures(self, figures: Mapping[str, Any]) -> None:
+    def log_figures(self, figures: RoleFigures) -> None:
         """Send figures by role, as validation.json holds them."""
         self._has_figures = True
         self._messages.put(lambda client, run_id: log_figures(client, run_id, figures))
@@ -85,9 +84,7 @@ class LiveRun:
 
 
 @contextlib.contextmanager
-def live_run(
-    store: Store, stem: str, identity: Identity, journal: Mapping[str, Any]
-) -> Iterator[LiveRun]:
+def live_run(store: Store, stem: str, identity: Identity, journal: Journal) -> Iterator[LiveRun]:
     """Give a LiveRun and close it at the end.
 
     Args:

@@ -26,7 +26,9 @@ FORMAT = 1
 CARD = Path("report/model_card.md")
 
 
-def save(folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: Any = None) -> None:
+def save(
+    folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: object = None
+) -> None:
     """Write the model of `record` to the new folder `folder` as an MLflow pyfunc.
 
     Args:
@@ -77,7 +79,7 @@ def facts(record: Record) -> dict[str, Any]:
     }
 
 
-def _signature() -> Any:
+def _signature() -> object:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 

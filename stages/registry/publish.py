@@ -1,11 +1,8 @@
 """Publish a finished run: its MLflow run, its version, and the alias `candidate`."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from stages.engine.files import digest
 from stages.registry import aliases
-from stages.registry.circumstances import is_complete
+from stages.registry.circumstances import Journal, is_complete
 from stages.registry.connection import describe_failure, is_store_failure, open_store
 from stages.registry.mlflow_internals.quick_check import Expected, registered_version
 from stages.registry.record import Record
@@ -80,7 +77,7 @@ def publish_past(
     store: Store,
     stem: str,
     record: Record,
-    journal: Mapping[str, Any],
+    journal: Journal,
     release: Release | None,
 ) -> bool:
     """Publish a run that was made earlier or elsewhere; return whether anything was missing.

@@ -10,11 +10,15 @@ from typing import Any
 from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, sha256_file
+from stages.metrics.trees import RoleFigures
 from stages.registry.digests import model_digest
 from stages.registry.identity import Identity
 
 VIEW = 5
 """Increase it when what is logged of a run changes: every run is then logged again."""
+
+FIGURES = ("model/validation.json", "report/metrics.json")
+"""Paths in a run of the files that hold its figures."""
 
 Row = dict[str, float]
 """Numbers of one epoch by column, "epoch" (from 1) among them."""
@@ -40,7 +44,7 @@ class Record:
     model: str
     instruction_set: str
     epochs: tuple[Row, ...]
-    figures: Mapping[str, Any]
+    figures: RoleFigures
     pixels: Mapping[str, Any]
     files: Mapping[str, Path]
     model_file: Path

@@ -1,10 +1,10 @@
 """A finished run with the verdict of its floors: release.json, and what the registry gets."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.registry.circumstances import Journal
 from stages.registry.description import Description, describe_version
 from stages.registry.record import Record
 from stages.registry.rule import Verdict
@@ -29,7 +29,7 @@ class Release:
     record: Record
     verdict: Verdict
     stem: str
-    journal: Mapping[str, Any]
+    journal: Journal
     root: Path
     lock: Path
 

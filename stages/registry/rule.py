@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from stages.metrics.trees import Figures
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Verdict:
         return "\n".join(map(str, self.reasons)) or "FAIL  no rule was given"
 
 
-def floors(figures: Mapping[str, Any], required: Mapping[str, float]) -> tuple[Reason, ...]:
+def floors(figures: Figures, required: Mapping[str, float]) -> tuple[Reason, ...]:
     """Require the lower bound of each named figure to reach its floor.
 
     A figure that is missing, or undefined on these images, fails.
@@ -74,7 +75,7 @@ def ceiling(name: str, figure: Mapping[str, float] | None, maximum: float) -> Re
     return Reason(f"{name}, upper bound at most {maximum:g}", high, maximum, passed)
 
 
-def not_worse(differences: Mapping[str, Any], margins: Mapping[str, float]) -> tuple[Reason, ...]:
+def not_worse(differences: Figures, margins: Mapping[str, float]) -> tuple[Reason, ...]:
     """Require the lower bound of each difference to be above minus its margin.
 
     Args:
@@ -93,19 +94,19 @@ def same(rule: str, found: str | None, required: str | None) -> Reason:
     return Reason(rule, _short(found), _short(required), passed)
 
 
-def _floor(name: str, figure: Any, floor: float) -> Reason:
+def _floor(name: str, figure: object, floor: float) -> Reason:
     low = _bound(figure, "low")
     passed = low is not None and low >= floor
     return Reason(f"{name}, lower bound at least {floor:g}", low, floor, passed)
 
 
-def _not_worse(name: str, difference: Any, margin: float) -> Reason:
+def _not_worse(name: str, difference: object, margin: float) -> Reason:
     low = _bound(difference, "low")
     passed = low is not None and low > -margin
     return Reason(f"{name} minus champion's, lower bound above {-margin:g}", low, -margin, passed)
 
 
-def _bound(figure: Any, name: str) -> float | None:
+def _bound(figure: object, name: str) -> float | None:
     return figure.get(name) if isinstance(figure, Mapping) else None
 
 

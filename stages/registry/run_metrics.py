@@ -1,16 +1,26 @@
 """Metrics of a run: learning curves under `learning/`, and a few figures for each role."""
 
-from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from collections.abc import Sequence, Set
 
 from stages.engine.files import DECIMALS
+from stages.metrics.pages.titles import CHARTED
+from stages.metrics.trees import RoleFigures, find_figure
 from stages.registry.client import Client
-from stages.registry.figures import charted
 from stages.registry.record import Row
 
 LEARNING = "learning/"
 _PER_BATCH = 1000
 """Metrics that MLflow accepts in one call."""
+
+
+def charted(figures: RoleFigures) -> dict[str, float]:
+    """Return the CHARTED figures of each role as metrics, without intervals, by "role/name"."""
+    return {
+        f"{role}/{name}": figure["value"]
+        for role, tree in figures.items()
+        for name in CHARTED
+        if (figure := find_figure(tree, name)) is not None
+    }
 
 
 def logged_epochs(client: Client, run_id: str) -> set[tuple[str, int]]:
@@ -54,7 +64,7 @@ def log_epochs(
     _log_metrics(client, run_id, metrics)
 
 
-def log_figures(client: Client, run_id: str, figures: Mapping[str, Any]) -> None:
+def log_figures(client: Client, run_id: str, figures: RoleFigures) -> None:
     """Log the figures that MLflow draws a chart of and that the run does not have yet.
 
     Args:
@@ -76,6 +86,6 @@ def log_figures(client: Client, run_id: str, figures: Mapping[str, Any]) -> None
     _log_metrics(client, run_id, metrics)
 
 
-def _log_metrics(client: Client, run_id: str, metrics: Sequence[Any]) -> None:
+def _log_metrics(client: Client, run_id: str, metrics: Sequence[object]) -> None:
     for start in range(0, len(metrics), _PER_BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _PER_BATCH])

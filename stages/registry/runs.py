@@ -1,12 +1,12 @@
 """Find or create the MLflow run of a run digest, with its params, tags and data sets."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from stages.engine import keys
 from stages.registry.circumstances import (
     NOT_RECORDED,
+    Journal,
     circumstance,
     circumstance_tags,
     training_span,
@@ -22,7 +22,7 @@ _PER_BATCH = 100
 
 
 def find_or_create_run(
-    client: Client, store: Store, stem: str, identity: Identity, journal: Mapping[str, Any]
+    client: Client, store: Store, stem: str, identity: Identity, journal: Journal
 ) -> Run:
     """Return the run of `identity`, created if it does not exist, with all that identifies it.
 
@@ -107,13 +107,13 @@ def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) 
     return str(found.experiment_id)
 
 
-def _run_name(identity: Identity, journal: Mapping[str, Any]) -> str:
+def _run_name(identity: Identity, journal: Journal) -> str:
     experiment = circumstance(journal, "dvc_experiment")
     network = identity.params.get("train", {}).get("network", "run")
     return f"{network if experiment in ('none', NOT_RECORDED) else experiment} {identity.run[:8]}"
 
 
-def _add_identity(client: Client, run: Run, identity: Identity, journal: Mapping[str, Any]) -> None:
+def _add_identity(client: Client, run: Run, identity: Identity, journal: Journal) -> None:
     """Add the params, tags and data sets that the run does not have yet."""
     from mlflow.entities import Param, RunTag
 
@@ -136,7 +136,7 @@ def _add_identity(client: Client, run: Run, identity: Identity, journal: Mapping
         client.log_inputs(run.info.run_id, _data_sets(identity))
 
 
-def _identity_tags(identity: Identity, journal: Mapping[str, Any]) -> dict[str, str]:
+def _identity_tags(identity: Identity, journal: Journal) -> dict[str, str]:
     return {
         "data_digest": identity.data,
         "code_digest": identity.code_digest,
@@ -148,7 +148,7 @@ def _identity_tags(identity: Identity, journal: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _data_sets(identity: Identity) -> list[Any]:
+def _data_sets(identity: Identity) -> list[object]:
     """Return one MLflow data set per role, with name, digest, origin and counts."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 

@@ -1,9 +1,7 @@
 """Facts as text, for the params and tags on MLflow's pages."""
 
-from typing import Any
 
-
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """Return a value as text: "none", "yes", "no", lists with commas."""
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]

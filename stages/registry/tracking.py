@@ -6,10 +6,10 @@ never duplicated.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from stages.registry.circumstances import (
     NOT_RECORDED,
+    Journal,
     circumstances_digest,
     seconds_tags,
     training_span,
@@ -24,9 +24,7 @@ from stages.registry.store import Store
 from stages.registry.text import plain
 
 
-def log_run(
-    client: Client, store: Store, stem: str, record: Record, journal: Mapping[str, Any]
-) -> str:
+def log_run(client: Client, store: Store, stem: str, record: Record, journal: Journal) -> str:
     """Log everything about a finished run that the store does not have, and return the run's id.
 
     Args:
@@ -59,7 +57,7 @@ def log_run(
     return run_id
 
 
-def is_logged(client: Client, stem: str, record: Record, journal: Mapping[str, Any]) -> bool:
+def is_logged(client: Client, stem: str, record: Record, journal: Journal) -> bool:
     """Return whether the store has everything that `log_run` would log."""
     experiment = client.get_experiment_by_name(record.identity.named(stem))
     if experiment is None:
@@ -81,7 +79,7 @@ def _is_complete(present: Mapping[str, str], record: Record) -> bool:
 
 
 def _log_circumstances(
-    client: Client, run_id: str, present: Mapping[str, str], journal: Mapping[str, Any]
+    client: Client, run_id: str, present: Mapping[str, str], journal: Journal
 ) -> None:
     expected = circumstances_digest(journal, present.get("circumstances", NOT_RECORDED))
     if present.get("circumstances") != expected:

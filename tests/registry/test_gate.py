@@ -13,12 +13,12 @@ from stages.registry import listing, paired_decisions
 from stages.registry.aliases import alias_versions
 from stages.registry.assessment import Gate
 from stages.registry.client import Client
-from stages.registry.figures import FIGURES
 from stages.registry.gate import Outcome, promote, rollback
 from stages.registry.history import alias_history
 from stages.registry.moves import move_alias
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.paired_decisions import PairedDecisions
+from stages.registry.record import FIGURES
 from stages.registry.store import Store
 from tests.registry import fake
 

@@ -7,10 +7,10 @@ import pytest
 from stages.engine.checksums import content_digest
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, write_json
-from stages.registry.circumstances import circumstance
+from stages.registry.circumstances import Journal, circumstance
 from stages.registry.digests import model_digest
-from stages.registry.figures import charted
 from stages.registry.identity import model_name
+from stages.registry.run_metrics import charted
 from stages.registry.text import plain
 from tests.registry import fake
 
@@ -62,7 +62,10 @@ def test_a_missing_report_is_named(files: Path) -> None:
 
 
 def test_circumstances_are_those_of_the_training_or_not_recorded() -> None:
-    journal = {"evaluate": {"machine": "b"}, "train": {"machine": "a", "dvc_experiment": None}}
+    journal: Journal = {
+        "evaluate": {"machine": "b"},
+        "train": {"machine": "a", "dvc_experiment": None},
+    }
     facts = [circumstance(journal, key) for key in ("machine", "dvc_experiment", "git_commit")]
     assert facts == ["a", "none", "not recorded"]
 
