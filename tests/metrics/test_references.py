@@ -211,10 +211,10 @@ def compare_report(given: Predictions) -> None:
 def test_a_metric_without_a_reference_is_named(
     compare: Callable[[Predictions], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    youden = property(lambda counts: counts.sensitivity + counts.specificity - 1)
-    monkeypatch.setattr(Counts, "youden", youden, raising=False)
-    monkeypatch.setattr(section_module, "ALL_SCORES", (*decisions.ALL_SCORES, "youden"))
-    with pytest.raises(pytest.fail.Exception, match="'youden' has no reference implementation"):
+    made_up = property(lambda counts: counts.sensitivity + counts.specificity - 1)
+    monkeypatch.setattr(Counts, "made_up", made_up, raising=False)
+    monkeypatch.setattr(section_module, "ALL_SCORES", (*decisions.ALL_SCORES, "made_up"))
+    with pytest.raises(pytest.fail.Exception, match="'made_up' has no reference implementation"):
         compare(predictions())
 
 
