@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.errors import InputError
-from stages.engine.files import read_json, sha256_file, write_json
+from stages.engine.files import digest, read_json, sha256_file, write_json
 from stages.engine.root import from_root
 from stages.settings.params import Params
 from stages.sources.archives.folder_archive import FolderPacking
@@ -49,10 +49,10 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: "Memory") -> Di
         found[section] = {}
         for key, name in keys.items():
             sha256 = memory.sha256 if key == "path" else sha256_file
-            digest = None if name is None else _content(from_root(name), sha256)
-            if name is not None and digest is None:
-                digest = recorded.get(section, {}).get(key)
-            found[section][key] = digest
+            content = None if name is None else _content(from_root(name), sha256)
+            if name is not None and content is None:
+                content = recorded.get(section, {}).get(key)
+            found[section][key] = content
     return found
 
 
@@ -66,37 +66,40 @@ def _content(path: Path, sha256: Callable[[Path], str]) -> str | None:
 class Memory:
     """SHA-256 of files, remembered by path, size, modification and change time, and inode.
 
+    These are stored as one digest, since the name of an image may identify a patient. Unlike a
+    digest of the name alone, it can't be undone by trying names.
+
     Args:
-        path: The JSON file that keeps them; a damaged one is as good as none.
+        path: The JSON file of the memory; a damaged one counts as empty.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._kept: dict[str, list[Any]] = {}
-        self._used: dict[str, list[Any]] = {}
+        self._stored: dict[str, str] = {}
+        self._used: dict[str, str] = {}
         try:
-            kept = read_json(path)
+            stored = read_json(path)
         except InputError:
-            kept = None
-        if isinstance(kept, dict):
-            self._kept = kept
+            stored = None
+        if isinstance(stored, dict):
+            self._stored = stored
 
     def sha256(self, path: Path) -> str:
-        """Hex SHA-256 of a file's bytes; read again only where its state is another."""
-        place, before = str(path.resolve()), _state(path)
-        kept = self._kept.get(place)
-        if isinstance(kept, list) and kept[:-1] == before:
-            self._used[place] = kept
-            return str(kept[-1])
+        """Return the hexadecimal SHA-256 of a file; read it only if its state has changed."""
+        before = _state(path)
+        key = digest([str(path.resolve()), *before])
+        if key in self._stored:
+            self._used[key] = self._stored[key]
+            return str(self._stored[key])
         now = time.time_ns()
-        digest = sha256_file(path)
+        content = sha256_file(path)
         if _state(path) == before and max(before[1:3]) < now - _SETTLED_NS:
-            self._used[place] = [*before, digest]
-        return digest
+            self._used[key] = content
+        return content
 
     def save(self) -> None:
-        """Keep what was used, and nothing older."""
-        if self._used != self._kept:
+        """Store what was used, and nothing older."""
+        if self._used != self._stored:
             write_json(self._path, self._used)
 
 

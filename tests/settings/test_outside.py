@@ -127,6 +127,16 @@ def test_a_folder_is_known_by_its_files() -> None:
     assert record(fetch_path="folder") == after
 
 
+def test_memory_has_no_names_since_they_may_identify_a_patient() -> None:
+    folder = Path("folder")
+    folder.mkdir()
+    (folder / "doe-jane.png").write_bytes(b"a")
+    record(fetch_path="folder")
+    stored = Path("memory.json").read_text()
+    assert sha256_file(folder / "doe-jane.png") in stored
+    assert "doe" not in stored
+
+
 def test_weights_are_known_by_their_content() -> None:
     weights = Path("start.weights.h5")
     weights.write_bytes(b"one")
