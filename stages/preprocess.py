@@ -1,9 +1,9 @@
-"""Stage `preprocess`: data/raw to data/shards, images to pixels in their roles, and their audit."""
+"""Stage `preprocess`: decode and split the images of data/raw, and audit them."""
 
 import time
 
 from stages.audit import report
-from stages.audit.census import Census
+from stages.audit.collector import Collector
 from stages.engine.classes import CLASS_NAMES
 from stages.engine.files import write_json
 from stages.engine.stage import run
@@ -14,27 +14,27 @@ from stages.sources.index import open_raw
 
 
 def main() -> None:
-    """Decode, split and pack every image of data/raw; audit what came of it before it counts."""
+    """Write data/shards, once the audit has approved of them, data/audit and data/source.json."""
     options = section.load(PreprocessOptions, "preprocess")
     images, source = open_raw(paths.RAW)
     started = time.perf_counter()
-    census = Census()
-    built = build_shards(
+    collected = Collector()
+    result = build_shards(
         images,
         options,
         paths.SHARDS,
-        on_image=census.see,
-        approve=lambda result: report.write(result, census, source, options, paths.AUDIT),
+        on_image=collected.add,
+        approve=lambda built: report.write_report(built, collected, source, options, paths.AUDIT),
     )
     # Not beside the shards, whose identity is pixels, records and options: a name, a licence or a
     # pin that changes makes no other data set.
     write_json(paths.SOURCE, source)
     seconds = time.perf_counter() - started
-    for role, count in built.manifest["counts"].items():
+    for role, count in result.manifest["counts"].items():
         images_by_class = ", ".join(f"{count[name]} {name}" for name in CLASS_NAMES)
         print(f"{role}: {images_by_class}, {count['patients']} patients")
-    if built.unreadable:
-        print(f"{len(built.unreadable)} images set aside: {paths.AUDIT / report.UNREADABLE}")
+    if result.unreadable:
+        print(f"{len(result.unreadable)} images set aside: {paths.AUDIT / report.UNREADABLE}")
     print(f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f}/s)")
 
 

@@ -1,134 +1,123 @@
-"""The audit: what the images of a data set say about themselves before any network sees them."""
+"""Findings: what the audit found that should be acted on before training."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
-from stages.audit import facts
-from stages.audit.census import Census
-from stages.audit.facts import Tree
-from stages.audit.probes import probe
+from stages.audit.probes import Figures
+from stages.audit.summary import DuplicateSet, Patients
 from stages.engine.errors import InputError
-from stages.images.build import BuildResult
-from stages.images.options import LEVELS, AuditOptions
+from stages.images.options import LEVELS, AuditOptions, Level
 
-FORMAT = 2
 SHORTCUTS = ("encoding", "shape", "frame")
-"""Probes that see no lung; the thumbnail does, so it is a yardstick and no finding."""
+"""Probes that see no lung. The thumbnail shows the chest, so it is for comparison only."""
 
-_SHOWN = 5
+_LISTED = 5
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something to know before training: the param that says what it does, that `level`, and
-    what was found and can be done, as one line."""
+class Finding(TypedDict):
+    """Something to act on: one line on what was found and what can be done.
+
+    `name` is the key below preprocess.audit that sets its `level`.
+    """
 
     name: str
-    level: str
+    level: Level
     text: str
 
 
-def account(
-    built: BuildResult,
-    census: Census,
-    source: Mapping[str, Any],
+def find_problems(
+    duplicates: Sequence[DuplicateSet],
+    patients: Patients,
+    probes: Mapping[str, Figures],
     options: AuditOptions,
-    *,
-    seed: int,
-) -> Tree:
-    """All that was found, as a tree for JSON; "findings" are what to act on, worst first."""
-    manifest = built.manifest
-    found: Tree = {
-        "format": FORMAT,
-        "data": manifest["digest"],
-        "source": {name: source[name] for name in ("name", "synthetic")},
-        "test": manifest["test"],
-        **facts.counts(built, census),
-        "cautions": source.get("cautions", {}),
-        "unreadable": [asdict(image) for image in built.unreadable],
-        "duplicates": facts.duplicate_sets(built),
-        "merged_groups": built.merged_groups,
-        "patients": facts.patients(built),
-        "sizes": facts.sizes(census),
-        "probes": probe(census.roles, seed=seed),
-    }
-    return {**found, "findings": [asdict(finding) for finding in findings(found, options)]}
+) -> list[Finding]:
+    """Return what to act on, the gravest first."""
+    findings = [
+        *_leaks(duplicates, options),
+        *_label_conflicts(duplicates, patients, options),
+        *_shortcuts(probes, options),
+    ]
+    return sorted(findings, key=lambda finding: LEVELS.index(finding["level"]))
 
 
-def findings(found: Tree, options: AuditOptions) -> list[Finding]:
-    """What to act on in an account, worst first."""
-    every = [*_leaks(found, options), *_conflicts(found, options), *_shortcuts(found, options)]
-    return sorted(every, key=lambda finding: LEVELS.index(finding.level))
+def raise_on_stop(findings: Sequence[Finding], report: str) -> None:
+    """Raise InputError where a finding's level is "stop".
 
-
-def stop(found: Tree, account_in: str) -> None:
-    """Raises InputError where a finding's level is "stop". account_in: where all of it lies."""
-    stopping = [finding for finding in found["findings"] if finding["level"] == "stop"]
+    Args:
+        findings: All of them.
+        report: Where the full report is, for the message.
+    """
+    stopping = [finding for finding in findings if finding["level"] == "stop"]
     if stopping:
         lines = "".join(f"\n  {finding['name']}: {finding['text']}" for finding in stopping)
         keys = dict.fromkeys(f"preprocess.audit.{finding['name']}" for finding in stopping)
-        to_warn = f"set {' and '.join(keys)} to warn"
         raise InputError(
-            f"data/raw: the audit stops here:{lines}\nNo shards were written; the whole account "
-            f"is {account_in}. Mend the source, or {to_warn} to go on knowingly"
+            f"data/raw: the audit stops here:{lines}\nNo shards were written; the full report is "
+            f"{report}. Fix the source, or set {' and '.join(keys)} to warn to go on knowingly"
         )
 
 
-def _leaks(found: Tree, options: AuditOptions) -> list[Finding]:
-    across = [images for images in found["duplicates"] if len(images["roles"]) > 1]
+def _leaks(duplicates: Sequence[DuplicateSet], options: AuditOptions) -> list[Finding]:
+    across = [images for images in duplicates if len(images["roles"]) > 1]
     if not across:
         return []
-    official = [images for images in across if len(images["source_splits"]) > 1]
-    where = "the source's own test and its training images" if official else "two roles"
+    official = any(len(images["source_splits"]) > 1 for images in across)
+    sides = "the source's own test and its training images" if official else "two roles"
     text = (
-        f"{_images(across)} on both sides of a split ({where}): {_sets(across)}; take them out of "
-        "one side"
+        f"{_count(across)} on both sides of a split ({sides}): {_list_sets(across)}; remove them "
+        "from one side"
     )
-    return [Finding("leaks", options.leaks, text)]
+    return [{"name": "leaks", "level": options.leaks, "text": text}]
 
 
-def _conflicts(found: Tree, options: AuditOptions) -> list[Finding]:
-    images = [images for images in found["duplicates"] if len(images["labels"]) > 1]
-    people = found["patients"]["under_both_labels"]
+def _label_conflicts(
+    duplicates: Sequence[DuplicateSet], patients: Patients, options: AuditOptions
+) -> list[Finding]:
+    images = [images for images in duplicates if len(images["labels"]) > 1]
+    names = patients["under_both_labels"]
     texts = []
     if images:
-        texts.append(f"{_images(images)} under both labels: {_sets(images)}; one label is wrong")
-    if people:
         texts.append(
-            f"{len(people)} patients have images of both labels ({_first(people)}): right where a "
+            f"{_count(images)} under both labels: {_list_sets(images)}; one label is wrong"
+        )
+    if names:
+        texts.append(
+            f"{len(names)} patients have images of both labels ({_list(names)}): right where a "
             "child fell ill or recovered, else a label or a name is wrong"
         )
-    return [Finding("label_conflicts", options.label_conflicts, text) for text in texts]
+    return [
+        {"name": "label_conflicts", "level": options.label_conflicts, "text": text}
+        for text in texts
+    ]
 
 
-def _shortcuts(found: Tree, options: AuditOptions) -> list[Finding]:
-    told = []
+def _shortcuts(probes: Mapping[str, Figures], options: AuditOptions) -> list[Finding]:
+    found = []
     for name in SHORTCUTS:
         roles = [
             f"{role} {figure['value']:.3f}"
-            for role, probes in found["probes"].items()
-            if (figure := probes[name]) and figure["low"] > options.shortcut_auroc
+            for role, figures in probes.items()
+            if (figure := figures[name]) and figure["low"] > options.shortcut_auroc
         ]
         if roles:
-            told.append(f"{name} ({', '.join(roles)})")
-    if not told:
+            found.append(f"{name} ({', '.join(roles)})")
+    if not found:
         return []
     text = (
-        f"the class is told without the lungs, AUROC by {', by '.join(told)}: a network can learn "
-        "that in place of the chest; judge it on images where it does not hold"
+        f"the class can be predicted without the lungs, AUROC by {', by '.join(found)}: a network "
+        "can learn that instead of the chest; evaluate it on images where it does not hold"
     )
-    return [Finding("shortcuts", options.shortcuts, text)]
+    return [{"name": "shortcuts", "level": options.shortcuts, "text": text}]
 
 
-def _images(sets: Sequence[Mapping[str, Any]]) -> str:
-    return "1 image stands" if len(sets) == 1 else f"{len(sets)} images stand"
+def _count(sets: Sequence[DuplicateSet]) -> str:
+    return "1 image is" if len(sets) == 1 else f"{len(sets)} images are"
 
 
-def _sets(sets: Sequence[Mapping[str, Any]]) -> str:
-    return _first([" = ".join(images["images"]) for images in sets])
+def _list_sets(sets: Sequence[DuplicateSet]) -> str:
+    return _list([" = ".join(images["images"]) for images in sets])
 
 
-def _first(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return "; ".join(texts[:_SHOWN]) + more
+def _list(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    return "; ".join(texts[:_LISTED]) + more

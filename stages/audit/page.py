@@ -1,88 +1,112 @@
-"""The audit for people: a page in Markdown, and the few lines that a stage prints."""
+"""Render the report of the audit: a page in Markdown, and the few lines that a stage prints."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
-from stages.audit.findings import SHORTCUTS
+from stages.audit.findings import SHORTCUTS, Finding
+from stages.audit.probes import Figure, Figures
+from stages.audit.summary import Count, Counts, DuplicateSet, Patients, Size, Sizes
 from stages.metrics.pages.text import format_figure, markdown_table
-
-Tree = Mapping[str, Any]
 
 _LISTED = 50
 
 
-def summary(found: Tree) -> list[str]:
-    """What was found, in a few lines: duplicates, then each finding that warns."""
-    lines = [_duplicates_line(found)] if found["duplicates"] else []
+class Report(TypedDict):
+    """The report of the audit, as findings.json holds it.
+
+    `data` is the digest of the shards, `test` how the test split was made, and `cautions` the
+    number of images with each thing that makes an image doubtful.
+    """
+
+    format: int
+    data: str
+    source: dict[str, Any]
+    test: str
+    roles: Counts
+    source_splits: Counts
+    cautions: dict[str, int]
+    unreadable: list[dict[str, str]]
+    duplicates: list[DuplicateSet]
+    merged_groups: int
+    patients: Patients
+    sizes: Sizes
+    probes: dict[str, Figures]
+    findings: list[Finding]
+
+
+def summary_lines(report: Report) -> list[str]:
+    """Return a few lines to print: duplicates, then each finding that warns."""
+    lines = [_duplicates_line(report)] if report["duplicates"] else []
     return [
         *lines,
         *(
             f"{finding['level'].upper()} ({finding['name']}): {finding['text']}"
-            for finding in found["findings"]
+            for finding in report["findings"]
             if finding["level"] == "warn"
         ),
     ]
 
 
-def page(found: Tree) -> str:
-    """The whole account but for long lists, which findings.json holds."""
-    source = found["source"]
-    about = "Synthetic images: nothing here says anything about patients. "
-    parts = [
+def render_page(report: Report) -> str:
+    """Return the page: the whole report except that long lists are shortened."""
+    return "\n\n".join(_sections(report)) + "\n"
+
+
+def _sections(report: Report) -> list[str]:
+    source = report["source"]
+    synthetic = "Synthetic images: no statement here is about patients. "
+    return [
         "# Audit of the data",
-        f"{about if source['synthetic'] else ''}Source: {source['name']}. Test: {found['test']}. "
-        f"Data {found['data'][:12]}. Made by `dvc repro preprocess`; in full: `findings.json`.",
+        f"{synthetic if source['synthetic'] else ''}Source: {source['name']}. "
+        f"Test: {report['test']}. Data {report['data'][:12]}. Made by `dvc repro preprocess`; "
+        "in full: `findings.json`.",
         "## Findings",
-        _findings(found),
-        "## What tells the class without the lungs",
-        _probes(found),
+        _findings(report["findings"]),
+        "## How well the class can be predicted without the lungs",
+        _probes(report["probes"]),
         "## Images",
-        _counts(found["roles"], "role"),
-        "By the split that the source claims, each image once:",
-        _counts(found["source_splits"], "split"),
+        _counts(report["roles"], "role"),
+        "By the source's own split, each image once:",
+        _counts(report["source_splits"], "split"),
         "## Sizes",
-        "Percentiles 5, 50 and 95 of what the files say.",
-        _sizes(found),
+        "Percentiles 5, 50 and 95 of the image files' facts.",
+        _sizes(report["sizes"]),
         "## Duplicates",
-        _duplicates(found),
+        _duplicates(report),
         "## Patients",
-        _patients(found),
+        _patients(report["patients"]),
         "## Unreadable images",
-        _listed([f"`{image['path']}`: {image['reason']}" for image in found["unreadable"]])
+        _bullets([f"`{image['path']}`: {image['reason']}" for image in report["unreadable"]])
         or "None.",
         "## Cautions",
-        _listed([f"{images} images: {caution}" for caution, images in found["cautions"].items()])
+        _bullets([f"{count} images: {caution}" for caution, count in report["cautions"].items()])
         or "None from the images' headers.",
         "## Pictures",
         "![Some images of each class and role](contact.png)",
         "![Mean images of each class and role, and their difference](means.png)",
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def _findings(found: Tree) -> str:
+def _findings(findings: Sequence[Finding]) -> str:
     lines = [
         f"**{finding['level']}**, `preprocess.audit.{finding['name']}`: {finding['text']}"
-        for finding in found["findings"]
+        for finding in findings
     ]
-    return _listed(lines) or "None."
+    return _bullets(lines) or "None."
 
 
-def _probes(found: Tree) -> str:
-    rows = [
-        [role, *(_figure(probes[name]) for name in probes)]
-        for role, probes in found["probes"].items()
-    ]
-    names = list(next(iter(found["probes"].values())))
+def _probes(probes: dict[str, Figures]) -> str:
+    names = list(next(iter(probes.values())))
+    rows = [[role, *(_figure(figures[name]) for name in names)] for role, figures in probes.items()]
     return (
         "AUROC of a linear model, out of fold by patient within the role, with 95% intervals from "
-        f"resampling patients. {', '.join(SHORTCUTS)} see no lung; the thumbnail sees the chest, "
-        "but no detail of it. 0.5 or less: nothing to tell. A dash: too few patients, or copies "
-        "that never had a file.\n\n" + markdown_table(["role", *names], rows)
+        f"resampling patients. {', '.join(SHORTCUTS)} see no lung; the thumbnail shows the chest, "
+        "but no detail. 0.5 or less: no better than chance. A dash: too few patients, or "
+        "copies that never had a file.\n\n" + markdown_table(["role", *names], rows)
     )
 
 
-def _figure(figure: Mapping[str, float] | None) -> str:
+def _figure(figure: Figure | None) -> str:
     if figure is None:
         return "-"
     if figure["low"] == figure["high"] == 0.5:
@@ -90,75 +114,79 @@ def _figure(figure: Mapping[str, float] | None) -> str:
     return format_figure(figure)
 
 
-def _counts(tree: Tree, title: str) -> str:
-    kinds = sorted({kind for kinds in tree.values() for kind in kinds})
-    rows = [[name, *(_images(found.get(kind)) for kind in kinds)] for name, found in tree.items()]
+def _counts(counts: Counts, title: str) -> str:
+    kinds = sorted({kind for by_kind in counts.values() for kind in by_kind})
+    rows = [
+        [name, *(_count(by_kind.get(kind)) for kind in kinds)] for name, by_kind in counts.items()
+    ]
     return markdown_table([title, *(f"{kind} images (patients)" for kind in kinds)], rows)
 
 
-def _images(found: Mapping[str, int] | None) -> str:
-    return f"{found['images']} ({found['patients']})" if found else "0"
+def _count(count: Count | None) -> str:
+    return f"{count['images']} ({count['patients']})" if count else "0"
 
 
-def _sizes(found: Tree) -> str:
-    sized = [(role, name, facts) for role, both in found["sizes"].items()
-             for name, facts in both.items()]  # fmt: skip
-    columns = list(dict.fromkeys(column for _, _, facts in sized for column in facts))
-    rows = [[role, name, *(_size(facts.get(column)) for column in columns)]
-            for role, name, facts in sized]  # fmt: skip
+def _sizes(sizes: Sizes) -> str:
+    groups = [
+        (role, name, facts) for role, classes in sizes.items() for name, facts in classes.items()
+    ]
+    columns = list(dict.fromkeys(column for _, _, facts in groups for column in facts))
+    rows = [
+        [role, name, *(_size(facts.get(column)) for column in columns)]
+        for role, name, facts in groups
+    ]
     return markdown_table(["role", "class", *columns], rows)
 
 
-def _size(value: Sequence[float] | float | None) -> str:
-    if value is None:
+def _size(size: Size | None) -> str:
+    if size is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:.0%}"
-    low, median, high = value
+    if isinstance(size, float):
+        return f"{size:.0%}"
+    low, median, high = size
     return f"{median:g}" if low == high else f"{median:g} ({low:g} to {high:g})"
 
 
-def _duplicates_line(found: Tree) -> str:
-    sets = found["duplicates"]
-    images = sum(len(each["images"]) for each in sets)
-    pairs = sum(len(each["images"]) * (len(each["images"]) - 1) // 2 for each in sets)
-    equal = sum(each["equal_files"] for each in sets)
-    across = sum(len(each["roles"]) > 1 for each in sets)
+def _duplicates(report: Report) -> str:
+    if not report["duplicates"]:
+        return "No image occurs twice, neither as an equal file nor nearly equal."
+    lines = [
+        f"{' = '.join(f'`{path}`' for path in images['images'])} ({', '.join(images['roles'])}; "
+        f"{'equal files' if images['equal_files'] else _distance(images)})"
+        for images in report["duplicates"]
+    ]
+    line = _duplicates_line(report)
+    return f"{line.capitalize()}. Re-acquired copies don't count.\n\n{_bullets(lines)}"
+
+
+def _duplicates_line(report: Report) -> str:
+    sets = report["duplicates"]
+    sizes = [len(images["images"]) for images in sets]
+    pairs = sum(size * (size - 1) // 2 for size in sizes)
+    equal = sum(images["equal_files"] for images in sets)
+    across = sum(len(images["roles"]) > 1 for images in sets)
     return (
-        f"images that come twice or more: {len(sets)} ({images} files, {pairs} pairs; equal files: "
-        f"{equal} of {len(sets)}), {across or 'none'} of them across roles; groups merged to keep "
-        f"them together: {found['merged_groups']}"
+        f"images that occur twice or more: {len(sets)} ({sum(sizes)} files, {pairs} pairs; equal "
+        f"files: {equal} of {len(sets)}), {across or 'none'} of them across roles; groups merged "
+        f"to keep them together: {report['merged_groups']}"
     )
 
 
-def _duplicates(found: Tree) -> str:
-    if not found["duplicates"]:
-        return "No image comes twice, neither as an equal file nor nearly."
-    lines = [
-        f"{' = '.join(f'`{path}`' for path in each['images'])} ({', '.join(each['roles'])}; "
-        f"{'equal files' if each['equal_files'] else _distance(each)})"
-        for each in found["duplicates"]
-    ]
-    about = _duplicates_line(found)
-    return f"{about.capitalize()}. Re-acquired copies don't count.\n\n{_listed(lines)}"
+def _distance(images: DuplicateSet) -> str:
+    return f"distance {images['distance']:.4f}"
 
 
-def _distance(each: Tree) -> str:
-    return f"distance {each['distance']:.4f}"
-
-
-def _patients(found: Tree) -> str:
-    people = found["patients"]
-    return _listed(
+def _patients(patients: Patients) -> str:
+    return _bullets(
         [
-            f"{len(people['in_two_roles'])} patients are in two roles (one would stop the stage)",
-            f"{len(people['under_both_labels'])} patients have images of both labels",
-            f"{people['groups_in_train_and_official_test']} groups have images on both sides of an "
-            "official test split, which is not recut",
+            f"{len(patients['in_two_roles'])} patients are in two roles (one would stop the stage)",
+            f"{len(patients['under_both_labels'])} patients have images of both labels",
+            f"{patients['groups_in_train_and_official_test']} groups have images on both sides of "
+            "an official test split, which is not changed",
         ]
     )
 
 
-def _listed(lines: Sequence[str]) -> str:
+def _bullets(lines: Sequence[str]) -> str:
     more = [f"... and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
     return "\n".join(f"- {line}" for line in [*lines[:_LISTED], *more])

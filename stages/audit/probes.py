@@ -1,110 +1,117 @@
-"""How well the class is told by what says nothing of disease, in each role by itself.
+"""Probes: how well can the class be told without looking at the lungs?
 
-A linear model sees how an image was encoded, or its shape, its outer frame, or a thumbnail, and
-nothing else; each image is scored by a model that has seen none of its patient's. Unlike the
-baselines of a report, which are fitted on training images, this asks what there is to be learned
-in a role, and needs no other role.
+A linear model gets how an image was encoded, or its shape, its outer frame, or a thumbnail, and
+nothing else; each image is scored by a model that was fitted on other patients. The baselines of
+a report are fitted on training images; a probe measures what could be learned within a role, and
+needs no other role.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.audit.census import Seen
-from stages.engine.arrays import Floats
+from stages.audit.collector import RoleImages, Value
+from stages.engine.arrays import Floats, GrayImages, Labels
 from stages.engine.parallel import map_in_order, prefer_threads
 from stages.images.features import FEATURES
 from stages.images.ridge import out_of_fold_scores, single_threaded_blas, standardize
 from stages.images.splits import hash_order
-from stages.metrics.intervals import Draws, Figure, resample
+from stages.metrics.intervals import Draws, resample
 from stages.metrics.ranking import auroc
 
 DRAWS, CONFIDENCE = 200, 0.95
 RIDGE = 0.1
-MOST_IMAGES = 6000
+MAX_IMAGES = 6000
 """Of a role: enough for any interval, and a bound on memory and time."""
-LEAST_PATIENTS = 10
-"""Of each class: with fewer, an AUROC says nothing."""
+MIN_PATIENTS = 10
+"""Of each class: with fewer, an AUROC means nothing."""
 
+Figure: TypeAlias = dict[str, float]
+"""An AUROC: "value", and the "low" and "high" end of its interval."""
 
-Figures: TypeAlias = dict[str, dict[str, float] | None]
+Figures: TypeAlias = dict[str, Figure | None]
+"""A figure for each probe; None where it has no meaning."""
 
 
 def probe(
-    roles: Mapping[str, Seen], *, seed: int, workers: int | None = None
+    roles: Mapping[str, RoleImages], *, seed: int, workers: int | None = None
 ) -> dict[str, Figures]:
-    """For each role and probe its AUROC with a 95% interval from resampling patients, 4 decimals.
+    """Compute each role's AUROC for each probe, with a 95% interval from resampling patients.
 
-    None where it has no meaning: too few patients of a class, or images without a file of their
-    own (re-acquired copies), whose encoding nobody chose.
+    Figures have 4 decimals. A figure is None where it has no meaning: too few patients of a class,
+    or images without a file of their own (re-acquired copies), whose encoding is arbitrary.
     """
-    images = {role: _images(seen, seed) for role, seen in roles.items()}
-    tasks = [(images[role], name) for role in roles for name in FEATURES]
+    samples = {role: _sample(images, seed) for role, images in roles.items()}
+    tasks = [(samples[role], name) for role in roles for name in FEATURES]
     with prefer_threads(), single_threaded_blas():
         figures = map_in_order(_figure, tasks, workers=workers, label="probe", total=len(tasks))
-        found = iter(list(figures))
-    return {role: {name: next(found) for name in FEATURES} for role in roles}
+        remaining = iter(list(figures))
+    return {role: {name: next(remaining) for name in FEATURES} for role in roles}
 
 
 @dataclass(frozen=True)
-class _Images:
-    """What the probes of a role share. support: patients of the smaller class."""
+class _Sample:
+    """What the probes of a role share; `min_patients` are those of the smaller class."""
 
-    columns: dict[str, list[Any]]
-    label: NDArray[np.int64]
-    thumbnails: NDArray[np.uint8]
+    columns: dict[str, list[Value]]
+    groups: list[str]
+    label: Labels
+    thumbnails: GrayImages
     draws: Draws
-    support: int
+    min_patients: int
     salt: str
 
 
-def _images(seen: Seen, seed: int) -> _Images:
+def _sample(images: RoleImages, seed: int) -> _Sample:
     salt = f"{seed}/probe"
-    rows = _chosen(seen, salt)
-    columns = seen.columns(rows)
-    label = np.array(columns["label"], np.int64)
-    draws = resample(columns["patient"], label, seed=seed, draws=DRAWS, confidence=CONFIDENCE)
-    support = min(map(len, _patients(columns).values()))
-    return _Images(columns, label, seen.thumbnails[rows], draws, support, salt)
+    rows = _choose_rows(images, salt)
+    records = [images.records[row] for row in rows]
+    label = np.array([record.label for record in records], np.int64)
+    patients = [record.patient for record in records]
+    draws = resample(patients, label, seed=seed, draws=DRAWS, confidence=CONFIDENCE)
+    return _Sample(
+        columns=images.columns(rows),
+        groups=[record.split_group for record in records],
+        label=label,
+        thumbnails=images.thumbnails[rows],
+        draws=draws,
+        min_patients=min(_count_patients(patients, label)),
+        salt=salt,
+    )
 
 
-def _figure(task: tuple[_Images, str]) -> dict[str, float] | None:
-    images, name = task
-    copies = name == "encoding" and None in images.columns["bytes"]
-    if images.support < LEAST_PATIENTS or copies:
+def _figure(task: tuple[_Sample, str]) -> Figure | None:
+    sample, name = task
+    never_encoded = name == "encoding" and None in sample.columns["bytes"]
+    if sample.min_patients < MIN_PATIENTS or never_encoded:
         return None
-    numbers = standardize(FEATURES[name](images.columns, images.thumbnails))
-    scores = np.zeros(len(images.label))
-    if numbers.shape[1]:
+    features = standardize(FEATURES[name](sample.columns, sample.thumbnails))
+    scores = np.zeros(len(sample.label))
+    if features.shape[1]:
         scores = out_of_fold_scores(
-            numbers, images.label, images.columns["split_group"], salt=images.salt, ridge=RIDGE,
-            balanced=True,
-        )  # fmt: skip
+            features, sample.label, sample.groups, salt=sample.salt, ridge=RIDGE, balanced=True
+        )
 
     def score(weight: Floats) -> dict[str, Floats]:
-        return {"auroc": auroc(images.label, scores, weight)}
+        return {"auroc": auroc(sample.label, scores, weight)}
 
-    return _plain(images.draws.figures(score, {"auroc": images.support})["auroc"])
-
-
-def _chosen(seen: Seen, salt: str) -> list[int]:
-    """All images of a role, or those of its first patients in an order that names alone decide."""
-    if len(seen.records) <= MOST_IMAGES:
-        return list(range(len(seen.records)))
-    order = {name: n for n, name in enumerate(hash_order({r.patient for r in seen.records}, salt))}
-    rows = sorted(range(len(seen.records)), key=lambda row: order[seen.records[row].patient])
-    return sorted(rows[:MOST_IMAGES])
-
-
-def _patients(columns: Mapping[str, list[Any]]) -> dict[int, set[str]]:
-    found: dict[int, set[str]] = {0: set(), 1: set()}
-    for label, patient in zip(columns["label"], columns["patient"], strict=True):
-        found[label].add(patient)
-    return found
-
-
-def _plain(figure: Figure) -> dict[str, float]:
+    figure = sample.draws.figures(score, {"auroc": sample.min_patients})["auroc"]
     return {name: round(float(value), 4) for name, value in vars(figure).items()}
+
+
+def _choose_rows(images: RoleImages, salt: str) -> list[int]:
+    """Choose all images of a role, or MAX_IMAGES of them by a hash of their patients' names."""
+    if len(images.records) <= MAX_IMAGES:
+        return list(range(len(images.records)))
+    patients = hash_order({record.patient for record in images.records}, salt)
+    place = {patient: number for number, patient in enumerate(patients)}
+    rows = sorted(range(len(images.records)), key=lambda row: place[images.records[row].patient])
+    return sorted(rows[:MAX_IMAGES])
+
+
+def _count_patients(patients: Sequence[str], label: Labels) -> tuple[int, int]:
+    """Number of patients with a normal image, and with a pneumonia image."""
+    pairs = set(zip(patients, label.tolist(), strict=True))
+    return sum(label == 0 for _, label in pairs), sum(label == 1 for _, label in pairs)

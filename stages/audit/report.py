@@ -1,4 +1,4 @@
-"""The audit of the data: preprocess writes it, `pneumonia data audit` prints it."""
+"""Build and write the report of the audit; `pneumonia data audit` prints it."""
 
 import time
 from collections.abc import Mapping
@@ -6,44 +6,78 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stages.audit import findings, pictures
-from stages.audit.census import Census
-from stages.audit.page import page, summary
+from stages.audit import findings, page, pictures, summary
+from stages.audit.collector import Collector
+from stages.audit.page import Report
+from stages.audit.probes import probe
 from stages.engine.files import replacing_folder, write_bytes, write_json, write_text
 from stages.engine.tables import write_table
 from stages.images.build import BuildResult
 from stages.images.options import PreprocessOptions
 
-ACCOUNT = "findings.json"
+FORMAT = 2
+REPORT = "findings.json"
 PAGE = "audit.md"
 UNREADABLE = "unreadable.csv"
 
 
-def write(
-    built: BuildResult,
-    census: Census,
+def write_report(
+    result: BuildResult,
+    collected: Collector,
     source: Mapping[str, Any],
     options: PreprocessOptions,
-    audit: Path,
+    folder: Path,
 ) -> None:
-    """Write the account of what was built to the folder `audit`, and print a summary.
+    """Write the report of what was built, and print a summary.
 
-    source: Where the images come from (source.json of data/raw).
+    Args:
+        result: What was built.
+        collected: What was kept of each image.
+        source: Where the images come from: source.json of data/raw.
+        options: Section preprocess of the params.
+        folder: Is replaced.
 
     Raises:
-        InputError: A finding's level is "stop". The account is written all the same: it is what
-            one then needs to see.
+        InputError: A finding's level is "stop". The report is written all the same, because it
+            holds what to look at.
     """
-    started = time.perf_counter()
-    found = findings.account(built, census, source, options.audit, seed=options.seed)
-    with replacing_folder(audit) as folder:
-        write_bytes(folder / "contact.png", pictures.contact_sheet(census.roles))
-        write_bytes(folder / "means.png", pictures.mean_images(census.roles))
-        write_text(folder / PAGE, page(found))
-        write_table(folder / UNREADABLE, ["path", "reason"], map(asdict, built.unreadable))
-        write_json(folder / ACCOUNT, found)
-    for line in summary(found):
+    start = time.perf_counter()
+    report = _build(result, collected, source, options)
+    with replacing_folder(folder) as partial:
+        write_bytes(partial / "contact.png", pictures.contact_sheet(collected.roles))
+        write_bytes(partial / "means.png", pictures.mean_images(collected.roles))
+        write_text(partial / PAGE, page.render_page(report))
+        write_table(partial / UNREADABLE, ["path", "reason"], map(asdict, result.unreadable))
+        write_json(partial / REPORT, report)
+    for line in page.summary_lines(report):
         print(f"audit: {line}")
-    seconds = time.perf_counter() - started
-    print(f"audit: {seconds:.1f} s, {audit / PAGE}; `pneumonia data audit` shows it")
-    findings.stop(found, str(audit / PAGE))
+    seconds = time.perf_counter() - start
+    print(f"audit: {seconds:.1f} s, {folder / PAGE}; `pneumonia data audit` prints it")
+    findings.raise_on_stop(report["findings"], str(folder / PAGE))
+
+
+def _build(
+    result: BuildResult,
+    collected: Collector,
+    source: Mapping[str, Any],
+    options: PreprocessOptions,
+) -> Report:
+    duplicates = summary.list_duplicates(result)
+    patients = summary.summarize_patients(result)
+    probes = probe(collected.roles, seed=options.seed)
+    return {
+        "format": FORMAT,
+        "data": result.manifest["digest"],
+        "source": {name: source[name] for name in ("name", "synthetic")},
+        "test": result.manifest["test"],
+        "roles": summary.count_roles(collected.roles),
+        "source_splits": summary.count_source_splits(result.images),
+        "cautions": source.get("cautions", {}),
+        "unreadable": [asdict(image) for image in result.unreadable],
+        "duplicates": duplicates,
+        "merged_groups": result.merged_groups,
+        "patients": patients,
+        "sizes": summary.summarize_sizes(collected.roles),
+        "probes": probes,
+        "findings": findings.find_problems(duplicates, patients, probes, options.audit),
+    }

@@ -30,11 +30,11 @@ def pin(
 
 def audit(_: "Params", as_json: AsJson = False) -> None:
     """Print what the images give away about class, source and patient."""
-    from stages.audit.report import ACCOUNT, PAGE
+    from stages.audit.report import PAGE, REPORT
 
-    found = read_json(paths.AUDIT / ACCOUNT)
+    found = read_json(paths.AUDIT / REPORT)
     if as_json:
-        print((paths.AUDIT / ACCOUNT).read_text(encoding="utf-8"), end="")
+        print((paths.AUDIT / REPORT).read_text(encoding="utf-8"), end="")
     else:
         print_markdown((paths.AUDIT / PAGE).read_text(encoding="utf-8").removesuffix("\n"))
     manifest = paths.SHARDS / "manifest.json"

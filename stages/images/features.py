@@ -11,7 +11,6 @@ from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
 
 from stages.engine.arrays import Floats, Numbers
 
@@ -20,9 +19,9 @@ FRAME_PX = 2
 
 
 class Columns(Protocol):
-    """Facts of N images by name, as records.csv has them: a table, or a dict of lists."""
+    """Facts of N images by name, as records.csv has them: a DataFrame, or a dict of lists."""
 
-    def __getitem__(self, name: str, /) -> ArrayLike: ...
+    def __getitem__(self, name: str, /) -> object: ...
 
 
 Features: TypeAlias = Callable[[Columns, Numbers], Numbers]
