@@ -28,12 +28,16 @@ SIDECAR = "stages.commands.live"
 
 FILES = [
     ("*", "params.yaml", "DVC compares the sections that the stage names under `params`"),
+    ("inputs", "stages/*", "always runs"),
+    ("inputs", ".cache/inputs.json", "digests that it remembers of files that did not move"),
     ("fetch", "data/.raw.partial*", "its own output, before it is renamed"),
     ("preprocess", "data/.shards.partial*", "its own output, before it is renamed"),
     ("train", ".cache/train*", "checkpoints, under a digest of all that training depends on"),
     ("train", ".cache/wait_budget*", "time spent waiting for a tracking server; decides no result"),
+    ("register", "requirements.lock", "always runs"),
+    ("register", ".cache/code.json", "digests that it remembers of code that did not change"),
     ("register", ".cache/journal/*", "circumstances of the run, for MLflow only"),
-    ("register", "stages/*", "the packaged model carries the code, and this stage always runs"),
+    ("register", "stages/*", "always runs; the packaged model carries the code"),
     ("register", "mlruns/*", "the tracking store, which is a view of the files"),
 ]
 """Files that a stage may read though they are no dependency: stage, pattern, reason."""
@@ -106,8 +110,9 @@ def parse_log(log: Path) -> set[Record]:
 
 
 def declared_paths(stage: dict[str, Any]) -> list[str]:
-    """The dependencies of a stage of dvc.yaml, and what it writes itself."""
-    entries = [*stage["deps"], *stage.get("outs", []), *stage.get("metrics", [])]
+    """The dependencies of a stage of dvc.yaml, its files of params, and what it writes itself."""
+    entries = [*stage.get("deps", []), *stage.get("outs", []), *stage.get("metrics", [])]
+    entries += [entry for entry in stage.get("params", []) if isinstance(entry, dict)]
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
