@@ -30,9 +30,7 @@ from tests.edits import (
     set_params,
     steps_per_epoch,
 )
-from tests.workspace import SMALL, Workspace
-
-pytestmark = pytest.mark.slow
+from tests.workspace import ROOT, SMALL, Workspace
 
 LOCK = "dvc.lock"
 FIGURES = ("data/report/metrics.json", "data/validation.json")
@@ -241,6 +239,20 @@ def names(rows: list[Row]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", rows, ids=lambda row: row.edit)
 
 
+def table(rows: list[Row]) -> str:
+    """The rows as the table in docs/reproducibility.md."""
+    lines = ["| Edit | Stages between `inputs` and `register` | Training | Run in MLflow |"]
+    lines.append("|---|---|---|---|")
+    for row in rows:
+        wanted = row.expected
+        lines.append(
+            f"| {row.edit} | {wanted.runs.replace(' ', ', ') or 'none'} "
+            f"| {'all steps' if wanted.trains else 'no step'} "
+            f"| {'new' if wanted.new_run else 'the same'} |"
+        )
+    return "\n".join(lines)
+
+
 def base_of(row: Row, request: pytest.FixtureRequest) -> Workspace:
     base: Workspace = request.getfixturevalue("archived" if row.archive else "phantoms")
     return base
@@ -264,6 +276,12 @@ def effect_wanted(row: Row, workspace: Workspace) -> Effect:
     )
 
 
+def test_the_page_has_the_table() -> None:
+    page = (ROOT / "docs/reproducibility.md").read_text(encoding="utf-8")
+    assert table(ROWS) in page, table(ROWS)
+
+
+@pytest.mark.slow
 @names(ROWS)
 def test_an_edit(row: Row, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     base = base_of(row, request)
@@ -272,6 +290,7 @@ def test_an_edit(row: Row, request: pytest.FixtureRequest, tmp_path: Path) -> No
     assert effect == effect_wanted(row, workspace)
 
 
+@pytest.mark.slow
 @names(IN_A_CLONE)
 def test_an_edit_in_a_clone(row: Row, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     base = base_of(row, request)
@@ -281,6 +300,7 @@ def test_an_edit_in_a_clone(row: Row, request: pytest.FixtureRequest, tmp_path: 
     assert run_digests(clone)
 
 
+@pytest.mark.slow
 @names(WITHOUT_CACHES)
 def test_an_edit_without_caches(row: Row, phantoms: Workspace, tmp_path: Path) -> None:
     workspace = copy_with_neighbours(phantoms, tmp_path / "copy")
@@ -289,6 +309,7 @@ def test_an_edit_without_caches(row: Row, phantoms: Workspace, tmp_path: Path) -
     assert effect == effect_wanted(row, workspace)
 
 
+@pytest.mark.slow
 @names(IN_AN_EXPERIMENT)
 def test_an_edit_in_an_experiment(row: Row, phantoms: Workspace, tmp_path: Path) -> None:
     workspace = copy_with_neighbours(phantoms, tmp_path / "copy")
