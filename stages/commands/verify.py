@@ -14,12 +14,13 @@ from stages.commands.tables import print_table
 from stages.engine import git
 from stages.engine.errors import InputError, NotFound
 from stages.engine.files import read_json
+from stages.metrics.pages.text import format_interval
 from stages.settings import paths
 
 if TYPE_CHECKING:
     from stages.history.causes import Cause, Out
     from stages.history.lock_file import LockFile
-    from stages.history.moved_figures import Interval, MovedFigure
+    from stages.history.moved_figures import MovedFigure
 
 EQUAL, DIFFERENT, UNKNOWN = 0, 1, 2
 _OTHERS = 8
@@ -241,17 +242,13 @@ def _print_moves(figures: "Iterable[MovedFigure]") -> None:
     rows: list[Sequence[str]] = [
         (
             figure.name,
-            _interval(figure.recorded),
-            _interval(figure.rebuilt),
+            format_interval(*figure.recorded, decimals=4),
+            format_interval(*figure.rebuilt, decimals=4),
             f"{figure.difference:+.4f}" + ("" if figure.overlap else " apart"),
         )
         for figure in figures
     ]
     print_table(("figure", "recorded (interval)", "rebuilt (interval)", "difference"), rows)
-
-
-def _interval(figure: "Interval") -> str:
-    return "{:.4f} ({:.4f} to {:.4f})".format(*figure)
 
 
 def _json(verified: Verified) -> str:
