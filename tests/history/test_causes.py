@@ -65,11 +65,11 @@ def test_intervals_overlap_where_they_share_a_value(
 
 def test_pairs_of_seeds_are_counted_by_either_rule() -> None:
     intervals = {"a": (0.9, 0.85, 0.95), "b": (0.84, 0.78, 0.9), "c": (0.7, 0.6, 0.77)}
-    draws = {
+    seeds = {
         name: {"test": {"auroc": dict(zip(("value", "low", "high"), figure, strict=True))}}
         for name, figure in intervals.items()
     }
-    assert seeds_apart.lines(draws) == [
+    assert seeds_apart.summary(seeds) == [
         "3 seeds, 6 ordered pairs of record and rebuild",
         "test.auroc: at most 0.2000",
         "pairs with a headline figure outside the interval on record: 5",
