@@ -105,10 +105,11 @@ def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
     promoted = finished.run("pneumonia", "promote")
     assert "pneumonia-phantom: champion is now version 1" in promoted.stdout
     assert "FAIL" not in promoted.stdout
-    told = json.loads(finished.run("pneumonia", "history", "--json").stdout)
-    assert [(line["alias"], line["to"], line["outcome"]) for line in told] == [
-        ("candidate", "1", "made"), ("champion", "1", "made"),
-    ]  # fmt: skip
+    moves = json.loads(finished.run("pneumonia", "history", "--json").stdout)
+    assert [(move["alias"], move["to"], move["outcome"]) for move in moves] == [
+        ("candidate", "1", "done"),
+        ("champion", "1", "done"),
+    ]
     header, row = finished.run("pneumonia", "model", "list").stdout.splitlines()
     assert row.split("\t")[:3] == ["pneumonia-phantom", "1", "candidate, champion"]
     assert len(header.split("\t")) == len(row.split("\t"))

@@ -90,7 +90,11 @@ class Feeder:
         crops = np.empty((len(records), self.px, self.px), np.uint8)
         for place, record in enumerate(records.tolist()):
             crops[place] = crop(
-                self.images[record], self.px, self.augment,
-                seed=self.seed, epoch=epoch, record=record,
-            )  # fmt: skip
+                self.images[record],
+                self.px,
+                self.augment,
+                seed=self.seed,
+                epoch=epoch,
+                record=record,
+            )
         return crops
