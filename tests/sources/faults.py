@@ -176,7 +176,7 @@ FAULTS = {
     "stalls": Fault(("stalls",), "no data for 0.1 s (attempt 3)", 3, IMPATIENT),
     "never answers": Fault(("silent",), "no data for 0.1 s (attempt 3)", 3, IMPATIENT),
     "a byte now and then": Fault(
-        ("drips",), "too slow: ", 2, replace(QUICK, attempts=2, silence_s=0.3)
+        ("drips",), "too slow: ", 2, replace(QUICK, attempts=2, silence_s=1)
     ),
     "cut": Fault(("cuts",), "the connection closed after 65,536 of 131,072 bytes (attempt 3)", 3),
     "closed without an answer": Fault(("hangs_up",), "the connection broke", 3),
