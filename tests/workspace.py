@@ -147,18 +147,26 @@ def _answer(address: str, server: subprocess.Popen[bytes]) -> bytes:
     raise AssertionError(f"{address}: the server ended with {server.returncode}")
 
 
+def listed_files() -> list[str]:
+    """The files of this working tree that git has or would add."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # A file that was deleted is still listed.
+    return [name for name in filter(None, listed.split("\0")) if (ROOT / name).is_file()]
+
+
+def copy_file(name: str, folder: Path) -> None:
+    """Copy a file of this working tree to its place below `folder`."""
+    source, target = ROOT / name, folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+    target.chmod(source.stat().st_mode)
+
+
 def copy_tree(folder: Path) -> Workspace:
     """Copy what git has or would add, with small params, and commit it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, folder / name
-        if source.is_file():  # a file that was deleted is still listed
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
-            target.chmod(source.stat().st_mode)
+    for name in listed_files():
+        copy_file(name, folder)
     workspace = Workspace(folder)
     workspace.run("git", "init", "--quiet", "--initial-branch", "main")
     workspace.run("git", "config", "user.name", "test")

@@ -3,6 +3,13 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_GAP = 2
+"""Spaces between the columns of a table on a terminal."""
 
 
 def print_rows(rows: Sequence[Mapping[str, str]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -22,22 +29,50 @@ def print_rows(rows: Sequence[Mapping[str, str]], columns: Sequence[str], *, as_
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table: with aligned columns on a terminal, else one line a row, tabs between cells.
 
-    Where columns do not fit the terminal, their cells go on in further lines.
+    Where columns do not fit the terminal, cells go on in further lines, broken between words.
+    Where that is not enough, each row becomes a block of lines, one for each column.
     """
+    lines = [[" ".join(cell.split()) for cell in row] for row in (columns, *rows)]
     if not sys.stdout.isatty():
-        for row in (columns, *rows):
-            print("\t".join(_one_line(cell) for cell in row))
+        for line in lines:
+            print("\t".join(line))
         return
     from rich.console import Console
+
+    console = Console()
+    header, *body = lines
+    longest_words = [
+        max((len(word) for cell in column for word in cell.split()), default=0)
+        for column in zip(*lines, strict=True)
+    ]
+    if sum(longest_words) + _GAP * (len(header) - 1) <= console.width:
+        console.print(_grid(header, body))
+        return
+    for number, row in enumerate(body):
+        if number:
+            console.print()
+        console.print(_grid(None, list(zip(header, row, strict=True))))
+
+
+def _grid(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> "Table":
+    """A table without lines; columns of single words are not broken."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
+    lines = [*([header] if header else []), *rows]
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        header_style="bold",
+        show_header=header is not None,
+    )
+    for column in zip(*lines, strict=True):
+        breakable = any(" " in cell for cell in column) or header is None
+        table.add_column(Text(column[0]), overflow="fold", no_wrap=not breakable)
     for row in rows:
-        table.add_row(*(Text(_one_line(cell)) for cell in row))
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    return table
 
 
 def print_markdown(text: str) -> None:
@@ -49,8 +84,3 @@ def print_markdown(text: str) -> None:
     from rich.markdown import Markdown
 
     Console().print(Markdown(text))
-
-
-def _one_line(cell: str) -> str:
-    """The text of a cell without tabs and line breaks, so that a row stays a row."""
-    return " ".join(cell.split())

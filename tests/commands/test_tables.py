@@ -36,12 +36,32 @@ def test_on_a_terminal_it_is_aligned(
     assert printed_lines(capsys) == ["name                n", "a long name [bold]  1", "b"]
 
 
-def test_on_a_narrow_terminal_nothing_is_cut_off(
+def test_on_a_narrow_terminal_cells_are_broken_between_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_terminal(monkeypatch, columns=24)
+    print_table(("digest", "figure"), [("0123456789ab", "0.9 (0.8 to 1.0)")])
+    assert printed_lines(capsys) == [
+        "digest        figure",
+        "0123456789ab  0.9 (0.8",
+        "              to 1.0)",
+    ]
+
+
+def test_where_words_do_not_fit_each_row_is_a_block_and_nothing_is_cut_off(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_terminal(monkeypatch, columns=20)
-    print_table(("digest", "n"), [("0123456789abcdefghijklmnop", "1")])
-    assert printed_lines(capsys) == ["digest             n", "0123456789abcdefg  1", "hijklmnop"]
+    print_table(("digest", "number"), [("0123456789abcdefghijklmnop", "1"), ("b", "2")])
+    assert printed_lines(capsys) == [
+        "digest  0123456789ab",
+        "        cdefghijklmn",
+        "        op",
+        "number  1",
+        "",
+        "digest  b",
+        "number  2",
+    ]
 
 
 def test_for_programs_it_is_json(
