@@ -20,7 +20,7 @@ def main() -> None:
         cautions = read_json(folder / SOURCE_FILE).get("cautions", {})
     for caution, number in cautions.items():
         print(f"warning: {number} of {count} images: {caution}", file=sys.stderr)
-    pinned = "" if source.pinned else " (not pinned: `pneumonia data pin` has a change noticed)"
+    pinned = "" if source.pinned else " (not pinned: no model made from it can be promoted)"
     checksum = source.sha256 or "none: made here"
     print(f"{count} images from {source.file or source.name}, sha256 {checksum}{pinned}")
 

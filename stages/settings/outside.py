@@ -28,7 +28,7 @@ the file system's clock, unseen: its digest is not remembered."""
 def named(params: Params) -> dict[str, dict[str, str | None]]:
     """The files and folders that params name, by section and key; None where a key names none."""
     fetch, weights = params.fetch, params.train.weights
-    own = fetch.source == "archive"
+    own = fetch.source not in ("phantom", "kermany")  # which read neither
     return {
         "fetch": {"path": fetch.path if own else None, "labels": fetch.labels if own else None},
         "train": {"weights": None if weights == "imagenet" else weights},
