@@ -1,7 +1,7 @@
 """Write each stage's code dependencies into dvc.yaml: `make dependencies`.
 
 DVC does not see imports. The list of a stage stands between two marks and is the import closure of
-its module (`engine.closure`), so that `dvc status` and `dvc repro --dry` tell the truth.
+its module (`engine.closure`), so that `dvc status` and `dvc repro --dry` are right.
 """
 
 import re

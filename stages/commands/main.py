@@ -84,7 +84,7 @@ def main(words: list[str] | None = None) -> int:
         words: The command and its arguments; default: those of the process.
 
     Returns:
-        0; 1 after an InputError or where a command says so; 2 after a usage error, and where
+        0; 1 after an InputError, or as the command defines it; 2 after a usage error, and where
         `verify` cannot judge; 130 after Ctrl-C.
     """
     command = get_command(command_line())

@@ -56,7 +56,7 @@ def predict(
             for caution in prediction.cautions:
                 print(f"warning: {prediction.name}: {caution}", file=sys.stderr)
         if predictor.synthetic:
-            print("trained on synthetic images: says nothing about patients", file=sys.stderr)
+            print("trained on synthetic images: no prediction for patients", file=sys.stderr)
         print("not a diagnosis", file=sys.stderr)
     return int(any(prediction.probability is None for prediction in predictions))
 

@@ -137,7 +137,8 @@ def _sync_run(run: "PastRun", cache: Path, store: "Store", logged: "_LoggedRuns"
         record, circumstances = trained(settings, root, judged=evaluated)
         release = finished(settings, root) if evaluated else None
         if run.experiment and "train" not in circumstances:  # git knows this much
-            circumstances["train"] = {"dvc_experiment": run.experiment, "git_commit": run.base}
+            known = {"dvc_experiment": run.experiment, "git_commit": run.base}
+            circumstances = {**circumstances, "train": known}
         new = publish_past(store, settings.register.name, record, circumstances, release)
         return Outcome.LOGGED if new else Outcome.ALREADY
 

@@ -13,6 +13,7 @@ from stages.engine.errors import InputError
 from stages.engine.files import write_bytes
 from stages.history import dvc, lock_file
 from stages.history.lock_file import LockFile
+from stages.metrics.trees import RoleFigures
 from stages.settings import paths
 
 TARGET = "train"
@@ -49,7 +50,7 @@ class Experiment:
     rev: str
     date: str
     params: dict[str, Any]
-    validation: dict[str, Any] | None
+    validation: RoleFigures | None
     state: str
 
 
@@ -113,13 +114,13 @@ def remove(name: str) -> None:
     dvc.run("exp", "remove", name)
 
 
-def metrics_at(rev: str) -> dict[str, Any] | None:
+def metrics_at(rev: str) -> RoleFigures | None:
     """Return data/report/metrics.json at `rev`; None where it is of another model than `rev`'s."""
     lock = LockFile.at(rev)
     model = paths.MODEL.as_posix()
     if lock.stage("train").outs[model] != lock.stage("evaluate").deps.get(model):
         return None
-    metrics: dict[str, Any] = json.loads(git.file_at(rev, paths.METRICS))
+    metrics: RoleFigures = json.loads(git.file_at(rev, paths.METRICS))
     return metrics
 
 

@@ -1,10 +1,10 @@
 """The finished run whose files lie under a root: read, judged against the floors, described."""
 
 from pathlib import Path
-from typing import Any
 
 from stages.engine import journal
 from stages.engine.files import sha256_file
+from stages.registry.circumstances import Journal
 from stages.registry.identity import read_identity
 from stages.registry.record import Record, read_record
 from stages.registry.release import Release
@@ -25,9 +25,7 @@ def finished(params: Params, root: Path = Path()) -> Release:
     return Release(record, verdict, options.name, circumstances, root, root / paths.LOCK)
 
 
-def trained(
-    params: Params, root: Path = Path(), *, judged: bool = True
-) -> tuple[Record, dict[str, Any]]:
+def trained(params: Params, root: Path = Path(), *, judged: bool = True) -> tuple[Record, Journal]:
     """The files of a run, and what the journal holds of it, by stage.
 
     Args:
@@ -58,7 +56,8 @@ def trained(
     )
     last = [root / paths.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
     keys = [sha256_file(path) for path in last if path.exists()]
-    circumstances: dict[str, Any] = {}
-    for key in (*keys, digests.training_digest(params.train, identity.data, root)):
-        circumstances |= journal.read(key)
+    keys.append(digests.training_digest(params.train, identity.data, root))
+    circumstances: Journal = {}
+    for key in keys:
+        circumstances = {**circumstances, **journal.read(key)}
     return record, circumstances

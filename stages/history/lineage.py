@@ -1,11 +1,11 @@
 """Does the last commit record exactly what lies under data/?"""
 
 import json
-from typing import Any
 
 from stages.engine.errors import NotFound
 from stages.engine.files import read_json
 from stages.history.lock_file import LockFile, dvc_md5
+from stages.metrics.trees import RoleFigures
 from stages.settings import paths
 
 RELEASED = (paths.MODEL, paths.VALIDATION, paths.METRICS, paths.RELEASE)
@@ -34,7 +34,7 @@ def compare_with_head(model_digest: str) -> list[tuple[str, str | None, str | No
     return [*rules, (f"{paths.RELEASE} names this version's model", _released(), model_digest)]
 
 
-def released_figures(model_digest: str) -> dict[str, Any] | None:
+def released_figures(model_digest: str) -> RoleFigures | None:
     """Return the figures by role under data/; None where they are not those of this model.
 
     Raises:

@@ -22,7 +22,7 @@ def figures_by_seed(prefix: str) -> dict[str, dict[str, Any]]:
         if name == prefix and seed.isdecimal() and experiment.validation:
             metrics = experiments.metrics_at(experiment.rev)
             if metrics:
-                found[experiment.name] = experiment.validation | metrics
+                found[experiment.name] = {**experiment.validation, **metrics}
     return found
 
 

@@ -35,7 +35,7 @@ def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) ->
         ["sha256:", sha256_file(Path("images.zip"))],
     ]
     assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)
-    assert all(  # a comment keeps its column where the new value leaves it room
+    assert all(  # a comment keeps its column if the new value is short enough
         new.index("#") == old.index("#") or new.split("#")[0].endswith(f"{new.split()[1]}  ")
         for old, new in changed
     )

@@ -1,4 +1,4 @@
-"""`pneumonia verify`, by the door: equal bytes, spoiled records, nothing left behind."""
+"""`pneumonia verify` through the command line: equal bytes, differences, nothing left behind."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.history.corrupted_records import CASES
 from tests.workspace import BIN, Workspace
 
 
-def test_a_commit_without_a_record_cant_be_judged(finished: Workspace) -> None:
+def test_a_commit_without_a_record_cannot_be_judged(finished: Workspace) -> None:
     refused = finished.run("pneumonia", "verify", "no-such-commit", expect=2)
     assert refused.stderr.startswith("error: can't be judged: git rev-parse: ")
     tree = finished.run("git", "mktree").stdout.strip()  # an empty one
@@ -27,14 +27,14 @@ def test_a_commit_without_a_record_cant_be_judged(finished: Workspace) -> None:
     assert f"dvc.lock at {empty[:7]}: expected a record of fetch" in refused.stderr
 
 
-def test_an_archive_that_is_gone_is_named(copied: Workspace) -> None:
+def test_an_archive_that_is_not_there_is_named(copied: Workspace) -> None:
     copied.params({"fetch.source": "archive", "fetch.path": "../gone.zip"})
     copied.commit()
     refused = copied.run("pneumonia", "verify", expect=2)
     assert "fetch.path: expected a file or folder, found none at ../gone.zip" in refused.stderr
 
 
-def test_a_clone_reaches_a_relative_archive_and_goes(
+def test_a_clone_reaches_a_relative_archive_and_is_removed(
     copied: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "images.zip").write_bytes(b"images")
@@ -59,9 +59,13 @@ def test_equal_then_each_kind_of_difference(
     runs = copied.run("pneumonia", "model", "runs", "--json").stdout
     shutil.rmtree(copied.folder / ".dvc/cache")  # nothing can come from it
     kept = copied.run(
-        "pneumonia", "verify", "--version", "1", "--keep", TMPDIR=str(temporary),
-        TZ="Asia/Kathmandu", LC_ALL="C.UTF-8", PYTHONHASHSEED="11", MLFLOW_TRACKING_URI="",
-    )  # fmt: skip
+        *("pneumonia", "verify", "--version", "1", "--keep"),
+        TMPDIR=str(temporary),
+        TZ="Asia/Kathmandu",
+        LC_ALL="C.UTF-8",
+        PYTHONHASHSEED="11",
+        MLFLOW_TRACKING_URI="",
+    )
     assert "equal to the byte: " in kept.stdout
     assert "DIFFERENT" not in kept.stdout
     assert "Running stage 'train'" in kept.stderr
@@ -88,9 +92,9 @@ def test_an_edit_that_was_never_run_is_named_with_its_figures(
     copied.params({"train.seed": 3})
     copied.commit()
     (copied.folder / "params.yaml").write_text(copied.text("params.yaml") + "# edited\n")
-    told = copied.run("pneumonia", "verify", "--json", expect=1, TMPDIR=str(tmp_path))
-    assert "there are uncommitted changes" in told.stderr
-    found = json.loads(told.stdout)
+    verified = copied.run("pneumonia", "verify", "--json", expect=1, TMPDIR=str(tmp_path))
+    assert "there are uncommitted changes" in verified.stderr
+    found = json.loads(verified.stdout)
     assert (found["cause"]["stage"], found["cause"]["kind"]) == ("train", "params")
     assert "train.seed is 0 on record, 3 now" in found["cause"]["detail"]
     assert {out["stage"] for out in found["outs"] if not out["equal"]} == {"train", "evaluate"}
@@ -100,21 +104,29 @@ def test_an_edit_that_was_never_run_is_named_with_its_figures(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ended_on_the_way_it_leaves_nothing(
+def test_a_signal_leaves_nothing_behind(
     copied: Workspace, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with (tmp_path / "said").open("w") as said, subprocess.Popen(
-        [str(BIN / "pneumonia"), "verify"], cwd=copied.folder, stdout=said, stderr=said,
-        env=copied.environment() | {"TMPDIR": str(tmp_path)}, start_new_session=True,
-    ) as process:  # fmt: skip
-        while "Running stage 'fetch'" not in (tmp_path / "said").read_text():
-            assert process.poll() is None, (tmp_path / "said").read_text()
+    output = tmp_path / "output"
+    with (
+        output.open("w") as handle,
+        subprocess.Popen(
+            [str(BIN / "pneumonia"), "verify"],
+            cwd=copied.folder,
+            stdout=handle,
+            stderr=handle,
+            env=copied.environment() | {"TMPDIR": str(tmp_path)},
+            start_new_session=True,
+        ) as process,
+    ):
+        while "Running stage 'fetch'" not in output.read_text():
+            assert process.poll() is None, output.read_text()
             time.sleep(0.1)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does: to the whole group
         else:
             process.send_signal(number)
-    assert process.returncode in (130, 143), (tmp_path / "said").read_text()
+    assert process.returncode in (130, 143), output.read_text()
     assert not list(tmp_path.glob("pneumonia-verify-*"))
-    # A stage whose interpreter is just starting may show one of its own; the command does not.
-    assert "stages/commands/verify.py" not in (tmp_path / "said").read_text()
+    # A stage whose interpreter is just starting may print a traceback; the command does not.
+    assert "stages/commands/verify.py" not in output.read_text()

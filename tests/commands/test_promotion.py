@@ -8,15 +8,15 @@ from tests.workspace import Workspace
 
 
 def champions(workspace: Workspace) -> list[tuple[str, str, str]]:
-    told = json.loads(workspace.run("pneumonia", "history", "--json").stdout)
-    return [(line["from"], line["to"], line["by"]) for line in told if line["alias"] == "champion"]
+    lines = json.loads(workspace.run("pneumonia", "history", "--json").stdout)
+    return [(line["from"], line["to"], line["by"]) for line in lines if line["alias"] == "champion"]
 
 
 @pytest.mark.slow
 def test_challengers_meet_the_champion_on_the_same_images(copied: Workspace) -> None:
     if not champions(copied):  # the copy may come after another test has promoted
         copied.run("pneumonia", "promote")
-    # So few images can't show that a model is not worse: with these margins any will do.
+    # So few images can't prove that a model is not worse: with these margins any passes.
     wide = {f"register.rule.margin_{name}": 1.0 for name in ("sensitivity", "specificity", "tail")}
 
     copied.params({"train.seed": 1, **wide})
@@ -30,7 +30,7 @@ def test_challengers_meet_the_champion_on_the_same_images(copied: Workspace) -> 
     assert "as they lie in the shards" in promoted.stdout
     assert "champion is now version 2 (before: version 1)" in promoted.stdout
 
-    # Another split: the champion is asked for raw images, less the patients that it knows.
+    # Another split: the champion predicts raw images, without the patients it was trained on.
     copied.params({"preprocess.seed": 1})
     copied.run("dvc", "repro")
     copied.commit()
@@ -41,6 +41,8 @@ def test_challengers_meet_the_champion_on_the_same_images(copied: Workspace) -> 
     back = copied.run("pneumonia", "rollback", "--reason", "seen")
     assert "champion is now version 2 (before: version 3)" in back.stdout
     assert champions(copied) == [
-        ("none", "1", "promote"), ("1", "2", "promote"), ("2", "3", "promote"),
+        ("none", "1", "promote"),
+        ("1", "2", "promote"),
+        ("2", "3", "promote"),
         ("3", "2", "rollback"),
-    ]  # fmt: skip
+    ]
