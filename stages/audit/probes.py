@@ -1,4 +1,4 @@
-"""Probes: how well can the class be told without looking at the lungs?
+"""Probes: how well can the class be predicted without looking at the lungs?
 
 A linear model gets how an image was encoded, or its shape, its outer frame, or a thumbnail, and
 nothing else; each image is scored by a model that was fitted on other patients. The baselines of

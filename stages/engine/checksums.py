@@ -5,7 +5,7 @@ last. It detects damage and edits; it is not a signature.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ CHECKSUMS = "checksums.json"
 _REMEDY = "run `dvc repro`, or `dvc checkout --force` to restore the version in DVC's cache"
 
 
-def content_digest(facts: dict[str, Any]) -> str:
+def content_digest(facts: Mapping[str, object]) -> str:
     """Digest everything in `facts` but the key "digest", under which a JSON file keeps it."""
     return digest({key: value for key, value in facts.items() if key != "digest"})
 
@@ -47,7 +47,7 @@ def write(folder: Path, files: Iterable[Path], **provenance: str) -> None:
         provenance: How the files were made, covered by the same digest.
     """
     listed = {_relative(path, folder): sha256_file(path) for path in files}
-    facts: dict[str, Any] = {"files": listed, "provenance": provenance}
+    facts = {"files": listed, "provenance": provenance}
     write_json(folder / CHECKSUMS, {**facts, "digest": content_digest(facts)})
 
 

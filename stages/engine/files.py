@@ -26,7 +26,7 @@ def sha256_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """Format `value` as JSON in one fixed form: sorted keys, indent 2, a newline at the end.
 
     Raises:
@@ -35,7 +35,7 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Return the hex SHA-256 of `value` as compact JSON with sorted keys.
 
     Raises:
@@ -107,7 +107,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write a value as canonical JSON, whole or not at all."""
     write_text(path, canonical_json(value))
 

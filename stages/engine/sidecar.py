@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from typing import IO
 
 from stages.engine import wait_budget
 
@@ -16,7 +16,7 @@ _SHUTDOWN_S = 8.0
 
 
 @contextlib.contextmanager
-def sidecar(module: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def sidecar(module: str) -> Iterator[Callable[[Mapping[str, object]], None]]:
     """Run `python -m module` and yield a function that sends it a message.
 
     Each message is one line of JSON on the sidecar's stdin. Sending never blocks, and no failure

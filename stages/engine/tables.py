@@ -1,12 +1,12 @@
 """Write tables as CSV files."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 
-def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
+def write_table(path: Path, columns: list[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write rows as CSV with a header; None becomes an empty field."""
     with path.open("w", newline="", encoding="utf-8") as handle:
         table_writer(handle, columns).writerows(rows)

@@ -82,7 +82,7 @@ def build_shards(
             roles = tail.hold_out_tail(prepared, roles, options)
         builder = _Builder(prepared, roles, options, writer, on_image)
         builder.write_splits()
-        facts: dict[str, Any] = {
+        facts: dict[str, object] = {
             "options": options.of_shards,
             "test": "official" if splits.has_official_test(prepared.rows) else "cut by patient",
         }
@@ -128,7 +128,7 @@ class _Builder:
             pneumonia = self._of(splits.VAL, label=1)
             self._write(tail.ROLE, [*self._of(tail.ROLE), *pneumonia])
 
-    def write_matched(self, workers: int | None) -> dict[str, Any]:
+    def write_matched(self, workers: int | None) -> dict[str, object]:
         """Write val_matched; return how it was matched and the AUROC of each nuisance scalar."""
         normals = self._stored(splits.VAL, label=0)
         pneumonia = self._stored(splits.VAL, label=1)

@@ -1,7 +1,7 @@
 """Write shards; `shards` describes the files and reads them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
@@ -40,7 +40,7 @@ class ShardWriter:
         shard.append(image)
         return written
 
-    def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
+    def finish(self, facts: Mapping[str, object]) -> dict[str, Any]:
         """Write records.csv and, last, the manifest.
 
         Args:
@@ -56,7 +56,7 @@ class ShardWriter:
         rows = (asdict(record) for records in self._records.values() for record in records)
         write_table(self._folder / RECORDS, COLUMNS, rows)
         self._check_lengths()
-        manifest = {
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "image_px": self._image_px,
             "counts": {role: _counts(records) for role, records in self._records.items()},

@@ -1,1 +1,1 @@
-"""What real machines do to a run: processes killed, disks full, folders read-only, two at once."""
+"""Interrupted runs: killed processes, full disks, read-only folders, two runs at once."""

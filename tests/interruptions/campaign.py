@@ -1,4 +1,4 @@
-"""Kills drawn from a seed, a rebuild at a time, and what must hold after each of them."""
+"""Kill a pipeline at random moments and check what must hold after each kill."""
 
 import hashlib
 import json
@@ -23,13 +23,21 @@ HOOK = Path(__file__).parent / "hook"
 STAGES = ["fetch", "preprocess", "train", "evaluate", "register"]
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]  # SIGKILL twice as often
 FEW = {"fetch.phantom.patients_train": 24, "fetch.phantom.patients_test": 8, "train.epochs": 3}
-_ENDING_S = 10.0  # the sidecar has 8 s to finish
+_SHUTDOWN_S = 10.0  # the sidecar has 8 s to finish
 _RUN_S = 900.0
 
 
 @dataclass
 class Reference:
-    """An uninterrupted run: the repository before each stage and at the end, and its points."""
+    """An uninterrupted run, to compare with.
+
+    Attributes:
+        folder: Holds a copy of the repository before each stage.
+        points: By stage, the points passed and how often (see `hook/sitecustomize.py`).
+        seconds: By stage, how long it took.
+        digests: SHA-256 of the files at the end.
+        epochs: Number of epochs of a training.
+    """
 
     folder: Path
     points: dict[str, Counter[str]]
@@ -43,10 +51,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a kill comes: at a point, a while after it, once a worker works, or at a time.
+    """When to kill: at a point, a while after it, once a worker works, or at a time.
 
-    point, nth: where a process stands still; "" for the two others. wait_s: seconds after that,
-    or after a worker was there, or after the start.
+    Attributes:
+        stage: The stage that is expected to run.
+        point: Where a process pauses; "" for the other kinds.
+        nth: At which occurrence of the point.
+        worker: Whether to wait for a worker process instead.
+        wait_s: Seconds to wait after that, or after the start.
     """
 
     stage: str
@@ -60,14 +72,14 @@ class Moment:
         return not self.point and not self.worker
 
     def __str__(self) -> str:
-        what = f"{self.point} ({self.nth})" if self.point else "a worker" if self.worker else ""
-        wait = f"{self.wait_s:.1f} s after {what or 'the start'}" if self.wait_s else what
-        return f"{self.stage}: {wait}"
+        event = f"{self.point} ({self.nth})" if self.point else "a worker" if self.worker else ""
+        moment = f"{self.wait_s:.1f} s after {event or 'the start'}" if self.wait_s else event
+        return f"{self.stage}: {moment}"
 
 
 @dataclass
 class Tally:
-    """What a campaign has seen so far."""
+    """What happened in a campaign so far."""
 
     kills: int = 0
     points: set[str] = field(default_factory=set)
@@ -86,30 +98,30 @@ class Tally:
     longest_lost_s: float = 0.0
 
     def lines(self) -> list[str]:
-        def told(counts: Counter[str]) -> str:
+        def listed(counts: Counter[str]) -> str:
             return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
         return [
-            f"kills: {self.kills}, at {len(self.points)} different points or at a drawn time; "
-            f"{self.survived} of them the run outlived",
-            f"signals: {told(self.signals)}",
-            f"victims: {told(self.victims)}",
-            f"shells: {told(self.shells)}",
-            f"stages: {told(self.stages)}",
-            f"trainings that carried on after their last full epoch: {self.resumed}, "
+            f"kills: {self.kills}, at {len(self.points)} different points or at a random time; "
+            f"the run survived {self.survived} of them",
+            f"signals: {listed(self.signals)}",
+            f"victims: {listed(self.victims)}",
+            f"shells: {listed(self.shells)}",
+            f"stages: {listed(self.stages)}",
+            f"trainings that resumed after their last full epoch: {self.resumed}, "
             f"{self.resumed - self.untrained} of them in the middle, {self.untrained} with nothing "
             "left to train",
             f"rebuilds compared with an uninterrupted run: {self.equal}, all equal byte for byte",
-            f"dvc.lock cut off: {self.cut_locks} times, {self.removed_locks} of them unreadable",
-            f"folders left empty in DVC's cache of runs, and removed: {self.emptied_runs}",
-            f"DVC's list of locks cut off, and removed: {self.cut_rwlocks}",
-            f"longest time lost to a kill, since an epoch or a stage was kept: "
+            f"dvc.lock truncated: {self.cut_locks} times, {self.removed_locks} of them unreadable",
+            f"empty folders removed from DVC's run cache: {self.emptied_runs}",
+            f"truncated lists of locks of DVC removed: {self.cut_rwlocks}",
+            f"longest time lost to a kill, since an epoch or a stage was saved: "
             f"{self.longest_lost_s:.1f} s",
         ]
 
 
 def prepare(folder: Path, *, default: bool = False) -> Reference:
-    """Run the pipeline once, stage by stage, keeping the repository before each."""
+    """Run the pipeline once, stage by stage, with a copy of the repository before each."""
     workspace = copy_tree(folder / "reference")
     if default:
         workspace.run("git", "checkout-index", "--force", "--all")
@@ -117,27 +129,25 @@ def prepare(folder: Path, *, default: bool = False) -> Reference:
         (workspace.folder / "params.yaml").write_bytes(original.read_bytes())
     else:
         workspace.params(FEW)
-    # What git or DVC have of the run of record is of no use here.
+    # The committed lock is that of other params.
     (workspace.folder / "dvc.lock").unlink(missing_ok=True)
     workspace.commit()
-    reference = Reference(folder, {}, {}, {}, yaml.safe_load(workspace.text("params.yaml"))
-                          ["train"]["epochs"])  # fmt: skip
+    epochs = yaml.safe_load(workspace.text("params.yaml"))["train"]["epochs"]
+    reference = Reference(folder, {}, {}, {}, epochs)
     for stage in STAGES:
         shutil.copytree(workspace.folder, reference.before(stage), symlinks=True)
         trace = folder / f"trace-{stage}"
-        began = time.monotonic()
-        workspace.run(
-            "dvc", "repro", stage, expect=0, seconds=_RUN_S,
-            KILLS_TRACE=str(trace), **hooked(workspace, "reference"),
-        )  # fmt: skip
-        reference.seconds[stage] = time.monotonic() - began
+        start = time.monotonic()
+        environment = {"KILLS_TRACE": str(trace), **hooked(workspace, "reference")}
+        workspace.run("dvc", "repro", stage, expect=0, seconds=_RUN_S, **environment)
+        reference.seconds[stage] = time.monotonic() - start
         reference.points[stage] = Counter(trace.read_text(encoding="utf-8").splitlines())
     reference.digests = digests(workspace.folder)
     return reference
 
 
 def hooked(workspace: Workspace, mark: str) -> dict[str, str]:
-    """The environment that has every process of a run marked, and its points heard."""
+    """Return the environment that marks every process of a run and installs the hook."""
     return {
         "PYTHONPATH": f"{HOOK}{os.pathsep}{workspace.folder}",
         "KILLS_ROOT": str(workspace.folder),
@@ -146,8 +156,10 @@ def hooked(workspace: Workspace, mark: str) -> dict[str, str]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of dvc.lock and of every file under data/, but for what DVC and git pass over: the
-    temporary files of a killed process."""
+    """Return the SHA-256 of dvc.lock and of every file under data/.
+
+    Temporary files of a killed process are left out, as DVC and git ignore them.
+    """
     paths = [folder / "dvc.lock", *(folder / "data").rglob("*")]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -157,51 +169,51 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 class Rebuild:
-    """One rebuild, killed several times and then let through."""
+    """One rebuild, which is killed several times and then finishes."""
 
     def __init__(
-        self, reference: Reference, draw: random.Random, tally: Tally, say: Callable[[str], None]
+        self, reference: Reference, rng: random.Random, tally: Tally, log: Callable[[str], None]
     ) -> None:
-        self.reference, self.draw, self.tally, self.say = reference, draw, tally, say
-        self.first = draw.choice(STAGES[:4])
-        self.folder = reference.folder / "a rebuild, killed"
+        self.reference, self.rng, self.tally, self.log = reference, rng, tally, log
+        first = rng.choice(STAGES[:4])
+        self.folder = reference.folder / "a killed rebuild"
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.copytree(reference.before(self.first), self.folder, symlinks=True)
+        shutil.copytree(reference.before(first), self.folder, symlinks=True)
         self.workspace = Workspace(self.folder)
 
     def kill(self) -> bool:
         """Start the pipeline and kill it once; False where it ended before."""
-        shell = self.draw.choice(["bash", "dash"])
-        number = self.draw.choice(SIGNALS)
-        wish = self.draw.choice(["itself", "itself", "dvc", "stage", "worker", "live", "group"])
-        moment = self._moment(wish)
+        shell = self.rng.choice(["bash", "dash"])
+        number = self.rng.choice(SIGNALS)
+        target = self.rng.choice(["itself", "itself", "dvc", "stage", "worker", "live", "group"])
+        moment = self._draw_moment(target)
         stop = self.folder.with_name("stop.json")
-        here = stop.with_name("stop.json.here")
-        here.unlink(missing_ok=True)
+        paused = stop.with_name("stop.json.here")
+        paused.unlink(missing_ok=True)
         stop.write_text(json.dumps({"point": moment.point, "nth": moment.nth}))
         mark = f"{os.getpid()}-{self.tally.kills}"
         epochs = self._epochs()
         clock, lost_s = time.time(), 0.0
         with self._start(shell, mark, KILLS_STOP=str(stop)) as process:
-            moment = self._await(moment, process, mark, here)
-            at = int(here.read_text()) if here.exists() else 0
-            if moment.wait_s:  # whoever stands still goes on until then
-                here.unlink(missing_ok=True)
+            moment = self._wait_for(moment, process, mark, paused)
+            at = int(paused.read_text()) if paused.exists() else 0
+            if moment.wait_s:  # the paused process continues meanwhile
+                paused.unlink(missing_ok=True)
                 time.sleep(0.0 if moment.timed else moment.wait_s)
             reached = process.poll() is None
             if reached:
-                kind = self._strike(mark, process.pid, at, wish, number)
-                lost_s = time.time() - max(clock, self._kept_at())
-                here.unlink(missing_ok=True)  # whoever stood still and lives on goes on
+                kind = self._send_signal(mark, process.pid, at, target, number)
+                lost_s = time.time() - max(clock, self._saved_at())
+                paused.unlink(missing_ok=True)  # a paused process that is alive continues
             process.wait(_RUN_S)
-        left = left_after(mark, _ENDING_S)
+        left = left_after(mark, _SHUTDOWN_S)
         for member in left:
             send(member.process, signal.SIGKILL)
-        said = self._said()
-        assert not left, f"{moment}: {number.name} to {wish} left {left} alive\n{said}"
-        self._check_resumed(said, epochs)
+        output = self._output()
+        assert not left, f"{moment}: {number.name} to {target} left {left} alive\n{output}"
+        self._check_resumed(output, epochs)
         if not reached:
-            assert process.returncode == 0, f"{moment} was not reached\n{said}"
+            assert process.returncode == 0, f"{moment} was not reached\n{output}"
             return False
         tally = self.tally
         tally.kills += 1
@@ -213,81 +225,94 @@ class Rebuild:
         tally.stages[moment.stage] += 1
         tally.survived += process.returncode == 0
         tally.longest_lost_s = max(tally.longest_lost_s, lost_s)
-        self.say(f"{tally.kills}: {number.name} to {kind} under {shell}, {moment}; "
-                 f"{lost_s:.1f} s lost, status {process.returncode}")  # fmt: skip
+        self.log(
+            f"{tally.kills}: {number.name} to {kind} under {shell}, {moment}; "
+            f"{lost_s:.1f} s lost, status {process.returncode}"
+        )
         return process.returncode != 0
 
-    def _moment(self, wish: str) -> Moment:
-        """Mostly a point, drawn by its name and then by its occurrence; half of those of a
-        training are where its epochs are kept, and a third of all are only where the wait begins.
+    def _draw_moment(self, target: str) -> Moment:
+        """Draw a moment: mostly a point, by its name and then by its occurrence.
+
+        Half of those in a training are where its epochs are saved. In a third of all cases the
+        kill comes a while after the point.
         """
         stage = self._next()
-        if self.draw.random() < 0.15:
-            return Moment(stage, wait_s=self.draw.uniform(0.01, self.reference.seconds[stage]))
-        while_s = self.draw.uniform(0.01, self.reference.seconds[stage] / 20)
-        if wish == "worker" and stage in ("fetch", "preprocess"):
-            return Moment(stage, worker=True, wait_s=while_s)
+        if self.rng.random() < 0.15:
+            return Moment(stage, wait_s=self.rng.uniform(0.01, self.reference.seconds[stage]))
+        delay_s = self.rng.uniform(0.01, self.reference.seconds[stage] / 20)
+        if target == "worker" and stage in ("fetch", "preprocess"):
+            return Moment(stage, worker=True, wait_s=delay_s)
         points = self.reference.points[stage]
         names = sorted(points)
-        waiting = self.reference.epochs - self._epochs()
-        if stage == "train" and waiting and self.draw.random() < 0.5:
+        remaining = self.reference.epochs - self._epochs()
+        if stage == "train" and remaining and self.rng.random() < 0.5:
             names = [name for name in names if name.endswith((".npz", ".npz.#.tmp"))]
-            points = Counter(dict.fromkeys(names, waiting))
-        point = self.draw.choice(names)
-        nth = self.draw.randint(1, points[point])
-        return Moment(stage, point, nth, wait_s=while_s * (self.draw.random() < 1 / 3))
+            points = Counter(dict.fromkeys(names, remaining))
+        point = self.rng.choice(names)
+        nth = self.rng.randint(1, points[point])
+        return Moment(stage, point, nth, wait_s=delay_s * (self.rng.random() < 1 / 3))
 
-    def _await(
-        self, moment: Moment, process: "subprocess.Popen[bytes]", mark: str, here: Path
+    def _wait_for(
+        self, moment: Moment, process: "subprocess.Popen[bytes]", mark: str, paused: Path
     ) -> Moment:
-        """Wait until it has come, or the run has ended; the moment that it then was."""
-        began = time.monotonic()
-        while process.poll() is None and not here.exists():
-            passed_s = time.monotonic() - began
+        """Wait for a moment or the end of the run; return the moment as it came about."""
+        start = time.monotonic()
+        while process.poll() is None and not paused.exists():
+            passed_s = time.monotonic() - start
             if moment.timed and passed_s > moment.wait_s:
                 break
-            if moment.worker and any(one.kind == "worker" for one in members(mark)):
+            if moment.worker and any(member.kind == "worker" for member in members(mark)):
                 break
             if not moment.timed and self._past(moment.stage):
-                # A carried-on run passes fewer points, and may need no worker.
+                # A resumed run passes fewer points and may need no worker.
                 return Moment(moment.stage, wait_s=passed_s)
-            assert passed_s < _RUN_S, f"hangs, asked to stop at {moment}"
+            assert passed_s < _RUN_S, f"hangs; was to stop at {moment}"
             time.sleep(0.04)
         return moment
 
-    def let_through(self) -> None:
+    def finish(self) -> None:
         """Run to the end and compare every byte."""
         self._locked()
         epochs = self._epochs()
-        with self._start("bash", "through") as process:
+        with self._start("bash", "finish") as process:
             process.wait(_RUN_S)
-        said = self._said()
-        assert process.returncode == 0, said
-        self._check_resumed(said, epochs)
+        output = self._output()
+        assert process.returncode == 0, output
+        self._check_resumed(output, epochs)
         found = digests(self.folder)
         differing = {
             name
             for name in found.keys() | self.reference.digests.keys()
             if found.get(name) != self.reference.digests.get(name)
         }
-        assert not differing, f"{sorted(differing)}\n{said}"
+        assert not differing, f"{sorted(differing)}\n{output}"
         self.tally.equal += 1
-        self.say(f"rebuild {self.tally.equal}: equal, {len(found)} files")
+        self.log(f"rebuild {self.tally.equal}: equal, {len(found)} files")
 
     def _start(self, shell: str, mark: str, **environment: str) -> "subprocess.Popen[bytes]":
-        self._sweep()
-        out = self.folder.with_name("said.txt").open("wb")
-        with out:
+        self._clean_dvc()
+        with self.folder.with_name("output.txt").open("wb") as out:
             return subprocess.Popen(
-                ["dvc", "repro"], cwd=self.folder, stdout=out, stderr=subprocess.STDOUT,
+                ["dvc", "repro"],
+                cwd=self.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=self.workspace.environment() | hooked(self.workspace, mark) | environment
-                | {"SHELL": f"/bin/{shell}", "PYTHONUNBUFFERED": "1"},
-            )  # fmt: skip
+                env={
+                    **self.workspace.environment(),
+                    **hooked(self.workspace, mark),
+                    **environment,
+                    "SHELL": f"/bin/{shell}",
+                    "PYTHONUNBUFFERED": "1",
+                },
+            )
 
-    def _sweep(self) -> None:
-        """As docs/interruptions.md has it: DVC fails over a folder that a kill left empty in its
-        cache of runs, and over a list of locks that a kill cut off."""
+    def _clean_dvc(self) -> None:
+        """Remove what a kill can leave and DVC fails on (docs/interruptions.md).
+
+        These are an empty folder in its run cache, and a truncated list of locks.
+        """
         for run in (self.folder / ".dvc/cache/runs").glob("*/*"):
             if not any(run.iterdir()):
                 run.rmdir()
@@ -303,22 +328,24 @@ class Rebuild:
 
     def _past(self, stage: str) -> bool:
         """Whether the running DVC has started a stage that comes after `stage`."""
-        said = self._said()
+        output = self._output()
         later = STAGES[STAGES.index(stage) + 1 :]
-        return any(f"Running stage '{name}'" in said for name in later)
+        return any(f"Running stage '{name}'" in output for name in later)
 
-    def _said(self) -> str:
-        return self.folder.with_name("said.txt").read_text(encoding="utf-8", errors="replace")
+    def _output(self) -> str:
+        return self.folder.with_name("output.txt").read_text(encoding="utf-8", errors="replace")
 
     def _next(self) -> str:
-        """Mostly the first stage that dvc.lock doesn't have, now and then the one after it."""
+        """Return mostly the first stage that dvc.lock lacks, now and then the one after it."""
         done = self._locked()
         waiting = [stage for stage in STAGES if stage not in done] or ["register"]
-        return waiting[min(len(waiting) - 1, self.draw.random() < 0.15)]
+        return waiting[min(len(waiting) - 1, self.rng.random() < 0.15)]
 
     def _locked(self) -> dict[str, object]:
-        """The stages that dvc.lock has whole. DVC rewrites that file in place, so a kill may cut it
-        off; where DVC then can't read it, what its user does is done here: it goes."""
+        """Return the stages that dvc.lock has complete, and delete a file that DVC can't read.
+
+        DVC rewrites the file in place, so a kill may truncate it; the user is told to delete it.
+        """
         lock = self.folder / "dvc.lock"
         if not lock.exists():
             return {}
@@ -331,48 +358,62 @@ class Rebuild:
         except (yaml.YAMLError, KeyError, TypeError, AttributeError):
             whole = {}
         self.tally.cut_locks += 1
-        asked = subprocess.run(  # `dvc status` ends with 1 both here and where it can read it
-            ["dvc", "repro", "--dry", "--quiet"], cwd=self.folder, capture_output=True, check=False,
+        dry_run = subprocess.run(  # the exit status of `dvc status` is 1 also for a valid file
+            ["dvc", "repro", "--dry", "--quiet"],
+            cwd=self.folder,
+            capture_output=True,
+            check=False,
             env=self.workspace.environment(),
-        )  # fmt: skip
-        if asked.returncode != 0:
+        )
+        if dry_run.returncode != 0:
             lock.unlink()
             self.tally.removed_locks += 1
         return whole
 
-    def _strike(
-        self, mark: str, dvc: int, at: int, wish: str, number: signal.Signals
-    ) -> str:  # fmt: skip
-        """Send the signal to whom was wished for, or where there is none, to who stands still."""
-        if wish == "group":  # as Ctrl-C in a terminal does
+    def _send_signal(
+        self, mark: str, dvc: int, at: int, target: str, number: signal.Signals
+    ) -> str:
+        """Send a signal to a process of the target's kind, or else to the paused one.
+
+        Args:
+            mark: Of the run's processes.
+            dvc: Process id of DVC.
+            at: Process id of the paused process; 0 if there is none.
+            target: Kind of process, or "group".
+            number: The signal.
+
+        Returns:
+            The kind of process that got it.
+        """
+        if target == "group":  # as Ctrl-C in a terminal does
             os.killpg(dvc, number)
             return "group"
         tree = members(mark)
-        victims = [member for member in tree if member.kind == wish]
+        victims = [member for member in tree if member.kind == target]
         victims = victims or [member for member in tree if member.process == at]
-        victim = self.draw.choice(victims or [Member(dvc, "dvc")])
+        victim = self.rng.choice(victims or [Member(dvc, "dvc")])
         send(victim.process, number)
         return victim.kind
 
     def _epochs(self) -> int:
-        """Full epochs that the next training has to start from."""
+        """Return the number of full epochs that are saved."""
         names = [path.name for path in (self.folder / ".cache/train").glob("*/[0-9]*-*.npz")]
         return max((int(name.split("-")[0]) for name in names), default=0)
 
-    def _kept_at(self) -> float:
-        """When an epoch or a stage was last kept, as time.time() has it; 0 if none was."""
-        kept = [self.folder / "dvc.lock", *(self.folder / ".cache/train").glob("*/[0-9]*-*.npz")]
-        return max((path.stat().st_mtime for path in kept if path.exists()), default=0.0)
+    def _saved_at(self) -> float:
+        """Return when an epoch or a stage was last saved, in seconds since 1970; 0 for never."""
+        saved = [self.folder / "dvc.lock", *(self.folder / ".cache/train").glob("*/[0-9]*-*.npz")]
+        return max((path.stat().st_mtime for path in saved if path.exists()), default=0.0)
 
-    def _check_resumed(self, said: str, epochs: int) -> None:
-        """Where training began, it went on after its last full epoch, and repeated none."""
-        if "Running stage 'train'" not in said or not epochs:
+    def _check_resumed(self, output: str, epochs: int) -> None:
+        """Check that a training resumed after its last full epoch and repeated none."""
+        if "Running stage 'train'" not in output or not epochs:
             return
-        trained = [int(number) for number in re.findall(r"^epoch (\d+)/\d+  ", said, flags=re.M)]
-        found = re.search(r"resumed after epoch (\d+)", said)
-        assert not trained or min(trained) == epochs + 1, f"{epochs} epochs were kept\n{said}"
+        trained = [int(number) for number in re.findall(r"^epoch (\d+)/\d+  ", output, flags=re.M)]
+        found = re.search(r"resumed after epoch (\d+)", output)
+        assert not trained or min(trained) == epochs + 1, f"{epochs} epochs were saved\n{output}"
         if found:
-            assert int(found[1]) == epochs, f"{epochs} epochs were kept\n{said}"
+            assert int(found[1]) == epochs, f"{epochs} epochs were saved\n{output}"
             self.tally.resumed += 1
             self.tally.untrained += epochs == self.reference.epochs
 
@@ -382,22 +423,23 @@ def run(
     *,
     kills: int,
     seed: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     default: bool = False,
     per_rebuild: int = 9,
 ) -> Tally:
-    """Make `kills` kills, about `per_rebuild` in each rebuild; every rebuild ends equal.
+    """Make `kills` kills, about `per_rebuild` in each rebuild, and compare each rebuild's end.
 
-    Raises AssertionError, with all that the run said, at the first thing that must not be.
+    Raises:
+        AssertionError: Something that must not happen; the message has the run's whole output.
     """
-    draw = random.Random(seed)
-    say("an uninterrupted run, stage by stage")
+    rng = random.Random(seed)
+    log("an uninterrupted run, stage by stage")
     reference = prepare(folder, default=default)
     tally = Tally()
     while tally.kills < kills:
-        rebuild = Rebuild(reference, draw, tally, say)
+        rebuild = Rebuild(reference, rng, tally, log)
         until = min(kills, tally.kills + per_rebuild)
         while tally.kills < until and rebuild.kill():
             pass
-        rebuild.let_through()
+        rebuild.finish()
     return tally

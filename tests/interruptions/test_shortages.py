@@ -1,4 +1,4 @@
-"""A full disk, a read-only folder, no more open files, two runs at once: told, and got over."""
+"""A full disk, a read-only folder, few file handles, two runs at once: messages and recovery."""
 
 import contextlib
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A repository whose shards are made; each test goes back to before some stage."""
+    """A repository with shards; each test runs some of its stages again."""
     workspace = copy_tree(tmp_path_factory.mktemp("short") / "repository")
     workspace.params(FEW)
     (workspace.folder / "dvc.lock").unlink(missing_ok=True)
@@ -27,13 +27,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @contextlib.contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """`mount *options folder` while the block runs; skips the test where that is not allowed."""
+    """Run `mount *options folder` around the block; skip the test if that is not allowed."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         ["mount", *options, str(folder)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        pytest.skip(f"needs leave to mount: {done.stderr.strip()}")
+        pytest.skip(f"needs permission to mount: {done.stderr.strip()}")
     try:
         yield
     finally:
@@ -44,8 +44,8 @@ def small(folder: Path, size: str) -> contextlib.AbstractContextManager[None]:
     return mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
 
 
-def said(workspace: Workspace, *command: str, **environment: str) -> str:
-    """What a command that must fail says, which is no traceback."""
+def failure(workspace: Workspace, *command: str, **environment: str) -> str:
+    """Run a command that must fail; return its output, which must have no traceback."""
     done = workspace.run(*command, expect=255, seconds=600, **environment)
     text = done.stdout + done.stderr
     assert "Traceback" not in text, text
@@ -53,21 +53,21 @@ def said(workspace: Workspace, *command: str, **environment: str) -> str:
 
 
 def test_two_runs_at_once(prepared: Workspace) -> None:
-    """The second says at once that the first is at it; the first is none the worse."""
-    seen: list[str] = []
+    """The second fails at once; the first finishes."""
+    failures: list[str] = []
 
     def second(_: int) -> None:
-        seen.append(said(prepared, "dvc", "repro"))
+        failures.append(failure(prepared, "dvc", "repro"))
 
-    status, text = prepared.interrupt(lambda told: "Running stage 'train'" in told, second)
+    status, text = prepared.interrupt(lambda output: "Running stage 'train'" in output, second)
     assert status == 0, text
-    assert "is busy" in seen[0], seen
+    assert "is busy" in failures[0], failures
 
 
 def test_a_full_disk_under_the_data(prepared: Workspace) -> None:
     again = ("dvc", "repro", "--single-item", "--force", "fetch")
     with small(prepared.folder / "data", "512k"):
-        text = said(prepared, *again)
+        text = failure(prepared, *again)
         assert "error: data/raw: the disk is full" in text, text
         assert not list((prepared.folder / "data").glob("raw/*"))
         assert not list((prepared.folder / "data").glob(".raw.partial"))
@@ -78,24 +78,22 @@ def test_a_full_disk_under_the_data(prepared: Workspace) -> None:
 
 def test_a_full_disk_under_the_checkpoints(prepared: Workspace) -> None:
     with small(prepared.folder / ".cache", "16k"):
-        text = said(prepared, "dvc", "repro", "--single-item", "--force", "train")
+        text = failure(prepared, "dvc", "repro", "--single-item", "--force", "train")
         assert "the disk is full" in text, text
         assert ".cache" in text
     prepared.run("dvc", "repro", "--single-item", "--force", "train")
 
 
 def test_a_full_disk_under_dvcs_cache(prepared: Workspace) -> None:
-    """DVC names each file that it couldn't keep, and ends as if all were well."""
+    """DVC names each file that it could not store, and exits with 0 nonetheless."""
     again = ("dvc", "repro", "--single-item", "--force", "fetch")
     before = prepared.text("dvc.lock")
     with small(prepared.folder / ".dvc/cache", "64k"):
         done = prepared.run(*again)
         assert "No space left on device" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
-    shutil.rmtree(
-        prepared.folder / ".dvc/cache/files"
-    )  # as it is where the full disk was the cache
-    prepared.run("dvc", "repro", "fetch")  # which finds that the cache has nothing of it
+    shutil.rmtree(prepared.folder / ".dvc/cache/files")  # what a full disk leaves of the cache
+    prepared.run("dvc", "repro", "fetch")  # stores again what the cache lacks
     assert prepared.text("dvc.lock") == before
     shutil.rmtree(prepared.folder / "data/raw")
     prepared.run("dvc", "checkout", "fetch")
@@ -107,8 +105,8 @@ def test_a_read_only_data_folder(prepared: Workspace) -> None:
     before = prepared.text("dvc.lock")
     with mounted(data, "--bind", str(data)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(data)], check=True)
-        text = said(prepared, "dvc", "repro", "--single-item", "--force", "fetch")
-        assert "Read-only file system: '" in text, text  # DVC finds it before the stage does
+        text = failure(prepared, "dvc", "repro", "--single-item", "--force", "fetch")
+        assert "Read-only file system: '" in text, text  # DVC fails before the stage starts
         done = prepared.run("python", "-m", "stages.fetch", expect=1)
         assert "Traceback" not in done.stderr, done.stderr
         assert "the file system is read-only (Read-only file system)" in done.stderr
@@ -116,7 +114,7 @@ def test_a_read_only_data_folder(prepared: Workspace) -> None:
     assert prepared.text("dvc.lock") == before
 
 
-def test_no_more_open_files(prepared: Workspace) -> None:
+def test_too_few_file_handles(prepared: Workspace) -> None:
     limited = ("bash", "-c", "ulimit -n {}; exec python -m stages.fetch")
     command = (*limited[:2], limited[2].format(12))
     done = prepared.run(*command, expect=1)

@@ -11,14 +11,14 @@ MARK = "KILLS_MARK"
 
 @dataclass(frozen=True)
 class Member:
-    """One living process: its id, and what it is in the tree."""
+    """A living process: its id, and its kind: dvc, stage, worker, live, shell, tracker or other."""
 
     process: int
     kind: str
 
 
 def members(mark: str) -> list[Member]:
-    """Every living process with `mark` in its environment; one that has ended is none."""
+    """Return every living process with `mark` in its environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -33,15 +33,15 @@ def members(mark: str) -> list[Member]:
 
 
 def left_after(mark: str, seconds: float) -> list[Member]:
-    """Those that still live when `seconds` have passed; none as soon as all have ended."""
-    until = time.monotonic() + seconds
-    while (found := members(mark)) and time.monotonic() < until:
+    """Wait up to `seconds` for all to end; return those that are still alive."""
+    deadline = time.monotonic() + seconds
+    while (found := members(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
 
 
 def send(process: int, number: int) -> None:
-    """A signal to a process, which may have ended by itself."""
+    """Send a signal to a process, which may have ended by itself."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, number)
 

@@ -1,9 +1,10 @@
-"""Loaded by every Python process whose PYTHONPATH names this folder: the points of a run.
+"""Trace the points of a run, and pause a process at one of them.
 
-A point is a change of a file in the repository, about to be made, or the end of a stage seen by
-DVC. `KILLS_TRACE` names a file that lists every point passed. `KILLS_STOP` names a JSON file,
-{"point", "nth"}: the process that comes to that point for the nth time writes its id to
-`KILLS_STOP`.here and stands still while that file is there.
+Python loads this module in every process whose PYTHONPATH names this folder. A point is a change
+that is about to be made to a file in the repository, or the start of a stage by DVC. Every point
+is appended to the file KILLS_TRACE. KILLS_STOP names a JSON file, {"point", "nth"}: the process
+that reaches that point for the nth time writes its id to `KILLS_STOP`.here and pauses while that
+file exists.
 """
 
 import json
@@ -16,30 +17,36 @@ from typing import Any
 _ROOT = os.environ.get("KILLS_ROOT", "")
 _TRACE = os.environ.get("KILLS_TRACE")
 _STOP = os.environ.get("KILLS_STOP")
-_CHANGES = {"os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0, "os.link": 1,
-            "os.chmod": 0}  # fmt: skip
-"""Which argument of an event names what will be changed."""
+_CHANGES = {
+    "os.rename": 1,
+    "os.remove": 0,
+    "os.rmdir": 0,
+    "os.mkdir": 0,
+    "os.link": 1,
+    "os.chmod": 0,
+}
+"""Which argument of an audit event is the path that changes."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_DRAWN = re.compile(
+_VARYING = re.compile(
     r"[\w-]{20,}(?=\.tmp)|(?<=tmp)\w{8}|(?<![A-Za-z])[0-9a-f]{2,}(?![A-Za-z])|[0-9]+"
 )
-"""What differs in a name from one run to the next, or from one epoch to the next."""
+"""The parts of a name that differ between runs or between epochs."""
 
 
 class _Points:
-    """Names the points of this process, and stops at the one that was asked for."""
+    """Names the points of this process, and pauses at the requested one."""
 
     def __init__(self) -> None:
         self.busy = False
         self.stage = "start"
         self.count = 0
-        self.wanted: dict[str, Any] = {}
+        self.requested: dict[str, Any] = {}
         if _STOP and os.path.exists(_STOP):  # noqa: PTH110
             with open(_STOP, encoding="utf-8") as handle:  # noqa: PTH123
-                self.wanted = json.load(handle)
+                self.requested = json.load(handle)
 
     def role(self) -> str:
-        """The stage that this process is of; `dvc` with the stage that it started last."""
+        """Return the stage of this process; for DVC, `dvc:` and the stage that it started last."""
         words = " ".join(sys.orig_argv[:4])
         if "stages.commands.live" in words:
             return "live"
@@ -49,7 +56,7 @@ class _Points:
             return os.environ.get("DVC_STAGE", "command")
         return f"dvc:{self.stage}"
 
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.busy:
             return
         self.busy = True
@@ -80,17 +87,17 @@ class _Points:
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
         if not full.startswith(_ROOT + os.sep) or "__pycache__" in full:
             return None
-        return f"{event} {_DRAWN.sub('#', full[len(_ROOT) + 1 :])}"
+        return f"{event} {_VARYING.sub('#', full[len(_ROOT) + 1 :])}"
 
     def passed(self, point: str) -> None:
         if _TRACE:
-            place = os.open(_TRACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            os.write(place, f"{point}\n".encode())
-            os.close(place)
-        if point != self.wanted.get("point"):
+            trace = os.open(_TRACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            os.write(trace, f"{point}\n".encode())
+            os.close(trace)
+        if point != self.requested.get("point"):
             return
         self.count += 1
-        if self.count == self.wanted["nth"]:
+        if self.count == self.requested["nth"]:
             here = f"{_STOP}.here"
             with open(f"{here}.part", "w", encoding="utf-8") as handle:  # noqa: PTH123
                 handle.write(str(os.getpid()))
@@ -100,4 +107,4 @@ class _Points:
 
 
 if _ROOT:
-    sys.addaudithook(_Points().hear)
+    sys.addaudithook(_Points().on_event)
