@@ -203,3 +203,11 @@ def test_the_committed_locks_agree_with_each_other() -> None:
 def test_every_lock_file_belongs_to_an_extra() -> None:
     expected = {"requirements.lock", *(f"requirements-{extra}.lock" for extra in EXTRAS)}
     assert {path.name for path in ROOT.glob("requirements*.lock")} == expected
+
+
+def test_the_page_lists_every_lock_file() -> None:
+    page = (ROOT / "docs/environment.md").read_text(encoding="utf-8")
+    listed = {
+        line.split("`")[1] for line in page.splitlines() if line.startswith("| `requirements")
+    }
+    assert listed == {path.name for path in ROOT.glob("requirements*.lock")}
