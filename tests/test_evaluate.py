@@ -20,13 +20,20 @@ from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 ROOT = Path(__file__).parents[1]
 SOURCE = {
-    "name": "made-up", "version": "1", "licence": "none", "citation": "", "sha256": "",
-    "pinned": True, "synthetic": True, "images": 0,
-}  # fmt: skip
+    "name": "made-up",
+    "version": "1",
+    "licence": "none",
+    "citation": "",
+    "sha256": "",
+    "pinned": True,
+    "synthetic": True,
+    "images": 0,
+    "file": "",
+}
 
 
 def prepare(folder: Path) -> None:
-    """What the stages before evaluate leave behind: shards, a model, figures on validation."""
+    """Write what evaluate reads: shards, a model, figures on validation."""
     import keras
 
     shutil.copy(ROOT / "params.yaml", folder)
@@ -40,7 +47,8 @@ def prepare(folder: Path) -> None:
                 facts |= {"split_group": row["patient"], "source_split": "", "mode": "L"}
                 pixels = generator.integers(0, 200 + 40 * row["label"], (48, 48), dtype=np.uint8)
                 writer.add(role, Record(role="", row=-1, **facts), pixels)
-        writer.finish({"source": SOURCE, "options": {}})
+        writer.finish({"test": "official", "options": {}})
+    write_json(folder / "data/source.json", SOURCE)
     inputs = keras.Input((None, None, 1))
     features = keras.layers.Conv2D(4, 3, strides=4, activation="relu")(inputs)
     pooled = keras.layers.GlobalAveragePooling2D()(features)
@@ -75,16 +83,22 @@ def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
     prepare(tmp_path)
     first = evaluate(tmp_path)
     assert set(first) == {
-        "grad_cam.png", "judged.json", "metrics.json", "model_card.md", "plots/calibration.csv",
-        "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv", "predictions.csv",
-    }  # fmt: skip
+        "grad_cam.png",
+        "judged.json",
+        "metrics.json",
+        "model_card.md",
+        "plots/calibration.csv",
+        "plots/confusion.csv",
+        "plots/precision_recall.csv",
+        "plots/roc.csv",
+        "predictions.csv",
+    }
     figures = json.loads(first["metrics.json"])["test"]
     rows = list(csv.DictReader(first["predictions.csv"].decode().splitlines()))
     assert len(rows) == figures["images"]
     called = sum(row["decision"] == "1" for row in rows)
     assert called == figures["counts"]["tp"] + figures["counts"]["fp"]
-    assert set(figures["baselines"]) == {
-        "always_pneumonia", "encoding", "shape", "frame", "thumbnail",
-    }  # fmt: skip
+    trivial = {"always_pneumonia", "encoding", "shape", "frame", "thumbnail"}
+    assert set(figures["baselines"]) == trivial
     assert "computer-made phantoms" in first["model_card.md"].decode()
     assert evaluate(tmp_path) == first
