@@ -43,8 +43,8 @@ def decision_differences(
     the same for both models.
 
     The bounds are percentiles over draws from the patients and two more, invented ones in each
-    group: one for whom only the challenger is right and one for whom only the champion is, each
-    with the group's mean number of images. Without them, models that decide alike on a few
+    group: one on whose images only the challenger is right and one on whose only the champion is,
+    each with the group's mean number of images. Without them, models that decide alike on a few
     patients would look certain to be alike, and all bounds would be a little too narrow (Bonett
     and Price 2012, "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions
     Based on Paired Data", Journal of Educational and Behavioral Statistics 37:479-488).

@@ -108,7 +108,7 @@ def _baselines(roles: RoleFigures) -> str:
     header = ["Split", "Detector", "AUROC", "Balanced accuracy", "Accuracy"]
     return (
         "## Trivial baselines\n\nLogistic regressions trained on the training split: on facts "
-        "that show no lung, and on a thumbnail. Where one of the former comes near the model, the "
+        "without the lungs, and on a thumbnail. Where one of the former comes near the model, the "
         "data give the label away by other means, and the model's figure there proves little.\n\n"
         + markdown_table(header, rows)
     )
