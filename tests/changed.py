@@ -1,4 +1,4 @@
-"""Options with other values."""
+"""Options with some values changed."""
 
 from typing import Any, TypeVar
 
@@ -8,5 +8,5 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 def changed(options: AnyOptions, **changes: Any) -> AnyOptions:
-    """Return a copy of `options` with `changes`, checked as the original was."""
+    """Return a copy of `options` with `changes`, validated like the original."""
     return type(options)(**{**dict(options), **changes})

@@ -1,4 +1,4 @@
-"""What all tests share: the whole pipeline, run once, and how tests are dealt out to processes."""
+"""Fixtures of all tests: the whole pipeline, run once. Tests that share it share a process."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.workspace import Workspace, copy_tree
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, for its fixtures, and all that share the pipeline."""
+    """Run the tests of a file in one process, and all tests that use `finished` in another."""
     for item in items:
         shared = "finished" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("pipeline" if shared else item.path.name))
@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A repository after `dvc repro`, committed. Tests look at it and change nothing in git."""
+    """A repository after `dvc repro`, committed. Tests must not change what git tracks."""
     workspace = copy_tree(tmp_path_factory.mktemp("pipeline") / "repository")
     workspace.run("dvc", "repro")
     workspace.commit()
@@ -27,7 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def copied(finished: Workspace, tmp_path: Path) -> Workspace:
-    """A finished repository to work in: a copy, in a folder of another name."""
+    """A copy of `finished` that a test may change, in a folder of another name."""
     folder = tmp_path / "a copy"
     shutil.copytree(finished.folder, folder, symlinks=True)
     return Workspace(folder)

@@ -1,4 +1,4 @@
-"""Damage files in drawn ways and see that each reader refuses by name, or reads the same.
+"""Damage files at random and check that each reader refuses them by name or reads the same.
 
 `python -m tests.mutations --inputs 1000 --seed 0`
 """
@@ -28,25 +28,33 @@ from tests.sample_images import raw
 
 SECONDS = 20
 HEADROOM = 2 << 30
-"""Bytes of address space that reading may take beyond what the process has when it begins."""
+"""Bytes of address space that a read may take beyond what the process already has."""
 Read = Callable[[], Any]
 
 
 def damage(data: bytes, other: bytes, draw: random.Random) -> bytes:
-    """`data` with a flipped bit, cut, zeroed, appended to, a line lost or doubled, or `other`."""
+    """Return `data` with one fault, or `other` instead of it.
+
+    A flipped bit, a cut, zeros, bytes appended, a line removed or repeated.
+    """
     at = draw.randrange(len(data))
     lines = data.splitlines(keepends=True)
     line = draw.randrange(len(lines))
-    return draw.choice([
-        data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :],
-        data[:at], data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :],
-        data + draw.randbytes(9), b"".join(lines[:line] + lines[line + 1 :]),
-        b"".join(lines[: line + 1] + lines[line:]), other,
-    ])  # fmt: skip
+    return draw.choice(
+        [
+            data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :],
+            data[:at],
+            data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :],
+            data + draw.randbytes(9),
+            b"".join(lines[:line] + lines[line + 1 :]),
+            b"".join(lines[: line + 1] + lines[line:]),
+            other,
+        ]
+    )
 
 
 def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
-    """Files by family, and what reads them."""
+    """Write one of each kind of file; return the files by kind, and what reads them."""
     from tests.test_evaluate import prepare
 
     prepare(folder)
@@ -70,14 +78,14 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
         point = operating_point.load(model / "operating_point.json")
         return point, (model / "model.keras").read_bytes()
 
-    # As one that was carried elsewhere: no checksums beside it, so Keras sees what is damaged.
-    carried = folder / "carried/model.keras"
-    carried.parent.mkdir()
-    shutil.copy(model / "model.keras", carried)
+    # A copied model has no checksums beside it, so Keras itself reads the damaged file.
+    copied = folder / "copied/model.keras"
+    copied.parent.mkdir()
+    shutil.copy(model / "model.keras", copied)
     image = open_shards(shards).role("train").pixels[:1, ..., None].astype(np.float32)
 
     def answers() -> Any:
-        return predict.load_model(carried)(image).numpy().tobytes()
+        return predict.load_model(copied)(image).numpy().tobytes()
 
     def resumed() -> Any:
         found = checkpoints.latest(folder / "checkpoints")
@@ -90,7 +98,7 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
         "raw index": ([received / name for name in ("index.csv", "source.json")], images),
         "raw images": ([received / "images.zip"], images),
         "network": ([model / "model.keras"], network),
-        "carried network": ([carried], answers),
+        "copied network": ([copied], answers),
         "operating point": ([model / "operating_point.json"], network),
         "checksums": (
             [model / checksums.CHECKSUMS, received / checksums.CHECKSUMS],
@@ -101,11 +109,10 @@ def families(folder: Path) -> dict[str, tuple[list[Path], Read]]:
 
 
 def outcome(read: Read, right: list[Any]) -> str:
-    """What became of it: "refused", "right", "WRONG", "hang" or a traceback."""
-    said = io.StringIO()
+    """Read a damaged file: "refused", "right", "WRONG", "hang" or "traceback <error>"."""
     signal.alarm(SECONDS)
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(io.StringIO()):
             found = read()
     except InputError:
         return "refused"
@@ -120,7 +127,7 @@ def outcome(read: Read, right: list[Any]) -> str:
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """Have what takes more than HEADROOM of memory raise MemoryError, which is no refusal."""
+    """Raise MemoryError, which counts as a traceback, if a read takes more than HEADROOM."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + HEADROOM, hard))
@@ -131,7 +138,7 @@ def bounded() -> Iterator[None]:
 
 
 def campaign(inputs: int, seed: int) -> dict[str, Counter[str]]:
-    """Outcomes by family of `inputs` damaged files."""
+    """Read `inputs` damaged files; return the outcomes by kind of file."""
 
     def late(*_: object) -> None:
         raise TimeoutError
@@ -150,11 +157,11 @@ def campaign(inputs: int, seed: int) -> dict[str, Counter[str]]:
         for number in range(inputs):
             name = list(made)[number % len(made)]
             files, read = made[name]
-            draw = random.Random(f"{seed} {number}")  # one by one: a model's length varies
+            draw = random.Random(f"{seed} {number}")  # one each: the length of a model varies
             path = draw.choice(files)
             whole = path.read_bytes()
             damaged = whole
-            while damaged == whole:  # a file swapped with itself, a line with its like: none
+            while damaged == whole:  # a swap of equal files or lines changes nothing
                 damaged = damage(whole, draw.choice(files).read_bytes(), draw)
             path.write_bytes(damaged)
             with bounded():
@@ -169,11 +176,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     devices.configure(1)
-    for name, counts in campaign(asked.inputs, asked.seed).items():
-        told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-        print(f"{name:16} {sum(counts.values()):5} inputs: {told}")
+    for name, counts in campaign(arguments.inputs, arguments.seed).items():
+        outcomes = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+        print(f"{name:16} {sum(counts.values()):5} inputs: {outcomes}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

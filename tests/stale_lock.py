@@ -1,8 +1,8 @@
-"""Says whether dvc.lock answers for the sources: run as `python -m tests.stale_lock`.
+"""Check that dvc.lock is up to date with the sources: `python -m tests.stale_lock`.
 
-Deps, params and commands must be those that the lock names for every stage up to evaluate; the
-data need not be here, and their bytes may come from a machine of another class. `register`
-looks for itself on every run, so it is never stale.
+Dependencies, params and commands of every stage up to evaluate must be those in the lock. The data
+need not be present, and their bytes may come from a machine of another class. `inputs` and
+`register` always run, so they are never stale.
 """
 
 import sys
@@ -12,7 +12,7 @@ STAGES = ("fetch", "preprocess", "train", "evaluate")
 
 
 def stale(changes: dict[str, list[Any]]) -> list[str]:
-    """What of `dvc status`'s answer tells of changed code, params or commands, one line each."""
+    """Return the changes of code, params and commands in `dvc status`, one line each."""
     found = []
     for stage in STAGES:
         for change in changes.get(stage, []):

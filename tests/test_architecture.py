@@ -1,4 +1,4 @@
-"""The structure of the code: packages that import downwards, and what dvc.yaml lists of them."""
+"""The structure of the code: imports between packages, and the dependencies in dvc.yaml."""
 
 import ast
 import functools
@@ -14,7 +14,7 @@ import yaml
 from stages.engine.closure import import_closure
 
 ROOT = Path(__file__).parents[1]
-ALWAYS = ("inputs", "register")
+ALWAYS_RUN = ("inputs", "register")
 STAGES = ("inputs", "fetch", "preprocess", "train", "evaluate", "register")
 PACKAGES = (
     "engine",
@@ -41,7 +41,7 @@ def relative(path: Path) -> str:
 
 
 def package(path: Path) -> str:
-    """The package that a file lies in; "" for the files of `stages/` itself, which are stages."""
+    """Return the package of a file; "" for a file directly in `stages/`, which is a stage."""
     parts = path.relative_to(ROOT / "stages").parts
     return parts[0] if len(parts) > 1 else ""
 
@@ -52,19 +52,24 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def imports(path: Path, *, when_imported: bool = False) -> Iterator[str]:
-    """Dotted names that a file imports; `when_imported`, only what its own import runs."""
+    """Yield the dotted names that a file imports.
+
+    Args:
+        path: the file.
+        when_imported: leave out imports inside functions and for type checkers.
+    """
 
     def names(node: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        if when_imported and (isinstance(node, LATER) or for_types(node)):
+        if when_imported and (isinstance(node, deferred) or for_types(node)):
             return
         for child in ast.iter_child_nodes(node):
             yield from names(child)
 
-    LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)  # noqa: N806
+    deferred = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     return names(tree_of(path))
 
 
@@ -98,7 +103,7 @@ def test_every_folder_is_a_package() -> None:
     assert all((ROOT / "tests" / name).is_dir() for name in PACKAGES)
 
 
-def test_beside_the_packages_lie_only_stages() -> None:
+def test_the_only_files_outside_packages_are_stages() -> None:
     assert {path.stem for path in FILES if not package(path)} == {"__init__", *STAGES}
 
 
@@ -108,18 +113,18 @@ def test_dvc_is_imported_nowhere_and_mlflow_in_one_package(path: Path) -> None:
     assert "mlflow" not in distributions(path) or package(path) == "registry"
 
 
-def light(path: Path) -> bool:
+def is_light(path: Path) -> bool:
     return package(path) in ("sources", "images", "audit", "settings") or path.name == "options.py"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if light(path)], ids=relative)
+@pytest.mark.parametrize("path", [path for path in FILES if is_light(path)], ids=relative)
 def test_light_files_never_import_tensorflow_or_mlflow(path: Path) -> None:
     assert not distributions(path) & {"tensorflow", "keras", "mlflow"}
 
 
 def reached_at_import(path: Path) -> set[str]:
-    """Packages outside that importing a file imports, by way of ours too."""
-    waiting, seen, outside = [path], set(), set()
+    """Return the libraries that importing a file imports, directly or through other files."""
+    waiting, seen, libraries = [path], set(), set()
     while waiting:
         path = waiting.pop()
         if path in seen:
@@ -128,13 +133,13 @@ def reached_at_import(path: Path) -> set[str]:
         for name in imports(path, when_imported=True):
             top, *rest = name.split(".")
             if top != "stages":
-                outside.add(top)
+                libraries.add(top)
                 continue
             for depth in range(len(rest) + 1):
                 base = ROOT.joinpath("stages", *rest[:depth])
                 candidates = (base.with_suffix(".py"), base / "__init__.py")
                 waiting += [found for found in candidates if found.is_file()]
-    return outside
+    return libraries
 
 
 LIGHT_TO_IMPORT = (
@@ -155,8 +160,7 @@ def test_stages_and_the_command_line_start_without_heavy_libraries(name: str) ->
     assert not reached & {"tensorflow", "keras", "mlflow", "matplotlib", "sklearn"}
 
 
-def test_what_is_light_is_light_when_it_runs() -> None:
-    # Libraries may import what the files above do not name.
+def test_no_light_library_imports_a_heavy_one() -> None:
     modules = ", ".join(f"stages.{name}" for name in ("fetch", "preprocess", "commands.main"))
     script = (
         f"import sys, {modules}\n"
@@ -169,7 +173,7 @@ def test_what_is_light_is_light_when_it_runs() -> None:
 
 
 @FILE
-def test_only_upper_packages_know_the_paths_of_the_data(path: Path) -> None:
+def test_only_upper_packages_know_paths_below_data(path: Path) -> None:
     if package(path) in ("", "settings", "history", "studies", "commands"):
         return
     for node in ast.walk(tree_of(path)):
@@ -188,20 +192,20 @@ def test_a_stage_is_short(name: str) -> None:
     assert len(text.splitlines()) <= 70
     loops = (ast.For, ast.While, ast.AsyncFor)
     depth = [node for node in ast.walk(ast.parse(text)) if isinstance(node, loops)]
-    assert len(depth) <= 2  # a line of the summary each; never over images
+    assert len(depth) <= 2  # over the lines of a summary, never over images
 
 
-def test_there_is_no_drawer_for_odds_and_ends() -> None:
-    drawers = {"utils", "util", "helpers", "common", "misc"}
-    assert not [relative(path) for path in FILES if drawers & {path.stem, path.parent.name}]
+def test_no_module_is_a_collection_of_helpers() -> None:
+    names = {"utils", "util", "helpers", "common", "misc"}
+    assert not [relative(path) for path in FILES if names & {path.stem, path.parent.name}]
 
 
-def test_the_stages_stand_in_flow_order() -> None:
+def test_dvc_yaml_lists_the_stages_in_flow_order() -> None:
     assert tuple(DVC["stages"]) == STAGES
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name not in ALWAYS])
-def test_a_stages_code_deps_are_its_imports(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in ALWAYS_RUN])
+def test_the_code_dependencies_of_a_stage_are_its_imports(name: str) -> None:
     listed = [dep for dep in DVC["stages"][name]["deps"] if dep.endswith(".py")]
     expected = [path.as_posix() for path in import_closure(f"stages.{name}", ROOT)]
     assert sorted(listed) == expected
@@ -209,7 +213,7 @@ def test_a_stages_code_deps_are_its_imports(name: str) -> None:
     assert "requirements.lock" in DVC["stages"][name]["deps"]
 
 
-def test_a_page_a_plot_or_a_comparison_makes_no_training_stale() -> None:
+def test_pages_plots_and_comparisons_make_no_training_stale() -> None:
     trained = {path.as_posix() for path in import_closure("stages.train", ROOT)}
     assert not {path for path in trained if path.startswith("stages/metrics/pages/")}
     reports = ("curves", "examples", "comparison", "report_digests", "trees")
@@ -219,23 +223,23 @@ def test_a_page_a_plot_or_a_comparison_makes_no_training_stale() -> None:
     }
 
 
-def test_a_metric_makes_no_preprocessing_stale() -> None:
+def test_metrics_make_no_preprocessing_stale() -> None:
     prepared = {path.as_posix() for path in import_closure("stages.preprocess", ROOT)}
     scores = ("decisions", "probability", "calibration", "sections", "report")
     assert not prepared & {f"stages/metrics/{name}.py" for name in scores}
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_says_what_it_makes_and_runs_as_a_module(name: str) -> None:
+def test_a_stage_has_a_description_and_runs_as_a_module(name: str) -> None:
     stage = DVC["stages"][name]
     assert len(stage["desc"].split()) >= 8
     assert stage["cmd"] == f"exec env STARTED_BY=$PPID python -m stages.{name}"
-    assert name in stage.get("params", ()) or name in ALWAYS
+    assert name in stage.get("params", ()) or name in ALWAYS_RUN
 
 
-def test_only_what_dvc_cannot_see_always_runs() -> None:
+def test_only_stages_with_inputs_that_dvc_cannot_see_always_run() -> None:
     always = [name for name in STAGES if DVC["stages"][name].get("always_changed")]
-    assert always == list(ALWAYS)
-    # Whatever its code is, it runs: a list would only make dvc.lock longer and DVC slower.
-    deps = [dep for name in ALWAYS for dep in DVC["stages"][name].get("deps", ())]
+    assert always == list(ALWAYS_RUN)
+    # They run whatever their code is: a list would only make dvc.lock longer and DVC slower.
+    deps = [dep for name in ALWAYS_RUN for dep in DVC["stages"][name].get("deps", ())]
     assert all(dep.startswith("data/") for dep in deps)

@@ -1,4 +1,4 @@
-"""DICOM images from the folder on disk to the champion's answer, naming nobody on the way."""
+"""The whole pipeline on a folder of DICOM files: nothing that it writes identifies a patient."""
 
 from pathlib import Path
 
@@ -34,11 +34,11 @@ def test_whole_pipeline_on_a_dicom_folder_reveals_no_identity(tmp_path: Path) ->
     workspace.run("dvc", "repro", seconds=1800)
     assert workspace.text("data/audit/unreadable.csv").splitlines() == ["path,reason"]
 
-    answer = workspace.run(
+    predicted = workspace.run(
         "pneumonia", "predict", "--model", "data/model/model.keras", str(paths[0])
     )
-    assert "normal" in answer.stdout or "pneumonia" in answer.stdout
-    for text in (answer.stdout, answer.stderr):
+    assert "normal" in predicted.stdout or "pneumonia" in predicted.stdout
+    for text in (predicted.stdout, predicted.stderr):
         assert SECRET not in text
 
     names = {path.stem for path in paths}

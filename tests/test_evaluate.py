@@ -1,4 +1,4 @@
-"""The stage `evaluate`, end to end on made-up shards and an untrained network."""
+"""Stage `evaluate`, end to end on invented shards and an untrained network."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def prepare(folder: Path) -> None:
 
 
 def evaluate(folder: Path) -> dict[str, bytes]:
-    """Run the stage in `folder`; every file of its report, by name."""
+    """Run the stage in `folder`; return the files of its report by name."""
     command = [sys.executable, "-m", "stages.evaluate"]
     ended = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=300, check=False

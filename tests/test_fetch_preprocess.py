@@ -1,4 +1,4 @@
-"""The stages `fetch` and `preprocess`, run as DVC runs them, from a folder with params alone."""
+"""Stages `fetch` and `preprocess`, started as DVC starts them, in a folder with params only."""
 
 import os
 import subprocess
@@ -20,11 +20,8 @@ ROOT = Path(__file__).parents[1]
 def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[str]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["fetch"] |= fetch
-    params["preprocess"] |= {
-        "image_px": 32,
-        "matched_donors": 0,
-        "tail_fraction": 0.15,
-    }  # few images: not to be matched
+    # So few images have no matched normals.
+    params["preprocess"] |= {"image_px": 32, "matched_donors": 0, "tail_fraction": 0.15}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return subprocess.run(
         [sys.executable, "-m", f"stages.{name}"],

@@ -1,4 +1,4 @@
-"""The pipeline by its real door, `dvc repro`, in a repository of its own with small params."""
+"""The whole pipeline through `dvc repro`, in a repository of its own with small params."""
 
 import json
 import os
@@ -20,7 +20,7 @@ import yaml
 from tests.workspace import Workspace, copy_tree
 
 STAGES = ["inputs", "fetch", "preprocess", "train", "evaluate", "register"]
-TRACKED = {  # what git keeps of a run
+TRACKED = {  # files of a run that git tracks
     "dvc.lock",
     "data/inputs.json",
     "data/source.json",
@@ -31,25 +31,25 @@ TRACKED = {  # what git keeps of a run
 
 
 def ran(finished: subprocess.CompletedProcess[str]) -> list[str]:
-    """The stages that `dvc repro` ran, in order."""
+    """Return the stages that `dvc repro` ran, in order."""
     return re.findall(r"^Running stage '(\w+)'", finished.stdout, flags=re.MULTILINE)
 
 
-def ask(workspace: Workspace, query: str) -> list[Any]:
-    """Rows of the embedded store."""
+def query_store(workspace: Workspace, query: str) -> list[Any]:
+    """Return the rows that `query` finds in the embedded store."""
     with closing(sqlite3.connect(workspace.folder / "mlruns/mlflow.db")) as database:
         return database.execute(query).fetchall()
 
 
 def extract(workspace: Workspace, prefix: str, count: int) -> list[str]:
-    """The first images under `prefix`, as files beside the workspace's own."""
+    """Extract the first images under `prefix` of data/raw; return their paths."""
     with zipfile.ZipFile(workspace.folder / "data/raw/images.zip") as archive:
         names = [name for name in archive.namelist() if name.startswith(prefix)][:count]
         archive.extractall(workspace.folder / ".cache/images", names)
     return [f".cache/images/{name}" for name in names]
 
 
-def test_every_out_is_there_and_names_no_place(finished: Workspace) -> None:
+def test_every_out_exists_and_contains_no_absolute_path(finished: Workspace) -> None:
     stages = yaml.safe_load(finished.text("dvc.yaml"))["stages"]
     assert list(stages) == STAGES
     for stage in stages.values():
@@ -62,32 +62,32 @@ def test_every_out_is_there_and_names_no_place(finished: Workspace) -> None:
             assert str(finished.folder) not in path.read_text(encoding="utf-8"), path
 
 
-def test_git_keeps_figures_and_no_image(finished: Workspace) -> None:
+def test_git_tracks_figures_and_no_image(finished: Workspace) -> None:
     data = finished.run("git", "ls-files", "data", "dvc.lock").stdout.split()
     assert {name for name in data if not name.endswith(".gitignore")} == TRACKED
     assert finished.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_a_second_repro_only_confirms(finished: Workspace) -> None:
+def test_a_second_repro_runs_only_inputs_and_register(finished: Workspace) -> None:
     again = finished.run("dvc", "repro")
     assert ran(again) == ["inputs", "register"]
     assert "is already registered, the candidate" in again.stdout
     assert finished.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_the_store_shows_one_run_and_one_version(finished: Workspace) -> None:
-    one = "SELECT status FROM runs JOIN tags USING (run_uuid) WHERE key = 'run_digest'"
-    assert ask(finished, one) == [("FINISHED",)]
+def test_the_store_has_one_run_and_one_version(finished: Workspace) -> None:
+    status = "SELECT status FROM runs JOIN tags USING (run_uuid) WHERE key = 'run_digest'"
+    assert query_store(finished, status) == [("FINISHED",)]
     release = json.loads(finished.text("data/release.json"))
-    shown = "SELECT value FROM {} WHERE key = '{}'"
-    assert ask(finished, shown.format("tags", "run_digest")) == [(release["run_digest"],)]
-    models = ask(finished, shown.format("model_version_tags", "model_digest"))
+    tag = "SELECT value FROM {} WHERE key = '{}'"
+    assert query_store(finished, tag.format("tags", "run_digest")) == [(release["run_digest"],)]
+    models = query_store(finished, tag.format("model_version_tags", "model_digest"))
     assert models == [(release["model_digest"],)]
 
 
-def test_dvc_shows_metrics_and_plots_offline(finished: Workspace) -> None:
-    shown = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
-    auroc = shown[""]["data"]["data/report/metrics.json"]["data"]["test"]["auroc"]
+def test_dvc_metrics_and_plots_work_offline(finished: Workspace) -> None:
+    metrics = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
+    auroc = metrics[""]["data"]["data/report/metrics.json"]["data"]["test"]["auroc"]
     assert 0 <= auroc["low"] <= auroc["value"] <= auroc["high"] <= 1
     out = finished.folder / "dvc_plots"
     finished.run("dvc", "plots", "show", "--out", str(out))
@@ -97,11 +97,11 @@ def test_dvc_shows_metrics_and_plots_offline(finished: Workspace) -> None:
     assert not re.search(r"<script[^>]*src", page)
 
 
-def test_the_lock_answers_for_the_sources(finished: Workspace) -> None:
+def test_the_lock_is_up_to_date_with_the_sources(finished: Workspace) -> None:
     finished.run("python", "-m", "tests.stale_lock")
 
 
-def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
+def test_a_candidate_is_promoted_and_predicts(finished: Workspace) -> None:
     promoted = finished.run("pneumonia", "promote")
     assert "pneumonia-phantom: champion is now version 1" in promoted.stdout
     assert "FAIL" not in promoted.stdout
@@ -118,17 +118,17 @@ def test_a_candidate_is_promoted_and_answers(finished: Workspace) -> None:
     assert "is already registered" in finished.run("pneumonia", "sync").stdout
     images = extract(finished, "test/PNEUMONIA/", 2)
     (finished.folder / ".cache/images/broken.jpeg").write_bytes(b"no image")
-    answered = finished.run("pneumonia", "predict", *images, ".cache/images/broken.jpeg", expect=1)
-    columns, *rows = (line.split("\t") for line in answered.stdout.splitlines())
+    predicted = finished.run("pneumonia", "predict", *images, ".cache/images/broken.jpeg", expect=1)
+    columns, *rows = (line.split("\t") for line in predicted.stdout.splitlines())
     assert columns == ["probability", "decision", "image", "not used because"]
     assert [row[2] for row in rows] == [*images, ".cache/images/broken.jpeg"]
     assert all(re.fullmatch(r"[01]\.\d{3}", row[0]) for row in rows[:2])
     assert {row[1] for row in rows[:2]} <= {"normal", "pneumonia"}
     assert rows[2][:2] == ["", ""]
     assert rows[2][3]
-    assert "by pneumonia-phantom version 1 (champion)" in answered.stderr
-    assert "synthetic" in answered.stderr
-    assert "not a diagnosis" in answered.stderr
+    assert "by pneumonia-phantom version 1 (champion)" in predicted.stderr
+    assert "synthetic" in predicted.stderr
+    assert "not a diagnosis" in predicted.stderr
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def elsewhere() -> Iterator[Path]:
 def test_a_clone_gives_the_same_bytes_under_other_circumstances(
     finished: Workspace, elsewhere: Path, user: str
 ) -> None:
-    # Folder, time zone, locale, hash seed and how many ops TensorFlow runs beside each other are
-    # others, all at once. dvc.lock and the files that git keeps name every byte of every out.
+    # Folder, time zone, locale, hash seed and the number of parallel TensorFlow ops all differ.
+    # dvc.lock and the files that git tracks have a checksum of every out.
     other = Workspace(elsewhere / "it's a clone, ß")
     finished.run("git", "clone", "--quiet", "--no-hardlinks", ".", str(other.folder))
     words = ["dvc", "repro"]
@@ -157,21 +157,25 @@ def test_a_clone_gives_the_same_bytes_under_other_circumstances(
             pytest.skip("another user can't read this environment")
         subprocess.run(["chown", "-R", "65534:65534", str(elsewhere)], check=True)
     done = other.run(
-        *words, TZ="Asia/Kathmandu", LC_ALL="C", PYTHONHASHSEED="4711", HOME=str(elsewhere),
+        *words,
+        TZ="Asia/Kathmandu",
+        LC_ALL="C",
+        PYTHONHASHSEED="4711",
+        HOME=str(elsewhere),
         TF_NUM_INTEROP_THREADS="7",
-    )  # fmt: skip
+    )
     assert ran(done) == STAGES
     for name in TRACKED:
         assert other.text(name) == finished.text(name), name
 
 
 @pytest.mark.slow
-def test_a_stage_that_fails_leaves_images_out_of_git(tmp_path: Path) -> None:
+def test_a_failed_stage_leaves_no_image_for_git(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path / "repository")
     workspace.params({"preprocess.tail_fraction": 0.0, "train.monitor": "shift_auroc"})
     workspace.commit()
     failed = workspace.run("dvc", "repro", "train", expect=255)
-    # Nothing but the random validation is there, so nothing to take the mean of.
+    # Without matched images and tail there is no shift validation to choose by.
     assert "error: params.yaml: train.monitor: expected one of" in failed.stderr
     seen = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
     assert "images.zip" not in seen
@@ -191,14 +195,14 @@ def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
     assert manifest["test"] == "official"
     assert json.loads(copied.text("data/source.json"))["file"] == "images.zip"
     assert "The test split is the source's own" in copied.text("data/report/model_card.md")
-    # Outside an experiment it is a candidate; what may have changed unseen is not promoted.
+    # Outside an experiment it is a candidate, but data without a checksum are not promoted.
     assert ran(copied.run("dvc", "repro")) == ["inputs", "register"]
     refused = copied.run("pneumonia", "promote", expect=1)
     assert "data are pinned by a checksum (fetch.sha256)\tno\tyes\tFAIL" in refused.stdout
 
 
 @pytest.mark.slow
-def test_experiments_here_elsewhere_and_queued(copied: Workspace) -> None:
+def test_experiments_in_the_workspace_in_a_copy_and_queued(copied: Workspace) -> None:
     copied.run("dvc", "exp", "run", "--name", "here", "-S", "train.seed=1")
     copied.run("git", "restore", ".")
     copied.run("dvc", "checkout")
@@ -208,17 +212,17 @@ def test_experiments_here_elsewhere_and_queued(copied: Workspace) -> None:
     assert copied.run("git", "status", "--porcelain").stdout == ""
     listed = copied.run("dvc", "exp", "list", "--name-only").stdout.split()
     assert set(listed) == {"here", "elsewhere", "queued"}
-    # All of them are in this repository's own store, and none is the candidate.
-    names = ask(copied, "SELECT value FROM tags WHERE key = 'dvc_experiment'")
+    # All of them are in the store of this repository, and none is the candidate.
+    names = query_store(copied, "SELECT value FROM tags WHERE key = 'dvc_experiment'")
     assert {name for (name,) in names} >= {"here", "elsewhere", "queued"}
-    pointed = ask(copied, "SELECT alias, version FROM registered_model_aliases")
-    assert ("candidate", 1) in pointed
-    shown = copied.run("dvc", "exp", "show", "--md", "--only-changed").stdout
-    assert "train.seed" in shown
+    aliases = query_store(copied, "SELECT alias, version FROM registered_model_aliases")
+    assert ("candidate", 1) in aliases
+    table = copied.run("dvc", "exp", "show", "--md", "--only-changed").stdout
+    assert "train.seed" in table
 
 
 @pytest.mark.slow
-def test_a_relative_archive_is_found_from_anywhere(copied: Workspace) -> None:
+def test_an_experiment_in_a_copy_finds_a_relative_archive(copied: Workspace) -> None:
     (copied.folder.parent / "images.zip").write_bytes(
         (copied.folder / "data/raw/images.zip").read_bytes()
     )

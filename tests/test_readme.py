@@ -1,4 +1,4 @@
-"""The README's command blocks are run in their order, in a small repository of their own."""
+"""The README: its commands run, its links lead somewhere, its figures are those committed."""
 
 import json
 import re
@@ -13,10 +13,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[str] = re.findall(r"^```bash\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 
 ELSEWHERE = {
-    "make repro\n": ".ci/run does, twice, in a clean clone",
-    "make test\n": ".ci/run does; here it would start itself",
+    "make repro\n": "run by .ci/run, twice, in a clean clone",
+    "make test\n": "run by .ci/run; here it would start itself",
 }
-"""Blocks that are not run here, and why."""
+"""Blocks that are not run here, each with the reason."""
 
 SERVED = "make ui\n"
 
@@ -24,7 +24,7 @@ SMALLER = {
     "PATH/TO/chest_xray.zip": "../images.zip",
     "_px=224": "_px=64",
 }
-"""What a reader fills in, and what would take minutes."""
+"""Replaced parts of a command: placeholders, and sizes that would take minutes."""
 
 
 def test_every_fenced_block_is_known() -> None:
@@ -50,11 +50,11 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def committed(path: str) -> str | None:
-    """A file as git has it: what lies there now may come from an experiment."""
-    shown = subprocess.run(
+    """Return a file of the last commit; the one in the workspace may be an experiment's."""
+    done = subprocess.run(
         ["git", "show", f"HEAD:{path}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return shown.stdout if shown.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 def test_the_results_are_those_of_the_committed_run() -> None:
@@ -70,7 +70,7 @@ def test_the_results_are_those_of_the_committed_run() -> None:
 
 
 @pytest.mark.slow
-def test_the_blocks_run_in_their_order(copied: Workspace) -> None:
+def test_the_blocks_run_in_order(copied: Workspace) -> None:
     images = (copied.folder / "data/raw/images.zip").read_bytes()
     (copied.folder.parent / "images.zip").write_bytes(images)
     (copied.folder / ".venv").symlink_to(BIN.parent)
@@ -78,8 +78,8 @@ def test_the_blocks_run_in_their_order(copied: Workspace) -> None:
         excluded.write(".venv\n")  # .gitignore names a folder, not a link
     for block in BLOCKS:
         if block == SERVED:
-            shown = copied.run("make", "--dry-run", "ui").stdout
-            assert shown.splitlines()[-1] == ".venv/bin/pneumonia ui"
+            planned = copied.run("make", "--dry-run", "ui").stdout
+            assert planned.splitlines()[-1] == ".venv/bin/pneumonia ui"
             with copied.pages():  # on a port that is free
                 pass
         elif block not in ELSEWHERE:

@@ -1,4 +1,4 @@
-"""DVC's remote on an S3 server of the tests: what one clone pushed, another pulls."""
+"""A DVC remote on a local S3 server: one clone pushes, another pulls and reruns nothing."""
 
 import contextlib
 import shutil
@@ -17,19 +17,20 @@ from tests.workspace import Workspace
 
 
 def sign_in(workspace: Workspace) -> None:
-    """Credentials, which git keeps nothing of; the server of the tests takes any."""
+    """Configure credentials outside git; the local server accepts any."""
     for key in ("access_key_id", "secret_access_key"):
         workspace.run("dvc", "remote", "modify", "--local", "s3", key, "test")
 
 
 @pytest.fixture
 def s3() -> Iterator[str]:
-    """Address of a `moto_server` with a bucket `images`."""
+    """Address of a local S3 server with a bucket `images`."""
     address = f"http://127.0.0.1:{free_port()}"
     with subprocess.Popen(
         [sys.executable, "-m", "moto.server", "--port", address.rpartition(":")[2]],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as server:  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
         try:
             while server.poll() is None:
                 with contextlib.suppress(OSError):
@@ -53,7 +54,7 @@ def test_a_second_clone_pulls_and_computes_nothing(
     copied.run("dvc", "push")
     clone = Workspace(tmp_path / "second")
     copied.run("git", "clone", "--quiet", ".", str(clone.folder))
-    shutil.rmtree(copied.folder)  # nothing comes from there any more
+    shutil.rmtree(copied.folder)  # the clone can take nothing from there
 
     sign_in(clone)
     clone.run("dvc", "pull")

@@ -1,4 +1,4 @@
-"""A password in an address is shown to its server, and to nobody else."""
+"""A password in an address reaches its server and no file, log or message."""
 
 import base64
 import http.server
@@ -17,12 +17,12 @@ HEADER = "Basic " + base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
 
 
 class Failing(http.server.BaseHTTPRequestHandler):
-    """A tracking server that is healthy and fails at everything, telling what it was told."""
+    """A tracking server that is healthy, fails every request and repeats its address."""
 
-    asked: ClassVar[set[str | None]] = set()
+    credentials: ClassVar[set[str | None]] = set()
 
     def do_GET(self) -> None:
-        self.asked.add(self.headers["Authorization"])
+        self.credentials.add(self.headers["Authorization"])
         self.send_response(200 if self.path == "/health" else 500)
         self.end_headers()
         self.wfile.write(f"{self.path} {self.headers['Host']} failed".encode())
@@ -43,7 +43,7 @@ def address() -> Iterator[str]:
 
 
 def holding(workspace: Workspace) -> list[str]:
-    """Files of the repository, DVC's and git's among them, in which the password stands."""
+    """Return the files of the repository, those of DVC and git included, with the password."""
     return [
         str(path.relative_to(workspace.folder))
         for path in sorted(Path(workspace.folder).rglob("*"))
@@ -51,20 +51,23 @@ def holding(workspace: Workspace) -> list[str]:
     ]
 
 
-def test_of_a_tracking_server_that_fails(tmp_path: Path, address: str) -> None:
+def test_password_of_a_failing_tracking_server_is_not_written(tmp_path: Path, address: str) -> None:
     workspace = copy_tree(tmp_path / "pneumonia")
-    told: dict[str, Any] = {"MLFLOW_TRACKING_URI": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    ran = workspace.run("dvc", "repro", **told)
-    synced = workspace.run("pneumonia", "sync", expect=1, **told)
+    server: dict[str, Any] = {
+        "MLFLOW_TRACKING_URI": address,
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    ran = workspace.run("dvc", "repro", **server)
+    synced = workspace.run("pneumonia", "sync", expect=1, **server)
     assert "registry: not everything was logged" in ran.stdout
     assert "error: http://127.0.0.1" in synced.stderr
-    for said in (ran, synced):
-        assert PASSWORD not in said.stdout + said.stderr
-    assert HEADER in Failing.asked
+    for finished in (ran, synced):
+        assert PASSWORD not in finished.stdout + finished.stderr
+    assert HEADER in Failing.credentials
     assert holding(workspace) == ["tests/test_secrets.py"]
 
 
-def test_of_a_download(tmp_path: Path) -> None:
+def test_password_in_a_download_address_is_refused(tmp_path: Path) -> None:
     workspace = copy_tree(tmp_path / "pneumonia")
     workspace.params(
         {"fetch.source": "kermany", "fetch.url": f"https://ada:{PASSWORD}@127.0.0.1:9/images.zip"}

@@ -1,4 +1,4 @@
-"""Which of DVC's answers make dvc.lock stale, and which don't."""
+"""Which changes that `dvc status` reports make dvc.lock stale."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ from tests.workspace import Workspace
     ("changes", "found"),
     [
         ({}, []),
-        # Data that is not here, or whose bytes come from a machine of another class.
+        # Data that is missing, or was made on a machine of another class.
         ({"train": [{"changed deps": {"data/shards": "deleted"}}]}, []),
         ({"train": [{"changed outs": {"data/model": "not in cache"}}]}, []),
-        # It looks for itself each time.
+        # These always run.
+        ({"inputs": ["always changed"]}, []),
         ({"register": ["always changed"]}, []),
         ({"register": [{"changed deps": {"stages/register.py": "modified"}}]}, []),
         (
@@ -33,7 +34,9 @@ from tests.workspace import Workspace
         ({"evaluate": ["changed command"]}, ["evaluate: changed command"]),
     ],
 )
-def test_what_counts(changes: dict[str, list[Any]], found: list[str]) -> None:
+def test_only_code_params_and_commands_make_the_lock_stale(
+    changes: dict[str, list[Any]], found: list[str]
+) -> None:
     assert stale(changes) == found
 
 

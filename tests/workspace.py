@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 SMALL: dict[str, Any] = {
-    # Site tells class, so that a network of a few weights learns something in a second; with so
-    # few images, normals can't be matched; no floor, so that what was learned can be promoted.
+    # The site gives the class away, so a network of a few weights learns in seconds. So few images
+    # have no matched normals. Without floors, a weak model can be promoted.
     "fetch.phantom.patients_train": 48,
     "fetch.phantom.patients_test": 14,
     "fetch.phantom.confound": 1.0,
@@ -56,7 +56,7 @@ class Workspace:
     folder: Path
 
     def environment(self) -> dict[str, str]:
-        """This process's environment without what would lead elsewhere than to `folder`."""
+        """Return this process's environment, without variables that point outside `folder`."""
         kept = {
             key: value
             for key, value in os.environ.items()
@@ -64,69 +64,90 @@ class Workspace:
         }
         return kept | {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.folder),  # the copy's own code, where a command is installed
+            "PYTHONPATH": str(self.folder),  # commands run the copy's code
             "DVC_SITE_CACHE_DIR": str(self.folder / ".dvc/tmp/site"),
         }
 
     def run(
         self, *command: str, expect: int = 0, seconds: float = 1800, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; its exit status must be `expect`."""
+        """Run a command; fail unless its exit status is `expect`."""
         finished = subprocess.run(
-            command, cwd=self.folder, env=self.environment() | environment, text=True,
-            capture_output=True, timeout=seconds, check=False,
-        )  # fmt: skip
-        said = f"{' '.join(command)}\n{finished.stdout}\n{finished.stderr}"
-        assert finished.returncode == expect, said
+            command,
+            cwd=self.folder,
+            env=self.environment() | environment,
+            text=True,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+        output = f"{finished.stdout}\n{finished.stderr}"
+        assert finished.returncode == expect, f"{' '.join(command)}\n{output}"
         return finished
 
     def interrupt(
         self, when: Callable[[str], bool], act: Callable[[int], None], **environment: str
     ) -> tuple[int, str]:
-        """Start `dvc repro`; once `when(what it has said)`, `act(its process id)`.
+        """Run `dvc repro` and act on it once.
 
-        Its exit status and all that it said.
+        Args:
+            when: whether to act now, from the output so far.
+            act: what to do, given DVC's process id.
+            environment: further variables.
+
+        Returns:
+            Exit status and output.
         """
-        with tempfile.NamedTemporaryFile("w+") as out, subprocess.Popen(
-            ["dvc", "repro"], cwd=self.folder, stdout=out, stderr=subprocess.STDOUT,
-            env=self.environment() | {"PYTHONUNBUFFERED": "1"} | environment,
-        ) as process:  # fmt: skip
-            said = Path(out.name)
+        with (
+            tempfile.NamedTemporaryFile("w+") as out,
+            subprocess.Popen(
+                ["dvc", "repro"],
+                cwd=self.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=self.environment() | {"PYTHONUNBUFFERED": "1"} | environment,
+            ) as process,
+        ):
+            output = Path(out.name)
             waiting = True
             while process.poll() is None:
-                if waiting and when(said.read_text(encoding="utf-8")):
+                if waiting and when(output.read_text(encoding="utf-8")):
                     act(process.pid)
                     waiting = False
                 time.sleep(0.1)
-            assert not waiting, said.read_text(encoding="utf-8")
-            return process.returncode, said.read_text(encoding="utf-8")
+            assert not waiting, output.read_text(encoding="utf-8")
+            return process.returncode, output.read_text(encoding="utf-8")
 
     @contextlib.contextmanager
     def pages(self) -> Iterator[bytes]:
-        """Serve MLflow's pages by `pneumonia ui`; the first page, once it is there.
+        """Run `pneumonia ui` and yield the first page of MLflow.
 
-        Ends as Ctrl-C ends it, which must be without complaint.
+        Ends it as Ctrl-C does; its exit status must be 0.
         """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
         with subprocess.Popen(
-            ["pneumonia", "ui", "--port", port], cwd=self.folder, env=self.environment(),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        ) as server:  # fmt: skip
+            ["pneumonia", "ui", "--port", port],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as server:
             try:
-                yield _answer(f"http://127.0.0.1:{port}/", server)
+                yield _first_page(f"http://127.0.0.1:{port}/", server)
             finally:
                 os.killpg(server.pid, signal.SIGINT)  # as a terminal does: to the whole group
         assert server.returncode == 0
 
     def commit(self) -> None:
-        """Commit whatever git sees, if anything."""
+        """Commit all changes; an empty commit if there are none."""
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
 
     def params(self, changes: Mapping[str, Any]) -> None:
-        """Change values of params.yaml, by dotted key."""
+        """Change values of params.yaml; `changes` are by dotted key."""
         path = self.folder / "params.yaml"
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         for key, value in changes.items():
@@ -137,21 +158,22 @@ class Workspace:
         return (self.folder / path).read_text(encoding="utf-8")
 
 
-def _answer(address: str, server: subprocess.Popen[bytes]) -> bytes:
+def _first_page(address: str, server: subprocess.Popen[bytes]) -> bytes:
+    """Return what `address` serves, as soon as it answers."""
     while server.poll() is None:
         try:
-            with urllib.request.urlopen(address, timeout=10) as answer:
-                return bytes(answer.read())
+            with urllib.request.urlopen(address, timeout=10) as response:
+                return bytes(response.read())
         except OSError:
             time.sleep(0.5)
     raise AssertionError(f"{address}: the server ended with {server.returncode}")
 
 
 def listed_files() -> list[str]:
-    """The files of this working tree that git has or would add."""
+    """Return the files of this working tree that git tracks or would add."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    # A file that was deleted is still listed.
+    # Git lists deleted files too.
     return [name for name in filter(None, listed.split("\0")) if (ROOT / name).is_file()]
 
 
@@ -164,7 +186,7 @@ def copy_file(name: str, folder: Path) -> None:
 
 
 def copy_tree(folder: Path) -> Workspace:
-    """Copy what git has or would add, with small params, and commit it."""
+    """Copy the files that git tracks or would add to a new repository with small params."""
     for name in listed_files():
         copy_file(name, folder)
     workspace = Workspace(folder)

@@ -1,9 +1,9 @@
-"""Preprocess against the bare library: `python -m tests.bench.decode ZIP`.
+"""Compare preprocess with the bare library: `python -m tests.bench.decode ZIP`.
 
-Prints, from one run, images/s of the whole of preprocess and of OpenCV's bare decode and resize,
-alternating so that all meet the same load: on one core times the number of cores, and on all
-cores at once, which is what they can do together; and the peak memory of preprocess, in a
-process of its own, for the zip's images and for ten times as many.
+Prints images/s of the whole of preprocess and of OpenCV's decode and resize alone: on one core,
+times the number of cores, and on all cores at once. The measurements alternate, so that all have
+the same load. Also prints the peak memory of preprocess, in a process of its own, for the images of
+the zip and for ten times as many.
 """
 
 import argparse
@@ -45,7 +45,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Make both data sets, measure, print."""
+    """Create both data sets, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.decode")
     parser.add_argument("zip", type=Path)
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def report(raw: Path, count: int) -> None:
-    """One data set: rates and their ratio (median of rounds), processor time, peak memory."""
+    """Print rates, their ratios (median of rounds) and peak memory for one data set."""
     cores = os.cpu_count() or 1
     rounds = [(rate(raw), bare_rate(raw, 1), bare_rate(raw, cores)) for _ in range(ROUNDS)]
     whole, bare, together = (
@@ -72,7 +72,7 @@ def report(raw: Path, count: int) -> None:
     )
     ratio = statistics.median(a.wall / (b.wall * cores) for a, b, _ in rounds)
     reached = statistics.median(a.wall / c.wall for a, _, c in rounds)
-    # On a machine that others use too, processor time is the fairer of the two.
+    # Processor time is less affected by other load.
     busy = statistics.median(a.processor / b.processor for a, b, _ in rounds)
     child = [sys.executable, "-m", "tests.bench.decode", "--peak", str(raw)]
     peak = subprocess.run(child, check=True, capture_output=True, text=True).stdout.strip()
@@ -84,25 +84,30 @@ def report(raw: Path, count: int) -> None:
 
 
 def repeated(images: Iterator[ReceivedImage], times: int) -> Iterator[ReceivedImage]:
-    """Each image under `times` names, patients apart."""
+    """Yield each image under `times` names, each of another patient."""
     everything = [
-        replace(image, path=f"{image.path}.{n}", split_group=f"{image.split_group}.{n}",
-                patient=f"{image.patient}.{n}")
-        for image in images for n in range(times)
-    ]  # fmt: skip
+        replace(
+            image,
+            path=f"{image.path}.{n}",
+            split_group=f"{image.split_group}.{n}",
+            patient=f"{image.patient}.{n}",
+        )
+        for image in images
+        for n in range(times)
+    ]
     yield from sorted(everything, key=lambda image: image.path)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Images per second of the clock, and of processor time over all threads."""
+    """Images per second of wall time, and of processor time over all threads."""
 
     wall: float
     processor: float
 
 
 def rate(raw: Path) -> Rate:
-    """Preprocess, from the raw folder to finished shards."""
+    """Measure preprocess, from the raw folder to finished shards."""
     with tempfile.TemporaryDirectory() as scratch:
         started, used = time.perf_counter(), time.process_time()
         images, _ = open_raw(raw)
@@ -111,7 +116,7 @@ def rate(raw: Path) -> Rate:
 
 
 def bare_rate(raw: Path, threads: int) -> Rate:
-    """imdecode and area resize, the bytes already in memory; every third image."""
+    """Measure imdecode and area resize of every third image, from bytes in memory."""
     cv2.setNumThreads(1)
     data = [np.frombuffer(image.read(), np.uint8) for image in open_raw(raw)[0][::3]]
     with ThreadPoolExecutor(threads) as pool:
@@ -131,12 +136,12 @@ def _since(started: float, used: float, images: int) -> Rate:
 
 
 def peak_megabytes() -> int:
-    """This process's peak resident memory. (`getrusage` would count the parent's too, as it was
-    at the fork.)"""
+    """Return the peak resident memory of this process, without that of its parent."""
+    # getrusage would include the parent's memory at the time of the fork.
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) // 1024
-    raise SystemExit("peak memory is read from /proc, so on Linux only")
+    raise SystemExit("peak memory is read from /proc, which exists on Linux only")
 
 
 if __name__ == "__main__":

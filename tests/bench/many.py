@@ -1,9 +1,8 @@
-"""Many small images: `python -m tests.bench.many 600 6000`.
+"""Measure fetch and preprocess on many small images: `python -m tests.bench.many 600 6000`.
 
-Makes a folder of that many images for each number, and prints time and peak memory of fetch and
-preprocess on it, each a process of its own with the params of this repository. Time is linear where
-the columns per image are equal, but for what a stage does once. On a machine that others use too,
-processor time is the fairer of the two.
+Creates a folder with each number of images and prints time and peak memory of both stages, each in
+a process of its own with the params of this repository. The time is linear where the columns per
+image are equal, apart from what a stage does once. Processor time is less affected by other load.
 """
 
 import argparse
@@ -29,7 +28,7 @@ STAGES = ("fetch", "preprocess")
 
 
 def main() -> None:
-    """Make, measure, print; or, as a child, be one stage."""
+    """Create images, measure, print; with --stage, run that stage."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.many")
     parser.add_argument("images", nargs="*", type=int)
     parser.add_argument("--packing", choices=("folder", "tar.gz"), default="folder")
@@ -50,7 +49,7 @@ def main() -> None:
 
 
 def prepare(folder: Path, count: int, packing: str) -> None:
-    """A working folder: images, and params that name them."""
+    """Write images and params that name them."""
     source = folder / "images"
     for name, data in images(count):
         path = source / name
@@ -61,12 +60,12 @@ def prepare(folder: Path, count: int, packing: str) -> None:
         source = folder / "images.tar.gz"
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["fetch"] |= {"source": "archive", "path": source.name}
-    params["preprocess"]["matched_donors"] = 0  # images of noise are no chests, and are refused
+    params["preprocess"]["matched_donors"] = 0  # noise is refused there, because it shows no chest
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
 def images(count: int) -> Iterator[tuple[str, bytes]]:
-    """Grey noise of few frequencies as JPEG, two images a patient, a quarter of them normal."""
+    """Yield names and JPEG bytes of smooth noise: two images a patient, a quarter normal."""
     draws = np.random.default_rng(0)
     for index in range(count):
         coarse = Image.fromarray(draws.integers(0, 256, (8, 8), dtype=np.uint8))
@@ -82,7 +81,7 @@ def images(count: int) -> Iterator[tuple[str, bytes]]:
 
 
 def measure(folder: Path, stage: str) -> list[float]:
-    """Seconds of the clock and of the processor, and peak megabytes, of one stage."""
+    """Run a stage; return wall seconds, processor seconds and peak megabytes."""
     command = [sys.executable, "-m", "tests.bench.many", "--stage", stage]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -94,7 +93,7 @@ def measure(folder: Path, stage: str) -> list[float]:
 
 
 def child(stage: str) -> None:
-    """One stage as DVC runs it, then what it took."""
+    """Run a stage as DVC does, then print what it took."""
     module = importlib.import_module(f"stages.{stage}")
     started, used = time.perf_counter(), time.process_time()
     module.main()

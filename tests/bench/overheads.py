@@ -1,9 +1,9 @@
-"""What determinism, digests and checkpoints add to training: `python -m tests.bench.overheads`.
+"""Measure what determinism, digests and checkpoints cost: `python -m tests.bench.overheads`.
 
-Trains on data/shards, which must be there, in a copy of this tree: in each round once as shipped,
-and once with threads as TensorFlow chooses them and no deterministic ops, in turns as to which goes
-first. Determinism is told as the ratio of their images per second. The seconds inside digests and
-checkpoints are clocked in the shipped training and told as shares of the rest of the stage.
+Trains on data/shards, which must exist, in a copy of this tree. Each round trains twice, in
+alternating order: as shipped, and "free", with TensorFlow's own choice of threads and without
+deterministic ops. The cost of determinism is the ratio of their images per second. The seconds in
+digests and checkpoints are measured in the shipped training, as shares of the rest of the stage.
 """
 
 import argparse
@@ -26,7 +26,7 @@ KINDS = ("shipped", "free")
 
 
 def main() -> None:
-    """Prepare, measure in rounds, print; or, as a child, be one training."""
+    """Measure in rounds and print; with --kind, run one training."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.overheads")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
@@ -43,12 +43,12 @@ def main() -> None:
         workspace = tree(Path(folder), arguments.epochs)
         for number in range(arguments.rounds):
             order = KINDS if number % 2 == 0 else KINDS[::-1]
-            told = {kind: measure(workspace, kind) for kind in order}
-            shipped = told["shipped"]
-            ratios.append(told["free"]["images_per_s"] / shipped["images_per_s"])
+            found = {kind: measure(workspace, kind) for kind in order}
+            shipped = found["shipped"]
+            ratios.append(found["free"]["images_per_s"] / shipped["images_per_s"])
             rest = shipped["stage_s"] - shipped["digests_s"] - shipped["checkpoints_s"]
             shares.append([shipped["digests_s"] / rest, shipped["checkpoints_s"] / rest])
-            rates = [f"{told[kind]['images_per_s']:.0f} images/s {kind}" for kind in KINDS]
+            rates = [f"{found[kind]['images_per_s']:.0f} images/s {kind}" for kind in KINDS]
             inside = [f"{kind} {shipped[f'{kind}_s']:.3f}" for kind in ("digests", "checkpoints")]
             print(
                 f"round {number + 1}: {', '.join(rates)}; stage {shipped['stage_s']:.1f} s, of it "
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def tree(folder: Path, epochs: int) -> Workspace:
-    """A copy of this tree with its own params but for `epochs`, and its shards."""
+    """Return a copy of this tree and its shards, with its own params except `epochs`."""
     workspace = copy_tree(folder)
     (folder / paths.PARAMS).write_bytes((ROOT / paths.PARAMS).read_bytes())
     workspace.params({"train.epochs": epochs})
@@ -72,60 +72,61 @@ def tree(folder: Path, epochs: int) -> Workspace:
 
 
 def measure(workspace: Workspace, kind: str) -> dict[str, float]:
-    """Train from nothing in a process of its own; what its last line tells."""
+    """Train from the start in a process of its own; return its figures."""
     for left in (workspace.folder / ".cache", workspace.folder / paths.MODEL):
         shutil.rmtree(left, ignore_errors=True)
-    said = workspace.run(sys.executable, "-m", __spec__.name, "--kind", kind, seconds=3600).stdout
-    told: dict[str, float] = json.loads(said.splitlines()[-1])
-    return told
+    command = (sys.executable, "-m", __spec__.name, "--kind", kind)
+    lines = workspace.run(*command, seconds=3600).stdout.splitlines()
+    figures: dict[str, float] = json.loads(lines[-1])
+    return figures
 
 
 def child(*, free: bool) -> None:
-    """Be the stage `train`, with clocks on it and without its sidecar."""
+    """Run the stage `train` without its sidecar and measure parts of it."""
     from stages import train
     from stages.engine import checksums, devices, files, journal, sidecar
     from stages.network import checkpoints
     from stages.settings import digests
 
     @contextlib.contextmanager
-    def nobody(_: str) -> Iterator[Callable[[Any], None]]:
+    def no_sidecar(_: str) -> Iterator[Callable[[Any], None]]:
         yield lambda _: None
 
     spent = dict.fromkeys(("digests", "checkpoints"), 0.0)
     busy = False
 
-    def clocked(kind: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(kind: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         def outer(*args: Any, **named: Any) -> Any:
             nonlocal busy
-            if busy:  # what calls this has its clock running
+            if busy:  # the caller is already timed
                 return inner(*args, **named)
-            busy, began = True, time.perf_counter()
+            busy, started = True, time.perf_counter()
             try:
                 return inner(*args, **named)
             finally:
                 busy = False
-                spent[kind] += time.perf_counter() - began
+                spent[kind] += time.perf_counter() - started
 
         return outer
 
-    told: dict[str, float] = {}
-    _replace(files.sha256_file, clocked("digests", files.sha256_file))
-    _replace(digests.training_digest, clocked("digests", digests.training_digest))
-    _replace(checksums.write, clocked("digests", checksums.write))
+    figures: dict[str, float] = {}
+    _replace(files.sha256_file, timed("digests", files.sha256_file))
+    _replace(digests.training_digest, timed("digests", digests.training_digest))
+    _replace(checksums.write, timed("digests", checksums.write))
     for function in (checkpoints.save, checkpoints.latest, checkpoints.clean_others):
-        _replace(function, clocked("checkpoints", function))
-    _replace(sidecar.sidecar, nobody)
-    _replace(journal.record, lambda *_, **speed: told.update(speed))
+        _replace(function, timed("checkpoints", function))
+    _replace(sidecar.sidecar, no_sidecar)
+    _replace(journal.record, lambda *_, **speed: figures.update(speed))
     if free:
         _replace(devices.configure, lambda _: None)
-    began = time.perf_counter()
+    started = time.perf_counter()
     train.main()
-    told["stage_s"] = time.perf_counter() - began
-    print(json.dumps(told | {f"{kind}_s": seconds for kind, seconds in spent.items()}))
+    figures["stage_s"] = time.perf_counter() - started
+    print(json.dumps(figures | {f"{kind}_s": seconds for kind, seconds in spent.items()}))
 
 
 def _replace(function: Callable[..., Any], other: Callable[..., Any]) -> None:
-    """Put `other` wherever a module of the project holds `function`."""
+    """Replace `function` by `other` in every module of the project that imported it."""
     for name, module in list(sys.modules.items()):
         if name.startswith("stages"):
             for key, value in list(vars(module).items()):

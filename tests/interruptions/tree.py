@@ -52,7 +52,7 @@ def _kind(words: str) -> str:
     if "loky" in words:
         return "worker"
     if "stages.commands.live" in words:
-        return "live"
+        return "sidecar"
     if "-c exec" in words:
         return "shell"
     if "-m stages." in words:

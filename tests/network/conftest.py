@@ -1,4 +1,4 @@
-"""What the tests of this room bear with from the libraries."""
+"""Two threads for TensorFlow, and a warning of Keras that these tests ignore."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from stages.engine.devices import configure
 
 configure(threads=2)
 
-# Keras converts its variables by an older protocol of NumPy when it saves a model.
+# Keras saves a model through an older array protocol of NumPy.
 KERAS = "ignore:__array__ implementation:DeprecationWarning"
 
 

@@ -1,8 +1,8 @@
-"""One training, alone or as one of several: `python -m tests.network.distributed ...`.
+"""Run one training, alone or as one of several: `python -m tests.network.distributed ...`.
 
-Takes MODE NETWORK FOLDER. MODE: "one" device, "mirrored" over two logical devices of this
-process, or "worker", one of the processes that TF_CONFIG names. NETWORK: "plain" or "compact".
-Writes FOLDER/<task>.npz.
+Takes MODE NETWORK FOLDER and writes FOLDER/<task>.npz. MODE is "one" (one device), "mirrored" (two
+logical devices of this process) or "worker" (one of the processes in TF_CONFIG). NETWORK is "plain"
+or "compact".
 """
 
 import json
@@ -26,7 +26,7 @@ SHORT = changed(OPTIONS, epochs=2, learning_rate=0.05, monitor="val_loss")
 
 
 def plain(options: TrainOptions, image_px: int) -> Any:
-    """A network of sums alone, which replicas share without rounding much."""
+    """Return a network without normalisation, on which replicas agree up to rounding."""
     keras.utils.set_random_seed(options.seed)
     pixels = keras.Input((None, None, 1))
     features = layers.Rescaling(1 / 128, offset=-1)(pixels)
@@ -44,9 +44,13 @@ def main(mode: str, network: str, folder: Path) -> None:
     if network == "plain":
         vars(loop)["build"] = plain
     trained = loop.train(
-        SHORT, loop.Images(*images(25)), Judge(), image_px=32, folder=folder / "checkpoints",
+        SHORT,
+        loop.Images(*images(25)),
+        Judge(),
+        image_px=32,
+        folder=folder / "checkpoints",
         on_epoch=lambda _: None,
-    )  # fmt: skip
+    )
     history = np.array([list(row.values()) for row in trained.history])
     task = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
     np.savez(folder / f"{task}.npz", history, *trained.model.get_weights())

@@ -11,7 +11,7 @@ IMAGES, _ = images(12, 48)
 
 
 def test_golden_crops() -> None:
-    # One change of these bytes is another training: nothing may move them by accident.
+    # Other bytes mean another training, so they must never change by accident.
     crops = [crop(IMAGES[n], 32, AUGMENT, seed=7, epoch=2, record=n) for n in range(12)]
     assert sha256_bytes(b"".join(one.tobytes() for one in crops))[:16] == "49eb00a4b4dd745c"
     streams = [Streams(7, 2, 5).of(effect).bytes(8) for effect in Effect]
@@ -30,7 +30,7 @@ def test_a_crop_does_not_depend_on_the_call_order() -> None:
 @pytest.mark.parametrize(
     "key", [{"seed": 1}, {"epoch": 1}, {"record": 1}], ids=["seed", "epoch", "record"]
 )
-def test_seed_epoch_and_record_each_move_the_crop(key: dict[str, int]) -> None:
+def test_seed_epoch_and_record_each_change_the_crop(key: dict[str, int]) -> None:
     base = {"seed": 0, "epoch": 0, "record": 0}
     a = crop(IMAGES[0], 32, AUGMENT, **base)
     b = crop(IMAGES[0], 32, AUGMENT, **{**base, **key})
@@ -56,7 +56,7 @@ def test_without_rotation_a_crop_stays_within_the_image(px: int) -> None:
         assert crop(white, px, options, seed=0, epoch=0, record=record).min() == 255
 
 
-def test_the_whole_image_unmoved_is_the_image() -> None:
+def test_a_crop_of_the_whole_image_is_the_image() -> None:
     options = changed(STILL, area=(1.0, 1.0), aspect=0.0)
     found = crop(IMAGES[0], 48, options, seed=0, epoch=0, record=0)
     np.testing.assert_array_equal(found, IMAGES[0])
@@ -72,7 +72,7 @@ def test_a_flip_mirrors_left_and_right_in_half_the_images() -> None:
     assert 15 < sum(crops) < 45
 
 
-def test_disabled_is_an_area_resize() -> None:
+def test_without_augmentation_a_crop_is_an_area_resize() -> None:
     found = crop(IMAGES[0], 32, changed(AUGMENT, enabled=False), seed=0, epoch=0, record=0)
     expected = cv2.resize(IMAGES[0], (32, 32), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(found, expected)
@@ -90,21 +90,21 @@ OFF: dict[Effect, dict[str, float | bool]] = {
 }
 
 
-def test_every_effect_but_the_window_has_a_switch() -> None:
+def test_every_effect_but_the_window_can_be_switched_off() -> None:
     assert set(OFF) == set(Effect) - {Effect.WINDOW}
 
 
 @pytest.mark.parametrize("effect", OFF, ids=lambda effect: effect.name.lower())
-def test_an_effect_that_is_off_moves_no_byte(
+def test_an_effect_that_is_off_draws_nothing_and_changes_no_byte(
     effect: Effect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = changed(AUGMENT, **OFF[effect])
     before = [crop(IMAGES[n], 32, options, seed=0, epoch=0, record=n) for n in range(12)]
-    right, drawn = Streams.of, set()
+    original, drawn = Streams.of, set()
 
     def of(self: Streams, wanted: Effect) -> np.random.Generator:
         drawn.add(wanted)
-        return right(self, wanted)
+        return original(self, wanted)
 
     monkeypatch.setattr(Streams, "of", of)
     again = [crop(IMAGES[n], 32, options, seed=0, epoch=0, record=n) for n in range(12)]
@@ -115,18 +115,18 @@ def test_an_effect_that_is_off_moves_no_byte(
 @pytest.mark.parametrize("effect", [Effect.RESAMPLING, Effect.BLUR, Effect.NOISE])
 def test_an_effect_on_half_the_images_leaves_the_other_half(effect: Effect) -> None:
     without = changed(AUGMENT, **OFF[effect])
-    moved = 0
+    changes = 0
     for record in range(24):
-        struck = Streams(0, 0, record).of(effect).random() < 0.5
+        applied = Streams(0, 0, record).of(effect).random() < 0.5
         a = crop(IMAGES[record % 12], 32, without, seed=0, epoch=0, record=record)
         b = crop(IMAGES[record % 12], 32, AUGMENT, seed=0, epoch=0, record=record)
-        assert struck or np.array_equal(a, b)
-        moved += not np.array_equal(a, b)
-    assert moved > 5  # a weak blur may move no grey level
+        assert applied or np.array_equal(a, b)
+        changes += not np.array_equal(a, b)
+    assert changes > 5  # a weak blur may change no grey level
 
 
-def test_no_stream_is_that_of_the_epochs_order_or_of_dropout() -> None:
-    # NumPy pads seeds with zeros, so a stream numbered 0 would be another's.
+def test_no_stream_equals_that_of_the_epochs_order_or_of_dropout() -> None:
+    # NumPy pads seeds with zeros, so an effect numbered 0 would share the stream of another seed.
     assert 0 not in [int(effect) for effect in Effect]
     zero = [np.random.default_rng([0] * n).random() for n in range(1, 5)]
     assert len(set(zero)) == 1

@@ -27,7 +27,7 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(data)
 
 
-def test_what_was_saved_comes_back_to_the_bit(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_bit_for_bit(tmp_path: Path) -> None:
     saved = make(3)
     checkpoints.save(tmp_path, saved)
     found = checkpoints.latest(tmp_path)
@@ -40,14 +40,14 @@ def test_what_was_saved_comes_back_to_the_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_nothing_saved_is_none(tmp_path: Path, exists: bool) -> None:
+def test_without_a_checkpoint_latest_is_none(tmp_path: Path, exists: bool) -> None:
     folder = tmp_path / "digest"
     if exists:
         folder.mkdir()
     assert checkpoints.latest(folder) is None
 
 
-def test_only_two_are_kept_and_the_newest_is_found(tmp_path: Path) -> None:
+def test_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     for epoch in (1, 2, 9, 10):
         checkpoints.save(tmp_path, make(epoch))
     assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["00009", "00010"]
@@ -56,24 +56,24 @@ def test_only_two_are_kept_and_the_newest_is_found(tmp_path: Path) -> None:
     assert found.epoch == 10
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "empty"])
-def test_a_damaged_newest_is_passed_over(
-    tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+def test_a_damaged_newest_checkpoint_is_skipped(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for epoch in (4, 5):
         checkpoints.save(tmp_path, make(epoch))
     newest = max(tmp_path.iterdir())
-    if harm == "flip":
+    if damage == "flip":
         flip(newest, 200)
     else:
-        newest.write_bytes(newest.read_bytes()[:100] if harm == "cut" else b"")
+        newest.write_bytes(newest.read_bytes()[:100] if damage == "cut" else b"")
     found = checkpoints.latest(tmp_path)
     assert found is not None
     assert found.epoch == 4
     assert f"{newest}: damaged, skipped" in capsys.readouterr().err
 
 
-def test_two_damaged_ones_start_from_nothing(tmp_path: Path) -> None:
+def test_with_two_damaged_checkpoints_latest_is_none(tmp_path: Path) -> None:
     for epoch in (4, 5):
         checkpoints.save(tmp_path, make(epoch))
     for path in tmp_path.iterdir():
@@ -81,7 +81,7 @@ def test_two_damaged_ones_start_from_nothing(tmp_path: Path) -> None:
     assert checkpoints.latest(tmp_path) is None
 
 
-def test_an_unfinished_file_is_no_checkpoint(tmp_path: Path) -> None:
+def test_an_unfinished_file_is_ignored(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, make(1))
     whole = next(tmp_path.iterdir())
     (tmp_path / f".00002-{'0' * 16}.npz.77.tmp").write_bytes(whole.read_bytes()[:50])
@@ -98,7 +98,7 @@ def test_nothing_pickled_is_written(tmp_path: Path) -> None:
 
 
 def code() -> bytes:
-    """A pickle that makes a folder `ran` where it is loaded."""
+    """Return a pickle that creates a folder `ran` when it is loaded."""
 
     class Planted:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -124,10 +124,12 @@ def packed(**arrays: Any) -> bytes:
         pytest.param(packed(facts=np.zeros(3))[:-30], id="a zip cut short"),
     ],
 )
-def test_one_planted_under_a_name_that_fits_is_passed_over_and_runs_nothing(
-    tmp_path: Path, data: bytes, capsys: pytest.CaptureFixture[str],
+def test_a_planted_file_with_a_valid_name_is_skipped_and_runs_no_code(
+    tmp_path: Path,
+    data: bytes,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoints.save(tmp_path, make(1))
     planted = tmp_path / f"00002-{sha256_bytes(data)[:16]}.npz"
@@ -139,7 +141,7 @@ def test_one_planted_under_a_name_that_fits_is_passed_over_and_runs_nothing(
     assert not Path("ran").exists()
 
 
-def test_other_trainings_are_cleaned_away(tmp_path: Path) -> None:
+def test_checkpoints_of_other_trainings_are_removed(tmp_path: Path) -> None:
     for name in ("mine", "yours"):
         checkpoints.save(tmp_path / name, make(1))
     (tmp_path / "note.txt").write_text("kept")

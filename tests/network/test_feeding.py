@@ -21,11 +21,11 @@ def order(seed: int, epoch: int) -> list[int]:
     return [int(n) for _, records in feeder(seed=seed).epoch(epoch) for n in records]
 
 
-def makers() -> list[threading.Thread]:
+def producers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "feeder"]
 
 
-def test_an_epoch_is_full_batches_of_images_once_each() -> None:
+def test_an_epoch_is_full_batches_with_each_image_at_most_once() -> None:
     batches = list(feeder().epoch(0))
     assert [(crops.shape, str(crops.dtype)) for crops, _ in batches] == [((4, 32, 32), "uint8")] * 5
     records = np.concatenate([records for _, records in batches])
@@ -48,32 +48,32 @@ def test_the_images_left_over_change_with_the_epoch() -> None:
     assert len(left) > 1
 
 
-def test_crops_belong_to_the_record_whatever_its_batch() -> None:
+def test_a_crop_does_not_depend_on_its_batch() -> None:
     small = {int(n): c for crops, rs in feeder(batch=3).epoch(2) for c, n in zip(crops, rs)}  # noqa: B905
     large = {int(n): c for crops, rs in feeder(batch=7).epoch(2) for c, n in zip(crops, rs)}  # noqa: B905
     for record, ours in small.items():
         np.testing.assert_array_equal(ours, large[record])
 
 
-def test_a_reader_that_leaves_early_ends_the_maker() -> None:
+def test_closing_the_iterator_ends_the_thread() -> None:
     batches = feeder(batch=1).epoch(0)
     next(batches)
-    assert len(makers()) == 1
+    assert len(producers()) == 1
     batches.close()  # type: ignore[attr-defined]
-    assert makers() == []
+    assert producers() == []
 
 
-def test_what_the_maker_stumbles_on_reaches_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_thread_is_raised_to_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, record: int, **__: object) -> None:
         raise ValueError(f"image {record} is odd")
 
     monkeypatch.setattr(feeding, "crop", refuse)
     with pytest.raises(ValueError, match=r"image \d+ is odd"):
         list(feeder().epoch(0))
-    assert makers() == []
+    assert producers() == []
 
 
-def test_waiting_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_time_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def slow(*arguments: object, **keys: object) -> object:
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Training: the same every time, stopped and resumed or not."""
+"""Training is deterministic, whether or not it was interrupted and resumed."""
 
 import itertools
 import re
@@ -25,7 +25,7 @@ SEED = changed(OPTIONS, network="seed", crop_px=48, epochs=2)
 
 
 class StoppedError(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 def stop(_: object) -> Any:
@@ -34,7 +34,7 @@ def stop(_: object) -> Any:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training left, and what its judge saw of each epoch."""
+    """The results of a training, and the logits that its judge computed in each epoch."""
 
     history: list[dict[str, float]]
     best_epoch: int
@@ -56,15 +56,24 @@ def train(
     px = options.crop_px
     usual = Judge(px)
     trained = loop.train(
-        options, loop.Images(*images(count, px)), judge or usual,
-        image_px=px, folder=folder, on_epoch=on_epoch,
-    )  # fmt: skip
+        options,
+        loop.Images(*images(count, px)),
+        judge or usual,
+        image_px=px,
+        folder=folder,
+        on_epoch=on_epoch,
+    )
     path = folder.with_suffix(".keras")
     canonical.save(trained.model, path)
     return Outcome(
-        trained.history, trained.best_epoch, trained.model.get_weights(), sha256_file(path),
-        trained.speed, predictor(trained.model)(usual.pixels), usual.seen,
-    )  # fmt: skip
+        trained.history,
+        trained.best_epoch,
+        trained.model.get_weights(),
+        sha256_file(path),
+        trained.speed,
+        predictor(trained.model)(usual.pixels),
+        usual.seen,
+    )
 
 
 @pytest.fixture(scope="module", params=[COMPACT, SEED], ids=["compact", "seed"])
@@ -75,15 +84,15 @@ def options(request: pytest.FixtureRequest) -> TrainOptions:
 
 @pytest.fixture(scope="module")
 def whole(options: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """A training that nothing interrupted."""
+    """An uninterrupted training."""
     return train(options, tmp_path_factory.mktemp("whole") / "checkpoints")
 
 
-def test_stopped_anywhere_it_ends_the_same_to_the_bit(
+def test_a_training_stopped_anywhere_resumes_to_the_same_bits(
     options: TrainOptions, whole: Outcome, tmp_path: Path
 ) -> None:
     folder = tmp_path / "checkpoints"
-    with pytest.raises(StoppedError):  # trained, but before the first epoch's checkpoint
+    with pytest.raises(StoppedError):  # before the first checkpoint
         train(options, folder, judge=stop)
     assert checkpoints.latest(folder) is None
     for epoch in range(1, options.epochs + 1):
@@ -92,7 +101,7 @@ def test_stopped_anywhere_it_ends_the_same_to_the_bit(
         found = checkpoints.latest(folder)
         assert found is not None
         assert found.epoch == epoch
-    # The last kill came after the last epoch: nothing is trained again.
+    # The last stop came after the last epoch, so nothing is left to train.
     resumed = train(options, folder, on_epoch=stop)
     assert resumed.speed == {}
     assert resumed.history == whole.history
@@ -108,17 +117,22 @@ def test_history_has_a_row_per_epoch(options: TrainOptions, whole: Outcome) -> N
     rates = [row["learning_rate"] for row in whole.history]
     assert rates == pytest.approx([options.learning_rate, 0], abs=1e-9)  # warmed up, decayed
     assert set(whole.speed) == {
-        "seconds", "images_per_s", "waiting_share", "rate_against_resident_batch",
-    }  # fmt: skip
+        "seconds",
+        "images_per_s",
+        "waiting_share",
+        "rate_against_resident_batch",
+    }
     assert 0 <= whole.speed["waiting_share"] <= 1
 
 
-def test_the_kept_weights_are_those_that_were_judged_best(whole: Outcome) -> None:
+def test_the_kept_weights_are_those_judged_best(whole: Outcome) -> None:
     np.testing.assert_array_equal(whole.kept, whole.seen[whole.best_epoch - 1])
     assert not np.array_equal(whole.seen[0], whole.seen[1])
 
 
-def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_names_its_step_and_keeps_the_last_checkpoint(
+    tmp_path: Path,
+) -> None:
     wild = changed(
         COMPACT, learning_rate=10.0, weight_decay=10.0, warmup_epochs=0.0, epochs=40, ema=0.0
     )
@@ -133,12 +147,12 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_last_epoch(tmp_pa
     assert all(np.isfinite(row["loss"]) for row in kept.facts["history"])
 
 
-def test_more_images_to_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"train\.batch: expected at most the 5 .* received 8"):
         train(OPTIONS, tmp_path / "checkpoints", count=5)
 
 
-def test_the_precision_that_params_name_is_the_layers(
+def test_layers_compute_in_the_configured_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = []
@@ -164,10 +178,10 @@ def advanced(values: list[float], monitor: str) -> loop._State:
     return state
 
 
-def test_the_greatest_auroc_or_the_least_loss_is_the_best() -> None:
+def test_the_highest_auroc_or_the_lowest_loss_is_best() -> None:
     values = [0.6, 0.8, 0.4, 0.8, 0.7]
     best, least = advanced(values, "val_auroc"), advanced(values, "val_loss")
-    assert best.best_epoch == int(best.best_weights[0]) == 2  # a tie is no better one
+    assert best.best_epoch == int(best.best_weights[0]) == 2  # of a tie, the earlier
     assert least.best_epoch == int(least.best_weights[0]) == 3
 
 
@@ -175,10 +189,10 @@ def test_patience_counts_epochs_since_the_best() -> None:
     state = advanced([0.6, 0.8, 0.7, 0.8], "val_auroc")
     assert state.exhausted(2)
     assert not state.exhausted(3)
-    assert not state.exhausted(0)  # waits for ever
+    assert not state.exhausted(0)  # 0 means never
 
 
-def test_a_monitor_that_is_not_judged_is_refused() -> None:
+def test_a_monitor_without_a_figure_is_refused() -> None:
     state = loop._State(0, [], 0, [])
     message = r"train\.monitor: expected one of val_auroc, val_loss, received 'shift_auroc'"
     with pytest.raises(InputError, match=message):
@@ -195,7 +209,7 @@ def test_class_balance_and_smoothing() -> None:
     np.testing.assert_array_equal(plain, np.ones(4))
 
 
-def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
+def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
     options = changed(OPTIONS, warmup_epochs=2.0, epochs=10, learning_rate=0.01)
     schedule = loop._optimizer(options, steps=5)._learning_rate
     rates = [float(schedule(step)) for step in range(51)]
@@ -206,7 +220,7 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
     assert rates[50] == pytest.approx(0, abs=1e-8)
 
 
-def test_scales_and_shifts_are_not_decayed() -> None:
+def test_only_kernels_have_weight_decay() -> None:
     model = build(OPTIONS, 32)
     optimizer = loop._optimizer(OPTIONS, steps=5)
     optimizer.build(model.trainable_variables)

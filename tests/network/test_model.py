@@ -18,7 +18,7 @@ def options_of(network: str, **changes: object) -> TrainOptions:
 
 
 @pytest.mark.parametrize("network", ["compact", "seed", "MobileNet"])
-def test_every_network_takes_pixels_as_they_are(network: str) -> None:
+def test_every_network_takes_raw_pixels(network: str) -> None:
     model = build(options_of(network), 48)
     assert model.input_shape[-1] == 1
     assert model.output_shape == (None, 1)
@@ -36,7 +36,7 @@ def test_the_compact_network_takes_images_of_any_size() -> None:
     assert logits(images(2, 32)[0]).shape == logits(images(2, 41)[0]).shape == (2,)
 
 
-def test_exposure_does_not_reach_the_compact_network() -> None:
+def test_the_compact_network_is_invariant_to_exposure() -> None:
     pixels, _ = images(4)
     dim = (pixels // 2).astype(np.uint8) * 2
     logits = predictor(build(OPTIONS, 32))
@@ -50,7 +50,7 @@ def test_weights_are_a_function_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize(("crop_px", "image_px"), [(48, 64), (32, 32)])
-def test_the_seed_network_refuses_sizes_it_cannot_take(crop_px: int, image_px: int) -> None:
+def test_the_seed_network_refuses_unsupported_sizes(crop_px: int, image_px: int) -> None:
     options = changed(OPTIONS, network="seed", crop_px=crop_px)
     with pytest.raises(InputError, match=rf"train\.crop_px: .*received {crop_px} and {image_px}"):
         build(options, image_px)
@@ -62,15 +62,21 @@ def test_backbones_exist_in_keras() -> None:
     assert len(set(BACKBONES)) == len(BACKBONES)
 
 
-def test_every_backbone_has_the_statistics_it_was_trained_with() -> None:
+def test_every_backbone_normalises_as_in_its_pretraining() -> None:
     def family(name: str) -> str | None:
         return next((stem for stem in _STATISTICS if name.startswith(stem)), None)
 
     modules = {
-        "DenseNet": "densenet", "VGG": "vgg16", "ResNet50V2": "resnet_v2", "ResNet": "resnet",
-        "ResNet101V2": "resnet_v2", "InceptionV3": "inception_v3", "Xception": "xception",
-        "MobileNetV3": "mobilenet_v3", "MobileNet": "mobilenet",
-    }  # fmt: skip
+        "DenseNet": "densenet",
+        "VGG": "vgg16",
+        "ResNet50V2": "resnet_v2",
+        "ResNet": "resnet",
+        "ResNet101V2": "resnet_v2",
+        "InceptionV3": "inception_v3",
+        "Xception": "xception",
+        "MobileNetV3": "mobilenet_v3",
+        "MobileNet": "mobilenet",
+    }
     assert set(modules) == set(_STATISTICS)
     inside = [name for name in BACKBONES if family(name) is None]
     assert all(name.startswith(("ConvNeXt", "EfficientNet")) for name in inside)
@@ -84,14 +90,14 @@ def test_every_backbone_has_the_statistics_it_was_trained_with() -> None:
         np.testing.assert_allclose(ours, expected, atol=1e-4, err_msg=stem)
 
 
-def test_a_weights_file_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_missing_weights_file_is_refused(tmp_path: Path) -> None:
     missing = tmp_path / "none.weights.h5"
     with pytest.raises(InputError, match=r"train\.weights: expected a weights file.*none\.weights"):
         build(options_of("MobileNet", weights=str(missing)), 48)
 
 
 @pytest.mark.parametrize("content", [b"no weights at all", b""])
-def test_a_file_that_holds_other_things_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_weights_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.weights.h5"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"train\.weights: expected weights of MobileNet"):
@@ -111,18 +117,31 @@ def test_a_backbone_starts_from_local_weights_and_trains(tmp_path: Path) -> None
         np.testing.assert_array_equal(given, taken)
     pixels, labels = images(8, 48)
     trained = loop.train(
-        options, loop.Images(pixels, labels), Judge(48),
-        image_px=48, folder=tmp_path / "checkpoints", on_epoch=lambda _: None,
-    )  # fmt: skip
+        options,
+        loop.Images(pixels, labels),
+        Judge(48),
+        image_px=48,
+        folder=tmp_path / "checkpoints",
+        on_epoch=lambda _: None,
+    )
     assert np.isfinite(trained.history[0]["loss"])
     maps = saliency.heatmaps(trained.model, images(2, 160)[0])
     assert maps.shape == (2, 160, 160)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["DenseNet121", "EfficientNetB0", "MobileNetV3Small",
-                                     "ResNet50V2", "InceptionV3", "ConvNeXtTiny"])  # fmt: skip
-def test_other_families_take_pixels_too(network: str) -> None:
+@pytest.mark.parametrize(
+    "network",
+    [
+        "DenseNet121",
+        "EfficientNetB0",
+        "MobileNetV3Small",
+        "ResNet50V2",
+        "InceptionV3",
+        "ConvNeXtTiny",
+    ],
+)
+def test_other_backbones_take_raw_pixels(network: str) -> None:
     model = build(changed(OPTIONS, network=network, crop_px=96), 96)
     pixels, _ = images(2, 96)
     assert np.isfinite(predictor(model)(pixels)).all()

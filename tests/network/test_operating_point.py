@@ -15,7 +15,7 @@ from stages.network.operating_point import OperatingPoint, Pool
 def gaussian_pool(
     positives: int, negatives: int, *, at: float = 2.0, normals_at: float = 0.0, seed: int = 0
 ) -> Pool:
-    """Unit Gaussians: pneumonia about `at`, normals about `normals_at`, an image per patient."""
+    """Return logits with unit variance: pneumonia around `at`, normals around `normals_at`."""
     rng = np.random.default_rng([seed, positives, negatives])
     logits = np.concatenate(
         [rng.normal(at, 1, positives), rng.normal(normals_at, 1, negatives)]
@@ -36,24 +36,22 @@ def test_equal_error_lies_midway_between_equal_gaussians() -> None:
     assert point.fitted_on == ("val",)
 
 
-def test_the_decision_threshold_is_probability_one_half() -> None:
+def test_the_decision_threshold_is_a_probability_of_one_half() -> None:
     point = operating_point.fit({"val": gaussian_pool(80, 40)}, seed=0)
     assert point.thresholds["decision"] == pytest.approx(0.5, abs=1e-12)
     at = np.array([cut(point, "decision")])
     assert point.probability(at) == pytest.approx(0.5)
 
 
-def test_matched_normals_weigh_half_of_the_normals_however_many() -> None:
+def test_matched_normals_have_half_the_weight_whatever_their_number() -> None:
     natural = gaussian_pool(2000, 400, at=3.0)
     shifted = gaussian_pool(0, 4000, normals_at=1.5)
     point = operating_point.fit({"val": natural, "val_matched": shifted}, seed=0)
     assert point.fitted_on == ("val", "val_matched")
-    # The cut c where missed(c) is the mean of both groups' share of false calls.
+    # At the cut, the share of missed pneumonia equals the mean false positive rate of both groups.
     normal = NormalDist()
     grid = np.linspace(0, 3, 3001)
-    gap = [
-        normal.cdf(c - 3) - (normal.cdf(-c) + normal.cdf(1.5 - c)) / 2 for c in grid.tolist()
-    ]  # fmt: skip
+    gap = [normal.cdf(c - 3) - (normal.cdf(-c) + normal.cdf(1.5 - c)) / 2 for c in grid.tolist()]
     expected = grid[np.searchsorted(gap, 0)]
     assert cut(point, "decision") == pytest.approx(expected, abs=0.08)
     doubled = replace(
@@ -84,7 +82,7 @@ def test_platt_scaling_agrees_with_a_library_on_many_images() -> None:
     assert slope == pytest.approx(2, abs=0.1)  # equal unit Gaussians: log odds are 2 x - 2
 
 
-def test_platt_scaling_stays_finite_where_classes_are_apart() -> None:
+def test_platt_scaling_stays_finite_for_separable_classes() -> None:
     point = operating_point.fit({"val": gaussian_pool(40, 20, at=40.0)}, seed=0)
     assert 0 < point.slope < 1
     chances = point.probability(np.array([0.0, 40.0]))
@@ -117,13 +115,13 @@ def test_the_seed_decides_and_images_of_a_patient_stay_together() -> None:
 
 
 @pytest.mark.parametrize("scores", [0.25, np.nan])
-def test_scores_that_say_nothing_are_refused(scores: float) -> None:
+def test_scores_without_information_are_refused(scores: float) -> None:
     pool = replace(gaussian_pool(10, 10), logits=np.full(20, scores, np.float32))
     with pytest.raises(InputError, match="expected validation scores that are finite and differ"):
         operating_point.fit({"val": pool}, seed=0)
 
 
-def test_scores_that_run_the_wrong_way_are_refused() -> None:
+def test_inverted_scores_are_refused() -> None:
     pool = gaussian_pool(50, 50, at=-2.0)
     with pytest.raises(InputError, match="received the opposite"):
         operating_point.fit({"val": pool}, seed=0)
@@ -131,7 +129,7 @@ def test_scores_that_run_the_wrong_way_are_refused() -> None:
 
 POINT = OperatingPoint(
     2.0, -1.0, 0.5, {"decision": 0.5, "screening": 0.2, "rule_in": 0.9}, ("val",)
-)  # fmt: skip
+)
 
 
 def test_probability_is_a_sigmoid_and_never_overflows() -> None:
@@ -142,7 +140,7 @@ def test_probability_is_a_sigmoid_and_never_overflows() -> None:
     assert chances[3] == pytest.approx(0)
 
 
-def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+def test_an_operating_point_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_json(tmp_path / "operating_point.json", POINT.to_json())
     assert operating_point.load(tmp_path / "operating_point.json") == POINT
 
@@ -166,7 +164,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
-def test_anything_else_is_refused_by_name(tmp_path: Path, content: object) -> None:
+def test_any_other_content_is_refused_by_name(tmp_path: Path, content: object) -> None:
     path = tmp_path / "operating_point.json"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"operating_point\.json: expected an operating point"):

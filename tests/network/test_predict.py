@@ -19,7 +19,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_a_logit_does_not_depend_on_the_images_beside_it() -> None:
+def test_a_logit_does_not_depend_on_the_other_images() -> None:
     logits = predict.predictor(build(OPTIONS, 32))
     pixels, _ = images(70)
     every = logits(pixels)
@@ -30,7 +30,7 @@ def test_a_logit_does_not_depend_on_the_images_beside_it() -> None:
     np.testing.assert_array_equal(logits(pixels[::-1]), every[::-1])
 
 
-def test_no_images_no_logits() -> None:
+def test_no_images_give_no_logits() -> None:
     logits = predict.predictor(build(OPTIONS, 32))(np.zeros((0, 32, 32), np.uint8))
     assert logits.shape == (0,)
     assert logits.dtype == np.float32
@@ -41,15 +41,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         predict.load_model(tmp_path / "model.keras")
 
 
-def test_another_kind_of_file_is_refused(tmp_path: Path, saved: bytes) -> None:
+def test_another_file_format_is_refused(tmp_path: Path, saved: bytes) -> None:
     path = tmp_path / "model.h5"
     path.write_bytes(saved)
     with pytest.raises(InputError, match=r"model\.h5: expected a \.keras model, received a \.h5"):
         predict.load_model(path)
 
 
-@pytest.mark.parametrize("harm", ["empty", "text", "cut", "flip", "locked", "method"])
-def test_a_broken_file_is_refused_by_name(tmp_path: Path, saved: bytes, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "flip", "locked", "method"])
+def test_a_broken_file_is_refused_by_name(tmp_path: Path, saved: bytes, damage: str) -> None:
     path = tmp_path / "model.keras"
     flipped = bytearray(saved)
     flipped[len(saved) // 2] ^= 1
@@ -57,9 +57,9 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path, saved: bytes, harm: st
     locked, method = bytearray(saved), bytearray(saved)
     locked[entry + 8] |= 1
     method[entry + 10] = 99
-    harmed = {"empty": b"", "text": b"a model", "cut": saved[:-50], "flip": bytes(flipped)}
-    harmed |= {"locked": bytes(locked), "method": bytes(method)}
-    path.write_bytes(harmed[harm])
+    contents = {"empty": b"", "text": b"a model", "cut": saved[:-50], "flip": bytes(flipped)}
+    contents |= {"locked": bytes(locked), "method": bytes(method)}
+    path.write_bytes(contents[damage])
     with pytest.raises(InputError, match=r"model\.keras: expected a \.keras model, received"):
         predict.load_model(path)
 
@@ -75,7 +75,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
 
 
 def test_a_function_that_a_file_names_is_not_called(tmp_path: Path, capsys: Any) -> None:
-    """No code lies in the file, only the name of one that is there (CVE-2025-1550)."""
+    # The file contains no code, only the name of a function that exists (CVE-2025-1550).
     import keras
 
     path, planted = tmp_path / "honest.keras", tmp_path / "model.keras"

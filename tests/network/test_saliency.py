@@ -9,7 +9,7 @@ from tests.network.tiny import OPTIONS, images
 PIXELS, _ = images(3, 64)
 
 
-def test_maps_have_the_images_shape_and_span_nought_to_one() -> None:
+def test_maps_have_the_shape_of_the_images_and_range_from_0_to_1() -> None:
     maps = saliency.heatmaps(build(OPTIONS, 64), PIXELS)
     assert maps.shape == (3, 64, 64)
     assert maps.dtype == np.float32
@@ -18,7 +18,7 @@ def test_maps_have_the_images_shape_and_span_nought_to_one() -> None:
 
 
 def test_maps_change_when_the_weights_are_randomised() -> None:
-    # The sanity check of Adebayo et al. 2018: a map that survives it shows the image, not the net.
+    # Sanity check of Adebayo et al. 2018: a map that does not change depends on the image alone.
     model = build(OPTIONS, 64)
     before = saliency.heatmaps(model, PIXELS)
     rng = np.random.default_rng(0)
@@ -29,14 +29,18 @@ def test_maps_change_when_the_weights_are_randomised() -> None:
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] < 0.8
 
 
-def test_a_map_finds_what_the_network_looks_for() -> None:
+def test_a_map_has_its_maximum_where_the_network_responds() -> None:
     import keras
 
     inputs = keras.Input((None, None, 1))
     bright = keras.layers.Conv2D(
-        4, 4, strides=4, activation="relu", kernel_initializer="ones",
+        4,
+        4,
+        strides=4,
+        activation="relu",
+        kernel_initializer="ones",
         bias_initializer=keras.initializers.Constant(-3000.0),
-    )(inputs)  # fmt: skip
+    )(inputs)
     pooled = keras.layers.GlobalAveragePooling2D()(bright)
     model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(pooled))
     image = np.full((1, 64, 64), 40, np.uint8)
@@ -53,7 +57,7 @@ def test_the_seed_network_has_maps_too() -> None:
     assert saliency.heatmaps(model, PIXELS).shape == (3, 64, 64)
 
 
-def test_a_sheet_is_a_colour_picture_with_a_place_for_each_image() -> None:
+def test_a_sheet_is_a_colour_image_with_a_cell_for_each_map() -> None:
     model = build(OPTIONS, 64)
     one = saliency.sheet(model, PIXELS[:1], ["a"])
     assert (one.ndim, one.shape[2]) == (3, 3)

@@ -1,4 +1,4 @@
-"""Images, options and a judge small enough to train on in a second."""
+"""Images, options and a judge that are small enough for a training of a second."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,26 +12,59 @@ Pixels = npt.NDArray[np.uint8]
 PX = 32
 
 AUGMENT = AugmentOptions(
-    enabled=True, area=(0.5, 1.0), aspect=0.3, rotate_deg=5.0, flip=True, brightness=0.1,
-    contrast=0.2, gamma=0.2, blur_px=1.0, resample=0.5, noise=0.03,
-)  # fmt: skip
+    enabled=True,
+    area=(0.5, 1.0),
+    aspect=0.3,
+    rotate_deg=5.0,
+    flip=True,
+    brightness=0.1,
+    contrast=0.2,
+    gamma=0.2,
+    blur_px=1.0,
+    resample=0.5,
+    noise=0.03,
+)
 
 STILL = AugmentOptions(
-    enabled=True, area=(0.5, 1.0), aspect=0.3, rotate_deg=0.0, flip=False, brightness=0.0,
-    contrast=0.0, gamma=0.0, blur_px=0.0, resample=1.0, noise=0.0,
-)  # fmt: skip
-"""Crops and nothing else."""
+    enabled=True,
+    area=(0.5, 1.0),
+    aspect=0.3,
+    rotate_deg=0.0,
+    flip=False,
+    brightness=0.0,
+    contrast=0.0,
+    gamma=0.0,
+    blur_px=0.0,
+    resample=1.0,
+    noise=0.0,
+)
+"""Random crops and no other effect."""
 
 OPTIONS = TrainOptions(
-    seed=3, network="compact", weights=None, widths=(4, 8), blocks=1, crop_px=PX, epochs=3,
-    batch=8, learning_rate=0.01, weight_decay=0.05, warmup_epochs=1.0, label_smoothing=0.05,
-    class_balance=True, ema=0.9, monitor="val_auroc", patience=0, precision="float32", threads=2,
+    seed=3,
+    network="compact",
+    weights=None,
+    widths=(4, 8),
+    blocks=1,
+    crop_px=PX,
+    epochs=3,
+    batch=8,
+    learning_rate=0.01,
+    weight_decay=0.05,
+    warmup_epochs=1.0,
+    label_smoothing=0.05,
+    class_balance=True,
+    ema=0.9,
+    monitor="val_auroc",
+    patience=0,
+    precision="float32",
+    threads=2,
     augment=AUGMENT,
-)  # fmt: skip
+)
 
 
 def images(count: int, px: int = PX, *, seed: int = 0) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """Noise, uint8 (count, px, px), with a bright patch in the images labelled 1 (a third)."""
+    """Return noise, uint8 (count, px, px), and labels; a third have label 1 and a bright patch."""
     rng = np.random.default_rng([seed, count, px])
     labels = (np.arange(count) % 3 == 0).astype(np.int64)
     pixels = rng.integers(40, 160, (count, px, px))
@@ -40,7 +73,7 @@ def images(count: int, px: int = PX, *, seed: int = 0) -> tuple[Pixels, npt.NDAr
 
 
 class Judge:
-    """Rank statistic and log loss on images that are not trained on; keeps the logits it saw."""
+    """Computes AUROC and log loss on other images than those of `images`; keeps the logits."""
 
     def __init__(self, px: int = PX) -> None:
         self.pixels, self.labels = images(18, px, seed=1)

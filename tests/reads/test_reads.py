@@ -1,9 +1,9 @@
-"""Whatever a stage reads is a dependency of it, or on a list with the reason why it need not be.
+"""Every file that a stage reads is a dependency of it, or on a list with its reason.
 
 DVC does not see what a stage reads: a file that is missing under `deps` gives stale results. Here
 the whole pipeline runs under an audit hook (hook/sitecustomize.py) that records every file of the
 repository that a stage imports, opens or lists, every environment variable that the repository's
-own code asks for, and every command that is started.
+own code reads, and every command that is started.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.workspace import ROOT, Workspace, copy_tree
 
 HOOK = Path(__file__).parent / "hook"
 SIDECAR = "stages.commands.live"
-"""The process beside training that shows its progress in MLflow."""
+"""The process beside training that logs its progress in MLflow."""
 
 FILES = [
     ("*", "params.yaml", "DVC compares the sections that the stage names under `params`"),
@@ -66,7 +66,7 @@ VARIABLES = {
 COMMANDS = {
     "git rev-parse *": "the commit, for the journal only",
     "git status *": "whether the tree is clean, for the journal only",
-    "uname *": "asked by the standard library for the name of the platform",
+    "uname *": "called by the standard library for the name of the platform",
     f"*/python -m {SIDECAR}": "the sidecar, which writes nothing under data/",
 }
 """Commands that a stage may start: pattern and reason."""
@@ -80,7 +80,7 @@ class Record:
         stage: its name in dvc.yaml.
         sidecar: whether it was the process beside training.
         kind: "read", "list" or "write" of a path, "variable" or "start" of a command.
-        name: the path relative to the repository; the variable and who asked; the command.
+        name: path relative to the repository, variable and the file that reads it, or command.
     """
 
     stage: str
@@ -120,7 +120,7 @@ def undeclared(records: Iterable[Record], plan: dict[str, Any]) -> list[str]:
     """Files that a stage read though dvc.yaml and the list above do not name them.
 
     Args:
-        records: of the stages. What the sidecar reads is shown and decides nothing.
+        records: of the stages. What the sidecar reads decides no result.
         plan: the contents of dvc.yaml.
     """
     found = set()
@@ -178,10 +178,10 @@ def test_what_a_stage_reads_is_a_dependency_or_has_a_reason(
 
 @pytest.mark.slow
 def test_a_variable_that_is_read_has_a_reason(recorded: tuple[Workspace, set[Record]]) -> None:
-    asked = [record.name.split(" in ") for record in recorded[1] if record.kind == "variable"]
-    unlisted = sorted({f"{name} in {path}" for name, path in asked if name not in VARIABLES})
+    read = [record.name.split(" in ") for record in recorded[1] if record.kind == "variable"]
+    unlisted = sorted({f"{name} in {path}" for name, path in read if name not in VARIABLES})
     assert unlisted == []
-    assert VARIABLES.keys() - {name for name, _ in asked} == set()
+    assert VARIABLES.keys() - {name for name, _ in read} == set()
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ class _Points:
         """Return the stage of this process; for DVC, `dvc:` and the stage that it started last."""
         words = " ".join(sys.orig_argv[:4])
         if "stages.commands.live" in words:
-            return "live"
+            return "sidecar"
         if "loky" in words or "resource_tracker" in words:
             return "worker"
         if "stages." in words:

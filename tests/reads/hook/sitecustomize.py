@@ -2,8 +2,8 @@
 
 `READS_ROOT` is a repository's root. Each process appends to the file `READS_LOG` one JSON line for
 each new thing: a file or folder under the root that it opens or lists, a command that it starts,
-an environment variable that the repository's own code asks for. Not seen: what a library opens in
-native code, and a mere question whether a file is there.
+an environment variable that the repository's own code reads. It does not see what a library opens
+in native code, nor a check whether a file exists.
 """
 
 import json
@@ -16,7 +16,7 @@ _ROOT = os.environ.get("READS_ROOT", "")
 _LOG = os.environ.get("READS_LOG", "")
 _WRITING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _IMPORTER = "<frozen importlib._bootstrap_external>"
-_PASSED_OVER = (os.__file__, "<frozen os>", "<frozen _collections_abc>", __file__)
+_SKIPPED = (os.__file__, "<frozen os>", "<frozen _collections_abc>", __file__)
 _thread = threading.local()
 _seen: set[str] = set()
 _copying: set[tuple[str, int]] = set()
@@ -78,27 +78,27 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 class _Environment(type(os.environ)):  # type: ignore[misc]
-    """`os.environ` that records what the repository's own code asks it for."""
+    """`os.environ` that records the variables that the repository's own code reads."""
 
     def __getitem__(self, key: str) -> str:
-        _asked(key)
+        _on_variable(key)
         value: str = super().__getitem__(key)
         return value
 
     def __contains__(self, key: object) -> bool:
-        _asked(str(key))
+        _on_variable(str(key))
         return bool(super().__contains__(key))
 
     def __iter__(self) -> Any:
-        _asked("*")
+        _on_variable("*")
         return super().__iter__()
 
 
-def _asked(key: str) -> None:
+def _on_variable(key: str) -> None:
     if getattr(_thread, "busy", False):
         return
     frame = sys._getframe(2)
-    while frame.f_back and frame.f_code.co_filename in _PASSED_OVER:
+    while frame.f_back and frame.f_code.co_filename in _SKIPPED:
         frame = frame.f_back
     line = frame.f_code.co_filename, frame.f_lineno
     if line in _copying:
