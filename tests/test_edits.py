@@ -30,7 +30,7 @@ from tests.edits import (
     set_params,
     steps_per_epoch,
 )
-from tests.workspace import ROOT, SMALL, Workspace
+from tests.workspace import ROOT, SMALL, Workspace, copy_tree
 
 LOCK = "dvc.lock"
 FIGURES = ("data/report/metrics.json", "data/validation.json")
@@ -78,7 +78,7 @@ def nothing(workspace: Workspace) -> None:
 
 
 def pin(workspace: Workspace) -> None:
-    workspace.run("pneumonia", "pin", "../images.zip")
+    workspace.run("pneumonia", "data", "pin", "../images.zip")
 
 
 def rename_archive(workspace: Workspace) -> None:
@@ -165,7 +165,7 @@ ROWS = [
     Row("text of the audit's page", AUDIT_TEXT, PREPROCESSES),
     Row("DICOM decoder, equal pixels", DICOM_CODE, PREPROCESSES),
     Row("a new source", NEW_SOURCE, FETCHES),
-    Row("pneumonia pin", pin, NAMES_SOURCE_ANEW, archive=True),
+    Row("pinning the archive", pin, NAMES_SOURCE_ANEW, archive=True),
     Row("a renamed archive", rename_archive, NAMES_SOURCE_ANEW, archive=True),
     Row("a comment in a file of training", AUGMENT_COMMENT, RESUMES_TRAINING),
     # What changes the model.
@@ -279,6 +279,17 @@ def effect_wanted(row: Row, workspace: Workspace) -> Effect:
 def test_the_page_has_the_table() -> None:
     page = (ROOT / "docs/reproducibility.md").read_text(encoding="utf-8")
     assert table(ROWS) in page, table(ROWS)
+
+
+def test_every_edit_finds_its_place(tmp_path: Path) -> None:
+    # The slow tests below are rarely run; an edit that no longer fits the code shows here.
+    workspace = copy_tree(tmp_path / "repository")
+    for row in ROWS:
+        if row.make is not nothing and not row.archive:
+            row.make(workspace)
+            assert workspace.run("git", "status", "--porcelain").stdout, row.edit
+            workspace.run("git", "add", "--all")
+            workspace.run("git", "reset", "--quiet", "--hard")
 
 
 @pytest.mark.slow
