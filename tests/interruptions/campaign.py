@@ -73,8 +73,8 @@ class Moment:
 
     @property
     def running_stage(self) -> str:
-        """The stage that runs at the point: `inputs` runs first, whichever stage is expected."""
-        role = self.point.partition(" ")[0].removeprefix("dvc:")
+        """The stage that passes the point: `inputs` runs first, whichever stage is expected."""
+        role = self.point.partition(" ")[0]
         return role if role in STAGES else self.stage
 
     def __str__(self) -> str:
