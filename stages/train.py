@@ -59,7 +59,7 @@ def main() -> None:
     write_json(paths.VALIDATION, figures)
     names = ("model.keras", "operating_point.json", "history.csv")
     written = [*(paths.MODEL / name for name in names), paths.VALIDATION]
-    checksums.write(paths.MODEL, written, instruction_set=devices.instruction_set())
+    checksums.write(paths.MODEL, written, **devices.on_record())
     checkpoints.clean_others(folder)
     if trained.speed or "train" not in journal.read(digest):  # else the training's own record stays
         journal.record(digest, "train", **trained.speed)

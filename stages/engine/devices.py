@@ -3,14 +3,19 @@
 import contextlib
 import json
 import os
-import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_BELOW_AVX2 = ("SSE41", "AVX")  # values of ONEDNN_MAX_CPU_ISA
-_VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
+from stages.engine import kernels
+from stages.engine.errors import InputError
+
+PORTABLE = "x86-64-v3"
+"""The class of every x86-64 processor that has _V3, of whatever maker and generation."""
+
+_V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "abm"}
+"""What x86-64-v3 asks for beyond x86-64-v2, in Linux's names: "abm" is lzcnt."""
 
 
 def configure(threads: int) -> None:
@@ -24,9 +29,10 @@ def configure(threads: int) -> None:
         threads: Number of intra-op threads.
 
     Raises:
+        InputError: The processor is older than x86-64-v3.
         RuntimeError: TensorFlow has already computed with another number.
     """
-    choose_kernels()
+    require_supported()
     with _silent_stderr():
         import tensorflow as tf
 
@@ -34,15 +40,6 @@ def configure(threads: int) -> None:
         if tf.config.list_physical_devices("GPU"):  # on CPU, pinned threads are enough
             tf.config.experimental.enable_op_determinism()
         tf.constant(0)
-
-
-def choose_kernels() -> None:
-    """Make TensorFlow use oneDNN on every CPU; call this before TensorFlow is first imported.
-
-    By default it does so on CPUs with AVX-512 VNNI only. The convolutions of other CPUs add up in
-    an order that depends on an image's place in its batch, and are slower.
-    """
-    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 
 @contextlib.contextmanager
@@ -81,37 +78,36 @@ def is_chief() -> bool:
 
 
 def instruction_set() -> str:
-    """Return the class of CPU, by which float kernels choose their code.
+    """Return the class of CPU; equal class, lock file and thread count give equal bytes.
 
-    Two machines of one class, lock file and thread count give the same bytes. The vendor is part
-    of the class: TensorFlow's reciprocal square root, which normalises each batch, is one step of
-    Newton's method from `rsqrtps`, an approximation that Intel and AMD compute differently.
+    `stages.engine.kernels` holds the libraries to what every x86-64-v3 processor has, so they are
+    one class. Records of before it name the level and the maker, such as "x86-64 avx512, Intel".
 
     Returns:
-        Such as "x86-64 avx512, Intel", "x86-64 avx2, AMD" or "x86-64, Intel"; on other
-        architectures the machine's own name.
+        "x86-64-v3"; "x86-64" for older processors; on other architectures the machine's own name.
     """
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine.lower() not in ("x86_64", "amd64"):
         return machine
-    cpu = _cpu()
-    flags = set(cpu.get("flags", "").split())
-    vendor = _VENDORS.get(cpu.get("vendor_id", ""), cpu.get("vendor_id"))
-    cap = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
-    if "avx2" not in flags or cap in _BELOW_AVX2:
-        level = ""
-    elif "avx512f" in flags and not cap.startswith("AVX2"):
-        level = " avx512"
-    else:
-        level = " avx2"
-    return f"x86-64{level}" + (f", {vendor}" if vendor else "")
+    return "x86-64" if _missing() else PORTABLE
 
 
-def _cpu() -> dict[str, str]:
-    """Return the first processor's entry in /proc/cpuinfo by key; empty where there is none."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return {}
-    pairs = [line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line]
-    return {key.strip(): value.strip() for key, value in pairs}
+def on_record() -> dict[str, str]:
+    """Return what the record of a training names: the class of CPU and the limits on kernels."""
+    limits = " ".join(f"{name}={value}" for name, value in kernels.limits().items())
+    return {"instruction_set": instruction_set(), "kernels": limits}
+
+
+def require_supported() -> None:
+    """Raise InputError on an x86-64 processor that is older than x86-64-v3."""
+    if instruction_set() == "x86-64":
+        model = kernels.processor().get("model name", "a processor that /proc/cpuinfo doesn't name")
+        raise InputError(
+            f"processor: expected {PORTABLE} (Intel since 2013, AMD since 2015), found {model} "
+            f"without {', '.join(_missing())}; run on a newer one, or let the virtual machine see "
+            "these features of its host"
+        )
+
+
+def _missing() -> list[str]:
+    return sorted(_V3 - kernels.processor_flags())

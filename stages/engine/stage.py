@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.engine import journal
+from stages.engine import devices, journal
 from stages.engine.errors import InputError, as_input_error
 from stages.engine.files import sha256_file
 from stages.engine.processes import die_with_parent
@@ -26,6 +26,7 @@ def run(main: Callable[[], None], stage: str = "", last_output: Path | None = No
     # The commands in dvc.yaml set STARTED_BY to DVC's id; it is empty where a shell has no $PPID.
     die_with_parent(int(os.environ.pop("STARTED_BY", "") or 0))
     try:
+        devices.require_supported()
         main()
         if last_output is not None:
             journal.record(sha256_file(last_output), stage)

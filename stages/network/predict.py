@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.engine import checksums, devices
+from stages.engine import checksums
 from stages.engine.errors import InputError
 
 # What zipfile and Keras raise for a damaged file.
@@ -28,7 +28,6 @@ def load_model(path: Path) -> Any:
     Raises:
         InputError: The file is missing, is not a model, or differs from its recorded checksum.
     """
-    devices.choose_kernels()
     import keras
 
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""The class of CPU, and the kernels that TensorFlow uses on it."""
+"""The class of CPU, what is refused, and the kernels that TensorFlow uses."""
 
 import os
 import subprocess
@@ -6,42 +6,64 @@ import sys
 
 import pytest
 
-from stages.engine import devices
+from stages.engine import devices, kernels
+from stages.engine.errors import InputError
 
 x86_64 = pytest.mark.skipif(
     not devices.instruction_set().startswith("x86-64"), reason="about classes of x86-64"
 )
-AVX2, AVX512 = "avx avx2", "avx avx2 avx512f"
+V3 = "sse4_2 avx avx2 bmi1 bmi2 f16c fma movbe abm"
+WITHOUT_FMA = V3.replace(" fma", "")
+
+
+@pytest.fixture
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace what /proc/cpuinfo says by flags and the maker."""
+    flags, maker = request.param
+    entry = {"flags": flags, "vendor_id": maker, "model name": f"{maker} X1"} if flags else {}
+    monkeypatch.setattr(kernels, "processor", lambda: entry)
 
 
 @x86_64
 @pytest.mark.parametrize(
-    ("flags", "vendor", "cap", "expected"),
+    ("processor", "expected"),
     [
-        (AVX512, "GenuineIntel", "", "x86-64 avx512, Intel"),
-        (AVX512, "AuthenticAMD", "", "x86-64 avx512, AMD"),
-        (AVX512, "GenuineIntel", "avx512_core", "x86-64 avx512, Intel"),
-        (AVX512, "GenuineIntel", "AVX2", "x86-64 avx2, Intel"),
-        (AVX512, "GenuineIntel", "AVX2_VNNI", "x86-64 avx2, Intel"),
-        (AVX512, "GenuineIntel", "AVX", "x86-64, Intel"),
-        (AVX2, "AuthenticAMD", "", "x86-64 avx2, AMD"),
-        (AVX2, "AuthenticAMD", "AVX512_CORE", "x86-64 avx2, AMD"),
-        (AVX2, "AuthenticAMD", "SSE41", "x86-64, AMD"),
-        ("sse4_1", "Other Maker", "", "x86-64, Other Maker"),
+        ((V3, "GenuineIntel"), "x86-64-v3"),
+        ((V3, "AuthenticAMD"), "x86-64-v3"),
+        ((f"{V3} avx512f avx512bw", "GenuineIntel"), "x86-64-v3"),
+        ((f"{V3} avx512f avx512bw", "AuthenticAMD"), "x86-64-v3"),
+        ((V3, "Other Maker"), "x86-64-v3"),
+        ((WITHOUT_FMA, "GenuineIntel"), "x86-64"),
+        (("sse4_2", "AuthenticAMD"), "x86-64"),
+        (("", ""), "x86-64"),
     ],
+    indirect=["processor"],
 )
-def test_the_class_is_the_best_level_within_the_cap_and_the_vendor(
-    flags: str, vendor: str, cap: str, expected: str, monkeypatch: pytest.MonkeyPatch
+def test_the_class_depends_on_the_instruction_set_and_not_on_the_maker(
+    processor: None, expected: str
 ) -> None:
-    monkeypatch.setattr(devices, "_cpu", lambda: {"flags": flags, "vendor_id": vendor})
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
     assert devices.instruction_set() == expected
 
 
 @x86_64
-def test_a_machine_without_cpuinfo_has_the_lowest_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cpu", dict)
-    assert devices.instruction_set() == "x86-64"
+@pytest.mark.parametrize(
+    ("processor", "found"),
+    [
+        ((WITHOUT_FMA, "GenuineIntel"), "found GenuineIntel X1 without fma; run on a newer"),
+        (("sse4_2", "AuthenticAMD"), "AuthenticAMD X1 without abm, avx, avx2, bmi1, bmi2, f16c"),
+        (("", ""), "found a processor that /proc/cpuinfo doesn't name without abm"),
+    ],
+    indirect=["processor"],
+)
+def test_an_older_processor_is_refused_before_any_work(processor: None, found: str) -> None:
+    with pytest.raises(InputError, match="processor: expected x86-64-v3") as refused:
+        devices.configure(2)
+    assert found in str(refused.value)
+
+
+@pytest.mark.parametrize("processor", [(V3, "Other Maker")], indirect=True)
+def test_a_processor_of_the_class_is_accepted(processor: None) -> None:
+    devices.require_supported()
 
 
 @x86_64
