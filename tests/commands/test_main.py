@@ -229,6 +229,24 @@ def test_completion_knows_commands_and_options(tmp_path: Path) -> None:
     assert complete("pneumonia predict --mo") == ["--model"]
 
 
+PAGES = [
+    *(ROOT / name for name in ("README.md", "params.yaml", "dvc.yaml", "Makefile")),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "stages").rglob("*.py"),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pages_and_messages_name_present_commands(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    command = r"pneumonia (?!-)(\w+)(?:\s+(\w+))?"
+    blocks = "".join(re.findall(r"^ *```bash\n(.*?)^ *```$", text, flags=re.DOTALL | re.MULTILINE))
+    in_blocks = re.findall(rf"^ *{command}", blocks, flags=re.MULTILINE)
+    for first, second in [*re.findall(f"`{command}", text), *in_blocks]:
+        name = f"{first} {second}" if first in GROUPS else first
+        assert name in NAMES, f"pneumonia {first} {second}"
+
+
 @pytest.mark.parametrize("words", ["results", "data figures .cache/picture.png", "data audit"])
 def test_light_commands_import_no_heavy_library(finished: Workspace, words: str) -> None:
     printed = finished.run("python", "-c", LIGHT, *words.split()).stdout
