@@ -150,7 +150,9 @@ def _install(locks: list[Path]) -> None:
     # would compile TensorFlow and MLflow again.
     _run(*uv, "sync", "--quiet", "--require-hashes", "--compile-bytecode", *locks)
     # The command `pneumonia` runs the code of this checkout; the locked setuptools builds it.
-    _run(*uv, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    # As a line in a .pth file: the default, a finder in Python, delays the start of every process.
+    compatible = ("--config-setting", "editable_mode=compat")
+    _run(*uv, "install", "--quiet", "--no-deps", "--no-build-isolation", *compatible, "-e", ".")
 
 
 def _read_stamp() -> Stamp:
