@@ -24,7 +24,7 @@ from stages.engine.arrays import GrayImages
 from stages.engine.csv_text import csv_text
 from stages.engine.errors import InputError
 from stages.engine.progress import progress
-from stages.network import checkpoints
+from stages.network import checkpoints, portable_ops
 from stages.network.feeding import Feeder
 from stages.network.model import build
 from stages.network.options import TrainOptions
@@ -237,7 +237,7 @@ def _make_step(strategy: Any, model: Any, optimizer: Any, options: TrainOptions)
     def replica(crops: Any, targets: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = model(tf.cast(crops[..., None], tf.float32), training=True)[:, 0]
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+            losses = portable_ops.cross_entropy(targets, logits)
             # Divided by the global batch: the replicas' gradients then add up to the batch's.
             loss = tf.reduce_sum(losses * weights) / options.batch
             scaled = optimizer.scale_loss(loss)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from stages.engine.errors import InputError
+from stages.network import portable_ops
 from stages.network.options import TrainOptions
 
 # Channel means and variances that each family was trained with, on 0-255 RGB, and on
@@ -49,6 +50,7 @@ def build(options: TrainOptions, image_px: int) -> Any:
     Raises:
         InputError: The network does not take these sizes, or its weights can't be loaded.
     """
+    portable_ops.install()
     keras.utils.set_random_seed(options.seed)
     if options.network == "compact":
         return _compact(options.widths, options.blocks)

@@ -30,6 +30,9 @@ def load_model(path: Path) -> Any:
     """
     import keras
 
+    from stages.network import portable_ops
+
+    portable_ops.install()
     if not path.is_file():
         raise InputError(f"{path}: expected a .keras model, found no file; run `dvc repro`")
     if path.suffix != ".keras":  # Keras reads other formats in older, less safe ways
@@ -65,6 +68,10 @@ def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:
     size, and to the last bit an image's logit does not depend on the others in its batch.
     """
     import tensorflow as tf
+
+    from stages.network import portable_ops
+
+    portable_ops.install()
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def forward(pixels: Any) -> Any:

@@ -1,0 +1,171 @@
+"""What the networks compute is rounded alike by every processor, and is what Keras computes."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stages.engine import devices
+from stages.network import canonical, loop, portable_ops
+from stages.network.model import build
+from stages.network.predict import load_model, predictor
+from tests.changed import changed
+from tests.network.tiny import OPTIONS, images
+
+APPROXIMATE = {"Rsqrt", "RsqrtGrad", "Reciprocal", "Inv", "InvGrad"}
+"""Operations that start from an instruction whose bits the processor's maker chooses."""
+
+SMALL = ("compact", "seed")
+LARGE = (
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetV2B0",
+    "InceptionV3",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "ResNet50V2",
+)
+
+
+def executed(function: Any, *arguments: Any) -> set[str]:
+    """Names of the operations that TensorFlow runs in the first call of a function."""
+    from tensorflow.python.eager import context
+
+    context.enable_run_metadata()
+    try:
+        function(*arguments)
+        metadata = context.export_run_metadata()
+    finally:
+        context.disable_run_metadata()
+    graphs = [graph for of in metadata.function_graphs for graph in of.partition_graphs]
+    nodes = [node for graph in graphs for node in graph.node]
+    nodes += [
+        node for graph in graphs for inner in graph.library.function for node in inner.node_def
+    ]
+    return {node.op for node in nodes}
+
+
+def operations(network: str) -> set[str]:
+    """Names of the operations of a training step and of a prediction."""
+    px = 75 if network == "InceptionV3" else 48
+    options = changed(OPTIONS, network=network, crop_px=px, batch=4)
+    keras.backend.clear_session()
+    model = build(options, px)
+    optimizer = loop._optimizer(options, 10)
+    optimizer.build(model.trainable_variables)
+    step = loop._make_step(devices.strategy(), model, optimizer, options)
+    pixels, labels = images(4, px)
+    targets, weights = loop._targets(labels, options)
+    trained = executed(step, pixels, targets, weights)
+    return trained | executed(predictor(model), pixels)
+
+
+@pytest.mark.parametrize(
+    "network", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
+)
+def test_no_network_takes_a_reciprocal_or_its_square_root(network: str) -> None:
+    found = operations(network)
+    assert "Log1p" in found
+    assert any(name.startswith("_MklNativeConv2D") for name in found)
+    assert not found & APPROXIMATE
+
+
+def test_the_check_sees_a_reciprocal_square_root() -> None:
+    function = tf.function(lambda x: tf.math.rsqrt(x) + tf.math.reciprocal(x))
+    assert {"Rsqrt", "Reciprocal"} <= executed(function, tf.ones(8))
+
+
+def test_the_graph_optimizer_puts_none_in() -> None:
+    portable_ops.install()
+    function = tf.function(lambda x: x / tf.sqrt(x + 1) + x / tf.constant([3.0, 7.0]))
+    found = executed(function, tf.ones(2))
+    assert {"RealDiv", "Sqrt"} <= found
+    assert not found & APPROXIMATE
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_batch_normalization_is_that_of_keras(axis: int, scaled: bool) -> None:
+    portable_ops.install()
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (4, 5, 6, 7)).astype(np.float32)
+    layer = keras.layers.BatchNormalization(axis=axis, scale=scaled, center=scaled)
+    layer.build(x.shape)
+    layer.set_weights([rng.uniform(0.5, 2, value.shape) for value in layer.get_weights()])
+    weights = layer.get_weights() if scaled else [np.ones(()), np.zeros(()), *layer.get_weights()]
+    gamma, beta, mean, variance = weights
+    shape = [1] * 4
+    shape[axis] = -1
+
+    def along(value: Any) -> Any:
+        return np.reshape(np.asarray(value, np.float64), shape if np.ndim(value) else ())
+
+    deviation = np.sqrt(along(variance) + layer.epsilon)
+    expected = (x - along(mean)) / deviation * along(gamma) + along(beta)
+    np.testing.assert_allclose(layer(x, training=False), expected, rtol=2e-5, atol=2e-6)
+    normalized = np.asarray(layer(x, training=True))
+    others = tuple(number for number in range(4) if number != axis % 4)
+    shift, spread = normalized.mean(axis=others), normalized.std(axis=others)
+    np.testing.assert_allclose(shift, beta if scaled else 0, atol=1e-4)
+    np.testing.assert_allclose(spread, gamma if scaled else 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.GroupNormalization(groups=1),
+        keras.layers.LayerNormalization(),
+        keras.layers.BatchNormalization(dtype="mixed_float16"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_every_normalization_has_mean_0_and_deviation_1(layer: Any) -> None:
+    portable_ops.install()
+    x = np.random.default_rng(0).normal(3, 2, (2, 8, 8, 16)).astype(np.float32)
+    y = np.asarray(layer(x, training=True), np.float64)
+    assert abs(y.mean()) < 1e-3
+    assert y.std() == pytest.approx(1, abs=2e-3)
+
+
+def test_the_loss_and_its_gradient_are_those_of_tensorflow() -> None:
+    logits = tf.constant([-1e4, -30.0, -2.0, -0.0, 0.0, 1e-6, 3.0, 30.0, 1e4] * 2)
+    targets = tf.constant([0.0, 0.95] * 9)
+    found = {}
+    for name, function in (
+        ("ours", portable_ops.cross_entropy),
+        ("theirs", lambda t, z: tf.nn.sigmoid_cross_entropy_with_logits(labels=t, logits=z)),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = function(targets, logits)
+            total = tf.reduce_sum(losses * tf.range(18.0))
+        found[name] = (losses.numpy(), tape.gradient(total, logits).numpy())
+    for ours, theirs in zip(found["ours"], found["theirs"], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-6)
+
+
+def test_a_saved_network_opens_without_this_project(tmp_path: Path) -> None:
+    model = build(OPTIONS, 32)
+    canonical.save(model, tmp_path / "model.keras")
+    pixels, _ = images(3)
+    np.save(tmp_path / "pixels.npy", pixels[..., None].astype(np.float32))
+    code = (
+        "import keras, numpy, sys;"
+        "model = keras.saving.load_model('model.keras', compile=False);"
+        "numpy.save('logits.npy', model(numpy.load('pixels.npy'), training=False)[:, 0]);"
+        "assert 'stages' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    ours = predictor(load_model(tmp_path / "model.keras"))(pixels)
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), ours, rtol=1e-4, atol=1e-5)
+
+
+def test_a_keras_that_normalises_in_another_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(keras.src.backend.math, "rsqrt")
+    with pytest.raises(RuntimeError, match="expected a backend function rsqrt"):
+        portable_ops.install()
