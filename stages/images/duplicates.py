@@ -162,7 +162,7 @@ def _coefficients(thumbnails: NDArray[np.uint8]) -> Floats:
     values = thumbnails.astype(np.float64)
     values -= values.mean(axis=1, keepdims=True)
     values /= np.maximum(values.std(axis=1, keepdims=True), 1e-9)
-    return values @ _BASIS.T
+    return np.round(values @ _BASIS.T, 9)  # the last bits must not choose among equally near ones
 
 
 def _cosine_basis() -> Floats:

@@ -17,6 +17,9 @@ from stages.images.features import FEATURES, THUMBNAIL_PX, thumbnail
 ALWAYS = "always_pneumonia"
 """The baseline that calls every image pneumonia."""
 
+_DECIMALS = 9
+"""Of a probability, so that its last bits, which depend on the solver's kernels, rank no image."""
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -48,7 +51,9 @@ class Baselines:
             return {
                 ALWAYS: always,
                 **{
-                    name: model.predict_proba(FEATURES[name](records, thumbnails))[:, 1]
+                    name: np.round(
+                        model.predict_proba(FEATURES[name](records, thumbnails))[:, 1], _DECIMALS
+                    )
                     for name, model in self.fitted.items()
                 },
             }

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import GrayImage, GrayImages, Labels
 from stages.engine.errors import InvalidSettings
+from stages.engine.files import DECIMALS
 from stages.images.shards import Role
 from stages.metrics.ranking import auroc
 from stages.metrics.shift import SHIFT_AUROC, shift_roles
@@ -60,13 +61,15 @@ class Monitor:
     def __call__(self, network: Network) -> dict[str, float]:
         """Compute the AUROC of every role, the log loss on "val", and the mean shift AUROC.
 
-        The last, "shift_auroc", is the mean over the shift validations where there are some.
+        The last, "shift_auroc", is the mean over the shift validations where there are some. All
+        are rounded, since they are compared: an epoch must not be chosen by the last bit of a log.
         """
         logits = self.logits(network)
         row = {f"{role}_auroc": self._auroc(role, logits[role]) for role in logits}
         row["val_loss"] = _log_loss(self._labels["val"], logits["val"])
         shifts = [row[f"{role}_auroc"] for role in shift_roles(logits)]
-        return row | ({SHIFT_AUROC: float(np.mean(shifts))} if shifts else {})
+        row |= {SHIFT_AUROC: float(np.mean(shifts))} if shifts else {}
+        return {name: round(value, DECIMALS) for name, value in row.items()}
 
     def _auroc(self, role: str, logits: Logits) -> float:
         weight = np.ones((1, len(logits)))

@@ -10,8 +10,12 @@ the normals, which a random validation split cannot see (docs/judging.md):
   shifted so that the decision threshold is probability 0.5.
 - *screening*: the threshold of sensitivity 0.95 on validation pneumonia.
 - *rule_in*: the threshold of specificity 0.95 on the matched normals, else on the natural ones.
+
+Every number is rounded where it is made, and the rounded ones decide: the last bits of a float
+depend on the C library.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +33,8 @@ if TYPE_CHECKING:  # the predictor reads an operating point without pandas
 
 Floats = npt.NDArray[np.float64]
 FORMAT = 1
+_PROBABILITY_DECIMALS = 9
+_MAX_STEPS, _CONVERGED, _FLAT = 100, 1e-12, 1e-9
 _DRAWS = 200
 _LEVEL = 0.95
 
@@ -128,7 +134,7 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
                 f"received {np.min(source.logits):.3g} to {np.max(source.logits):.3g}; the network "
                 "has learnt nothing: train longer or at another learning rate"
             )
-    cut = equal_error(sources, seed=seed)
+    cut = _rounded(equal_error(sources, seed=seed))
     slope, intercept = _platt(sources)
     if slope <= 0:
         raise InputError(
@@ -136,19 +142,23 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
             f"opposite (slope {slope:.3g}); the network has learnt nothing: train longer, at "
             "another learning rate, or on more images"
         )
-    intercept = -slope * cut  # probability 0.5 is the decision threshold
+    slope = _rounded(slope)
+    intercept = _rounded(-slope * cut)  # probability 0.5 is the decision threshold
     pneumonia = natural.logits[natural.labels == 1]
     strict = sources[-1].logits[sources[-1].labels == 0]
-    cuts = {
-        "decision": cut,
-        "screening": float(np.quantile(pneumonia, 1 - _LEVEL, method="lower")),
-        "rule_in": float(np.nextafter(np.quantile(strict, _LEVEL, method="higher"), np.inf)),
-    }
+    screening = float(np.quantile(pneumonia, 1 - _LEVEL, method="lower"))
+    rule_in = float(np.nextafter(np.quantile(strict, _LEVEL, method="higher"), np.inf))
+    # Rounded to the side on which the image that decides stays on its own side.
+    scale = 10**_PROBABILITY_DECIMALS
     return OperatingPoint(
-        slope=float(slope),
-        intercept=float(intercept),
+        slope=slope,
+        intercept=intercept,
         prior=0.5,
-        thresholds={name: float(_sigmoid(slope * at + intercept)) for name, at in cuts.items()},
+        thresholds={
+            "decision": 0.5,
+            "screening": math.floor(_sigmoid(slope * screening + intercept) * scale) / scale,
+            "rule_in": math.ceil(_sigmoid(slope * rule_in + intercept) * scale) / scale,
+        },
         fitted_on=("val",) if matched is None else ("val", "val_matched"),
     )
 
@@ -192,8 +202,6 @@ def _platt(sources: list[Pool]) -> tuple[float, float]:
 
     The targets are those of Platt 1999: (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0.
     """
-    from scipy.optimize import minimize
-
     positive = sources[0].logits[sources[0].labels == 1]
     negatives = [source.logits[source.labels == 0] for source in sources]
     x = np.concatenate([positive, *negatives]).astype(np.float64)
@@ -205,14 +213,54 @@ def _platt(sources: list[Pool]) -> tuple[float, float]:
     target = np.full(len(x), 1 / (count + 2))
     target[: len(positive)] = (len(positive) + 1) / (len(positive) + 2)
 
-    def cross_entropy(theta: Floats) -> tuple[float, Floats]:
-        z = theta[0] * x + theta[1]
-        slope = weight * (_sigmoid(z) - target)
-        loss = weight @ (np.logaddexp(0, z) - target * z)
-        return float(loss), np.array([slope @ x, slope.sum()])
+    return _weighted_logistic(x, target, weight)
 
-    found = minimize(cross_entropy, np.array([1.0, 0.0]), jac=True, method="BFGS")
-    return float(found.x[0]), float(found.x[1])
+
+def _weighted_logistic(x: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
+    """Fit sigmoid(slope * x + intercept) by the weighted cross-entropy; slope and intercept.
+
+    Newton's method, each step halved until the loss falls, in plain float64 sums: no library's
+    solver, whose last bits depend on its kernels. Lin, Lin and Weng 2007, "A note on Platt's
+    probabilistic outputs for support vector machines", Machine Learning 68:267-276.
+
+    Args:
+        x: Logits (N,), not all equal.
+        target: Strictly between 0 and 1 (N,), so that the minimum is finite.
+        weight: Above 0 (N,).
+    """
+    # On a unit scale and from a slope of 0, where the loss curves most.
+    middle, scale = float(x.mean()), float(x.std())
+    u = (x - middle) / scale
+
+    def loss_at(slope: float, offset: float) -> float:
+        z = slope * u + offset
+        return float((weight * (np.logaddexp(0, z) - target * z)).sum())
+
+    slope, offset = 0.0, 0.0
+    loss = loss_at(slope, offset)
+    for _ in range(_MAX_STEPS):
+        chance = _sigmoid(slope * u + offset)
+        residual, curve = weight * (chance - target), weight * chance * (1 - chance)
+        g_slope, g_offset = float((residual * u).sum()), float(residual.sum())
+        h_slope, h_offset = float((curve * u * u).sum()), float(curve.sum())
+        h_both = float((curve * u).sum())
+        determinant = h_slope * h_offset - h_both * h_both
+        step_slope = (h_offset * g_slope - h_both * g_offset) / determinant
+        step_offset = (h_slope * g_offset - h_both * g_slope) / determinant
+        share = 1.0
+        # Near the minimum the loss is flat to its last bits, and full steps are taken.
+        while loss_at(slope - share * step_slope, offset - share * step_offset) > loss + _FLAT:
+            share /= 2
+        slope, offset = slope - share * step_slope, offset - share * step_offset
+        loss = loss_at(slope, offset)
+        if max(abs(step_slope), abs(step_offset)) < _CONVERGED:
+            break
+    return slope / scale, offset - slope * middle / scale
+
+
+def _rounded(value: float) -> float:
+    """Return `value` with nine significant digits."""
+    return float(f"{value:.9g}")
 
 
 def _sigmoid(values: npt.NDArray[Any] | float) -> Any:

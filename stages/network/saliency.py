@@ -59,10 +59,10 @@ def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
     tiles = []
     for image, cells, caption in zip(images, heatmaps(model, images), captions, strict=True):
         grey = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-        colour = cv2.applyColorMap((cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+        colour = cv2.applyColorMap(np.rint(cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
         share = 0.6 * cells[..., None]
         overlay = grey * (1 - share) + cv2.cvtColor(colour, cv2.COLOR_BGR2RGB) * share
-        pair = np.hstack([grey, overlay.astype(np.uint8)])
+        pair = np.hstack([grey, np.rint(overlay).astype(np.uint8)])
         tile = cv2.resize(pair, (2 * _TILE, _TILE), interpolation=cv2.INTER_AREA)
         tile = cv2.copyMakeBorder(tile, 4, 26, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
         place, colour_of_text = (8, tile.shape[0] - 9), (20, 20, 20)

@@ -51,6 +51,13 @@ def test_facts_that_are_missing_are_no_cue() -> None:
     assert np.isfinite(fitted.probabilities(others, pixels)["encoding"]).all()
 
 
+def test_probabilities_are_rounded_so_that_last_bits_rank_no_image() -> None:
+    records, pixels, _ = images(1)
+    stated = baselines.fit(records, pixels).probabilities(records, pixels)
+    for name in set(stated) - {baselines.ALWAYS}:
+        np.testing.assert_array_equal(stated[name], np.round(stated[name], 9))
+
+
 def test_two_fits_are_equal_to_the_last_bit() -> None:
     records, pixels, _ = images(1)
     first, again = (baselines.fit(records, pixels).probabilities(records, pixels) for _ in "ab")

@@ -89,6 +89,36 @@ def test_platt_scaling_stays_finite_for_separable_classes() -> None:
     assert 0 < chances[0] < 0.1 < 0.9 < chances[1] < 1
 
 
+@pytest.mark.parametrize("at", [-3.0, 0.1, 2.0, 40.0])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e-3, 5.0), (1e4, -1e4), (1.0, 1e3)])
+def test_the_gradient_of_the_loss_vanishes_where_platt_scaling_stops(
+    at: float, scale: float, shift: float
+) -> None:
+    pool = gaussian_pool(300, 100, at=at)
+    x = scale * pool.logits.astype(np.float64) + shift
+    target = np.where(pool.labels == 1, 301 / 302, 1 / 102)
+    weight = np.where(pool.labels == 1, 0.5 / 300, 0.5 / 100)
+    slope, intercept = operating_point._weighted_logistic(x, target, weight)
+    residual = weight * (1 / (1 + np.exp(-(slope * x + intercept))) - target)
+    assert abs(residual.sum()) < 1e-9
+    assert abs((residual * (x - x.mean()) / x.std()).sum()) < 1e-9
+
+
+def test_the_last_bits_of_an_exponential_do_not_reach_the_operating_point(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = {"val": gaussian_pool(80, 60), "val_matched": gaussian_pool(0, 90, normals_at=1.0)}
+    expected = operating_point.fit(pools, seed=0)
+    sigmoid, rng = operating_point._sigmoid, np.random.default_rng(0)
+
+    def noisy(values: object) -> object:
+        exact = np.asarray(sigmoid(values))  # type: ignore[arg-type]
+        return exact * (1 + 4e-16 * rng.integers(-1, 2, exact.shape))
+
+    monkeypatch.setattr(operating_point, "_sigmoid", noisy)
+    assert operating_point.fit(pools, seed=0) == expected
+
+
 @pytest.mark.parametrize("count", [20, 41, 97, 98, 99, 100])
 @pytest.mark.parametrize("matched", [False, True])
 def test_named_points_reach_their_level(count: int, matched: bool) -> None:
