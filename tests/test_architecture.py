@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.commands.dependencies import code_dependencies
 from stages.engine.closure import import_closure
 
 ROOT = Path(__file__).parents[1]
@@ -207,7 +208,7 @@ def test_dvc_yaml_lists_the_stages_in_flow_order() -> None:
 @pytest.mark.parametrize("name", [name for name in STAGES if name not in ALWAYS_RUN])
 def test_the_code_dependencies_of_a_stage_are_its_imports(name: str) -> None:
     listed = [dep for dep in DVC["stages"][name]["deps"] if dep.endswith(".py")]
-    expected = [path.as_posix() for path in import_closure(f"stages.{name}", ROOT)]
+    expected = code_dependencies(f"stages.{name}", ROOT)
     assert sorted(listed) == expected
     assert len(listed) == len(set(listed))
     assert "requirements.lock" in DVC["stages"][name]["deps"]

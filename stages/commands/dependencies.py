@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stages.engine.closure import import_closure
 from stages.engine.files import write_text
+from stages.engine.source_facts import meaning_digest, memory
 
 PLAN = Path("dvc.yaml")
 BEGIN, END = "# code: made by `make dependencies`", "# end of code"
@@ -16,6 +17,20 @@ _BLOCK = re.compile(
     rf"^(?P<indent> +){re.escape(BEGIN)}\n(?:.*\n)*?(?P=indent){re.escape(END)}\n", re.MULTILINE
 )
 _COMMAND = re.compile(r"python -m (stages\.\w+)")
+
+
+def code_dependencies(module: str, root: Path) -> list[str]:
+    """List the files by whose content an import of `module` can differ, from `root`, sorted.
+
+    A package's `__init__.py` that holds a docstring and nothing else is left out: DVC's time grows
+    with the length of its lists.
+    """
+    nothing = meaning_digest("")
+    return [
+        path.as_posix()
+        for path in import_closure(module, root)
+        if memory().of(root / path).meaning != nothing
+    ]
 
 
 def with_dependencies(plan: str, root: Path) -> str:
@@ -27,8 +42,7 @@ def with_dependencies(plan: str, root: Path) -> str:
     def listed(block: re.Match[str]) -> str:
         module = _COMMAND.findall(plan[: block.start()])[-1]
         indent = block["indent"]
-        paths = [path.as_posix() for path in import_closure(module, root)]
-        lines = [BEGIN, *(f"- {path}" for path in paths), END]
+        lines = [BEGIN, *(f"- {path}" for path in code_dependencies(module, root)), END]
         return "".join(f"{indent}{line}\n" for line in lines)
 
     return _BLOCK.sub(listed, plan)

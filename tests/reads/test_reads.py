@@ -21,15 +21,23 @@ import pytest
 import yaml
 
 from stages.engine import kernels
+from stages.engine.source_facts import meaning_digest
 from tests.workspace import ROOT, Workspace, copy_tree
 
 HOOK = Path(__file__).parent / "hook"
 SIDECAR = "stages.commands.live"
 """The process beside training that logs its progress in MLflow."""
 
+DOCSTRINGS = [
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "stages").rglob("__init__.py")
+    if meaning_digest(path.read_text(encoding="utf-8")) == meaning_digest("")
+]
+
 FILES = [
     ("*", "params.yaml", "DVC compares the sections that the stage names under `params`"),
     ("inputs", "stages/*", "always runs"),
+    *(("*", name, "a docstring and nothing else") for name in DOCSTRINGS),
     ("inputs", ".cache/inputs.json", "digests that it remembers of files that did not move"),
     ("fetch", "data/.raw.partial*", "its own output, before it is renamed"),
     ("preprocess", "data/.shards.partial*", "its own output, before it is renamed"),
