@@ -66,6 +66,7 @@ VARIABLES = {
     "MLFLOW_REGISTRY_URI": "kept as it was, since MLflow sets it",
     "MLFLOW_TRACKING_URI": "where the tracking store is, which is a view of the files",
     **dict.fromkeys(kernels.limits(), "set by the code, whatever it was"),
+    "OPENCV_LOG_LEVEL": "what OpenCV prints",
     "STARTED_BY": "the process id of DVC, with which the stage ends",
     "TF_CONFIG": "the other workers of a distributed training",
     "TF_CPP_MIN_LOG_LEVEL": "what TensorFlow prints",
