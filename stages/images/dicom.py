@@ -11,6 +11,7 @@ intercept without a slope, and truncate rescaled values before a table look-up.
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import cv2
@@ -19,6 +20,14 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import Floats, GrayImage, Numbers
 from stages.engine.errors import UnusableImage
+from stages.images.levels import (
+    SampleRange,
+    check_picture,
+    count_levels,
+    picture_problem,
+    used_range,
+)
+from stages.images.stored_bits import Codes, to_codes
 from stages.sources.dicom import tags as dicom
 from stages.sources.dicom import transfer_syntax
 from stages.sources.dicom.tags import DicomImage
@@ -26,15 +35,14 @@ from stages.sources.dicom.tags import DicomImage
 Tags: TypeAlias = Mapping[str, Any]
 """Values of DICOM tags by keyword, as `DicomImage.tags`."""
 
-MIN_USED_SHARE = 1 / 16
-"""An image without a window that uses less of its range would come out nearly black."""
-
 
 def decode_dicom(data: bytes, *, max_pixels: int) -> GrayImage:
     """Decode a DICOM file to grey pixels, uint8 (H, W), 0 to 255, which are square.
 
-    The rescale (or modality LUT) comes first, then the VOI LUT or the first window; MONOCHROME1 is
-    inverted. Without a window the whole range of the stored bits is used, as for a 16-bit PNG.
+    The rescale (or modality LUT) comes first, then the VOI LUT or the first window; MONOCHROME1
+    and the presentation LUT shape INVERSE are inverted. Without a window the whole range of the
+    stored bits is used, as for a 16-bit PNG; if that shows no picture, the range that the samples
+    use. Padding is black.
 
     Args:
         data: The file.
@@ -42,45 +50,86 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> GrayImage:
 
     Raises:
         UnusableImage: With the reason: several frames, colour, an unsupported transfer syntax, too
-            many pixels, or damage.
+            many pixels, damage, or grey levels that show no picture.
     """
     image = dicom.read(data)
     image.check_usable()
     rows, columns = image.stored_shape
     if rows * columns > max_pixels:
         raise UnusableImage(f"expected at most {max_pixels:,} pixels, received {columns} x {rows}")
-    samples = _read_samples(image)
-    bits = image.tags["BitsStored"]
-    codes = samples & np.array((1 << bits) - 1, samples.dtype)
-    pixels: GrayImage = gray_levels(image.tags)[codes]
-    if bits > 8 and not _is_windowed(image.tags):
-        _check_contrast(pixels, bits)
+    stored = _read_codes(image)
+    pixels = _apply_levels(stored, image.tags)
     width, height = image.display_size
     if (height, width) != pixels.shape:
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     return pixels
 
 
-def gray_levels(tags: Tags) -> NDArray[np.uint8]:
+def _apply_levels(stored: Codes, tags: Tags) -> GrayImage:
+    """Return the grey levels of codes, uint8 (rows, columns), padding black."""
+    tags = {**tags, "BitsStored": stored.bits}
+    visible = None if stored.padding is None else np.asarray(~stored.padding, np.uint8)
+
+    def displayed(used: SampleRange | None = None) -> GrayImage:
+        pixels: GrayImage = gray_levels(tags, used)[stored.codes]
+        if stored.padding is not None:
+            pixels[stored.padding] = 0
+        return pixels
+
+    pixels = displayed()
+    if not _is_windowed(tags) and picture_problem(pixels, visible=visible):
+        values, _, _ = _apply_modality(_stored_values(tags), tags)
+        counts = count_levels(stored.codes, 1 << stored.bits, visible=visible)
+        if (used := used_range(values, counts)) is not None:
+            pixels = displayed(used)
+    check_picture(pixels, visible=visible, cause=_cause(tags))
+    return pixels
+
+
+def _cause(tags: Tags) -> str:
+    """Name what decides the grey levels of an image that shows no picture."""
+    if "VOILUTSequence" in tags:
+        return "; its VOI LUT does not fit its samples"
+    if _is_windowed(tags):
+        return (
+            f"; its window (centre {tags['WindowCenter']:g}, width {tags['WindowWidth']:g}) does "
+            "not fit its samples"
+        )
+    return f"; it has no window, and its samples of {tags['BitsStored']} bits hardly differ"
+
+
+def gray_levels(tags: Tags, used: SampleRange | None = None) -> NDArray[np.uint8]:
     """Return the grey level of each stored code, uint8 (2^bits,), 0 to 255, rounded half up.
 
     A code is the pattern of the stored bits: with signed samples the upper half is negative.
+
+    Args:
+        tags: Of the image.
+        used: Without a window, the range to use; None: the whole.
     """
-    bits = tags["BitsStored"]
-    stored = np.arange(1 << bits, dtype=np.float64)
-    if tags.get("PixelRepresentation", 0):
-        stored[1 << (bits - 1) :] -= 1 << bits
-    values, lowest, highest = _apply_modality(stored, tags)
+    values, lowest, highest = _apply_modality(_stored_values(tags), tags)
     if table := tags.get("VOILUTSequence"):
-        brightness = _look_up(values, table) / ((1 << table[2]) - 1)
+        brightness = np.clip(_look_up(values, table) / _top(table), 0, 1)
     elif _is_windowed(tags):
         function = tags.get("VOILUTFunction", "LINEAR")
         brightness = apply_window(values, tags["WindowCenter"], tags["WindowWidth"], function)
     else:
-        brightness = (values - lowest) / (highest - lowest)
-    if tags["PhotometricInterpretation"] == "MONOCHROME1":
+        lowest, highest = (used.low, used.high) if used else (lowest, highest)
+        brightness = np.clip((values - lowest) / (highest - lowest), 0, 1)
+    if tags["PhotometricInterpretation"] == "MONOCHROME1" or (
+        tags.get("PresentationLUTShape") == "INVERSE"  # which MONOCHROME1 of type DX has as well
+    ):
         brightness = 1 - brightness
     return np.asarray(np.floor(brightness * 255 + 0.5), np.uint8)
+
+
+def _stored_values(tags: Tags) -> Floats:
+    """Return the value of each code, float64 (2^bits,)."""
+    bits = tags["BitsStored"]
+    stored = np.arange(1 << bits, dtype=np.float64)
+    if tags.get("PixelRepresentation", 0):
+        stored[1 << (bits - 1) :] -= 1 << bits
+    return stored
 
 
 def apply_window(values: Floats, centre: float, width: float, function: str) -> Floats:
@@ -110,7 +159,7 @@ def apply_window(values: Floats, centre: float, width: float, function: str) -> 
 def _apply_modality(stored: Floats, tags: Tags) -> tuple[Floats, float, float]:
     """Return the values in the device's units, and the ends of their range."""
     if table := tags.get("ModalityLUTSequence"):
-        return _look_up(stored, table), 0, (1 << table[2]) - 1
+        return _look_up(stored, table), 0, _top(table)
     slope, intercept = tags.get("RescaleSlope", 1.0), tags.get("RescaleIntercept", 0.0)
     if slope == 0:
         raise UnusableImage("expected a rescale slope other than 0")
@@ -125,21 +174,38 @@ def _look_up(values: Floats, table: tuple[int, ...]) -> Floats:
     return np.asarray(np.array(entries, np.float64)[index])
 
 
+def _top(table: tuple[int, ...]) -> int:
+    """Return the value that is white: of the bits stated, unless the entries have fewer bits.
+
+    Tables of 16 bits are common that hold 12 or 10. Those of 8 bits are as dark as they state.
+    """
+    _, _, bits, *entries = table
+    highest = max(entries)
+    return highest if bits > 8 and 0 < highest < 1 << (bits - 1) else (1 << bits) - 1
+
+
 def _is_windowed(tags: Tags) -> bool:
     return "VOILUTSequence" in tags or {"WindowWidth", "WindowCenter"} <= set(tags)
 
 
-def _check_contrast(pixels: GrayImage, bits: int) -> None:
-    used = (int(pixels.max()) - int(pixels.min())) / 255
-    if used < MIN_USED_SHARE:
-        raise UnusableImage(
-            f"expected a window, or samples over the range of {bits} bits, received samples that "
-            f"use {used:.1%} of it"
-        )
+def _read_codes(image: DicomImage) -> Codes:
+    samples, precision = _read_samples(image)
+    tags = image.tags
+    padding = None
+    if (value := tags.get("PixelPaddingValue")) is not None:
+        limit = tags.get("PixelPaddingRangeLimit", value)
+        padding = min(value, limit), max(value, limit)
+    return to_codes(
+        samples,
+        bits=tags["BitsStored"],
+        signed=bool(tags.get("PixelRepresentation", 0)),
+        precision=precision,
+        padding=padding,
+    )
 
 
-def _read_samples(image: DicomImage) -> NDArray[np.unsignedinteger[Any]]:
-    """Return the stored samples, uint8 or uint16 (rows, columns), with unused and sign bits."""
+def _read_samples(image: DicomImage) -> tuple[Numbers, int | None]:
+    """Return the samples, 8 or 16 bits (rows, columns), and the precision of their codestream."""
     rows, columns = image.stored_shape
     dtype = np.dtype("<u2" if image.tags["BitsAllocated"] == 16 else "u1")
     if not image.pixel_data:
@@ -151,17 +217,19 @@ def _read_samples(image: DicomImage) -> NDArray[np.unsignedinteger[Any]]:
                 f"the DICOM file is cut short: expected {size:,} bytes of pixels, received "
                 f"{len(image.pixel_data):,}"
             )
-        return np.frombuffer(image.pixel_data, dtype, rows * columns).reshape(rows, columns)
+        samples = np.frombuffer(image.pixel_data, dtype, rows * columns).reshape(rows, columns)
+        return samples, None
     frame = _join_fragments(image.pixel_data)
+    precision = None
     if image.syntax != transfer_syntax.RLE:
-        _check_codestream(frame, image)
+        precision = _check_codestream(frame, image)
     samples = _decompress(frame, image, dtype)
     if samples.shape != (rows, columns) or samples.dtype.kind not in "ui":
         raise UnusableImage(
             f"expected {columns} x {rows} grey samples in the compressed picture, received "
             f"{' x '.join(map(str, samples.shape))} of {samples.dtype}"
         )
-    return samples.view(f"u{samples.itemsize}").astype(dtype, copy=False)
+    return samples, precision
 
 
 def _join_fragments(encapsulated: bytes) -> bytes:
@@ -176,23 +244,46 @@ def _join_fragments(encapsulated: bytes) -> bytes:
         ) from None
 
 
-def _check_codestream(frame: bytes, image: DicomImage) -> None:
-    """Refuse a picture of another size, or without an end, before it is decompressed."""
-    found = (
-        _jpeg_2000_size(frame) if image.syntax in transfer_syntax.JPEG_2000 else _jpeg_size(frame)
-    )
+@dataclass(frozen=True)
+class _Codestream:
+    """What the header of a compressed picture states; `precision` is the bits of a sample."""
+
+    width: int
+    height: int
+    components: int
+    precision: int
+
+
+def _check_codestream(frame: bytes, image: DicomImage) -> int:
+    """Refuse a picture of another size, or without an end, before it is decompressed.
+
+    Returns:
+        Its precision in bits.
+    """
+    read = _read_jpeg_2000 if image.syntax in transfer_syntax.JPEG_2000 else _read_jpeg
+    found = read(frame)
     rows, columns = image.stored_shape
-    if found != (columns, rows, 1):
-        received = "no size" if found is None else "{} x {} and {} components".format(*found)
+    if found is None or (found.width, found.height, found.components) != (columns, rows, 1):
+        received = (
+            f"{found.width} x {found.height} and {found.components} components"
+            if found
+            else "no size"
+        )
         raise UnusableImage(
             f"expected a compressed picture of {columns} x {rows} grey pixels, received {received}"
         )
-    if not frame.rstrip(b"\0").endswith(b"\xff\xd9"):
+    if not 2 <= found.precision <= 16:
+        raise UnusableImage(
+            f"expected at most 16 bits in the compressed picture, received {found.precision}"
+        )
+    # Encoders fill up to an even length with 0 or, as before a marker of JPEG, with FF.
+    if not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise UnusableImage("the DICOM file is cut short: its compressed picture has no end")
+    return found.precision
 
 
-def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
-    """Read width, height and components of a JPEG or JPEG-LS picture from its frame header."""
+def _read_jpeg(frame: bytes) -> _Codestream | None:
+    """Read the frame header of a JPEG or JPEG-LS picture."""
     position = 2
     while frame[:2] == b"\xff\xd8" and position + 10 <= len(frame) and frame[position] == 0xFF:
         marker = frame[position + 1]
@@ -200,19 +291,20 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
         if marker == 0xFF:  # a fill byte
             position += 1
         elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            height, width, components = struct.unpack_from(">HHB", frame, position + 5)
-            return width, height, components
+            precision, height, width, components = struct.unpack_from(">BHHB", frame, position + 4)
+            return _Codestream(width, height, components, precision)
         else:
             position += 2 + length
     return None
 
 
-def _jpeg_2000_size(frame: bytes) -> tuple[int, int, int] | None:
-    """Read width, height and components of a JPEG 2000 codestream from its SIZ segment."""
-    if frame[:4] != b"\xff\x4f\xff\x51" or len(frame) < 42:
+def _read_jpeg_2000(frame: bytes) -> _Codestream | None:
+    """Read the SIZ segment of a JPEG 2000 codestream."""
+    if frame[:4] != b"\xff\x4f\xff\x51" or len(frame) < 43:
         return None
     right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
-    return right - left, bottom - top, struct.unpack_from(">H", frame, 40)[0]
+    components, depth = struct.unpack_from(">HB", frame, 40)
+    return _Codestream(right - left, bottom - top, components, (depth & 0x7F) + 1)
 
 
 def _decompress(frame: bytes, image: DicomImage, dtype: np.dtype[Any]) -> Numbers:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from stages.engine.arrays import Flags, Floats
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
+from stages.images.decode import decode_mask
 from stages.images.options import PixelOptions
-from stages.images.prepare import prepare
+from stages.images.resize import fit_square
 from stages.images.shards import open_shards
 from stages.metrics.intervals import as_tree, resample
 from stages.metrics.options import FigureOptions
@@ -158,5 +159,6 @@ def format_table(
 def _read_masks(path: Path, ids: list[str], options: PixelOptions) -> Flags:
     """Read lesions, bool (N, image_px, image_px), resized as the images' pixels are."""
     with zipfile.ZipFile(path) as stored:
-        masks = [prepare(stored.read(f"{name}.png"), options) >= 128 for name in ids]
+        pixels = [decode_mask(stored.read(f"{name}.png")) for name in ids]
+        masks = [fit_square(mask, options) >= 128 for mask in pixels]
     return np.stack(masks)

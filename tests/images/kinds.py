@@ -14,7 +14,7 @@ from PIL import Image
 from stages.engine.errors import InputError
 from stages.images.decode import decode
 from stages.sources.dicom import transfer_syntax
-from tests.dicoms import dicom_file
+from tests.dicoms import dicom_file, table
 from tests.sample_images import encoded, picture
 
 GREY = picture("image", 40, 24)
@@ -56,6 +56,13 @@ def _zeroed(data: bytes, at: int, count: int) -> bytes:
     return data[:at] + bytes(count) + data[at + count :]
 
 
+def _marked(pixels: NDArray[Any], value: int = 65535) -> NDArray[Any]:
+    """`pixels` with one value in a corner."""
+    marked = pixels.copy()
+    marked[:5, :8] = value
+    return marked
+
+
 def _animation() -> bytes:
     buffer = io.BytesIO()
     LIKE_AN_IMAGE.save(buffer, "PNG", save_all=True, append_images=[Image.fromarray(255 - GREY)])
@@ -66,6 +73,11 @@ JPEG, PNG = encoded(BIG), encoded(BIG, "PNG")
 FINE: dict[str, Any] = {"quality": 100}
 BOMB = _chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(20_000_000)))
 CMYK = encoded(LIKE_AN_IMAGE.convert("CMYK"), **FINE)
+TWELVE = GREY.astype(np.uint16) * 16
+# Without a window, half a per cent of the pixels becomes black, and half a per cent white.
+_LOW, _HIGH = map(int, np.quantile(GREY, (0.005, 0.995), method="inverted_cdf"))
+STRETCHED = np.clip((GREY.astype(int) - _LOW) / (_HIGH - _LOW) * 255 + 0.5, 0, 255).astype(np.uint8)
+_RUBBISH = np.random.default_rng(0).integers(0, 16, GREY.shape, dtype=np.uint16) << 12
 RGB = LIKE_AN_IMAGE.convert("RGB")
 TALL_JPEG = JPEG.replace(struct.pack(">HH", 300, 300), struct.pack(">HH", 20_000, 20_000), 1)
 
@@ -96,7 +108,16 @@ KINDS: dict[str, Kind] = {
     "PNG, interlaced": Kind(encoded(GREY, "PNG", interlace=1), GREY),
     "PNG, EXIF: turned by a quarter": Kind(turned("PNG", 6), np.rot90(GREY, -1)),
     "PNG, 16 bits": Kind(_sixteen(GREY.astype(np.uint16) * 257), GREY),
-    "PNG, 16 bits of which 12 are used": Kind(_sixteen(GREY.astype(np.uint16) * 16)),
+    "PNG, 16 bits of which 12 are used": Kind(_sixteen(TWELVE), STRETCHED),
+    "PNG, 16 bits of which 12 are used, a white marker": Kind(
+        _sixteen(_marked(TWELVE)), _marked(STRETCHED, 255), 2
+    ),
+    "PNG, 16 bits of which 4 are used": Kind(_sixteen(GREY // 16)),
+    "PNG, nearly black": Kind(encoded(GREY // 16, "PNG")),
+    "PNG, nearly black, a white marker": Kind(encoded(_marked(GREY // 16, 255), "PNG")),
+    "PNG, nearly white": Kind(encoded(240 + GREY // 16, "PNG")),
+    "JPEG, nearly black": Kind(encoded(GREY // 16, **FINE)),
+    "JPEG, nearly even": Kind(encoded(120 + GREY // 16, **FINE)),
     "PNG, animated": Kind(_animation()),
     "PNG, half of it": Kind(PNG[: len(PNG) // 2]),
     "PNG, two bytes inside changed": Kind(PNG[:200] + b"XX" + PNG[202:]),
@@ -124,7 +145,30 @@ KINDS: dict[str, Kind] = {
     "DICOM, colour": Kind(dicom_file(GREY, SamplesPerPixel=3, PhotometricInterpretation="RGB")),
     "DICOM, half of it": Kind(dicom_file(BIG)[:50_000]),
     "DICOM, half of it, JPEG": Kind(dicom_file(BIG, transfer_syntax.JPEG[3])[:15_000]),
-    "DICOM, 12 bits in 16, no window": Kind(dicom_file(GREY.astype(np.uint16) * 15)),
+    "DICOM, 12 bits in 16, no window": Kind(dicom_file(TWELVE), STRETCHED),
+    "DICOM, 12 bits in 16, no window, a white marker": Kind(
+        dicom_file(_marked(TWELVE)), _marked(STRETCHED, 255), 2
+    ),
+    "DICOM, 12 bits in 16, no window, padding at an extreme": Kind(
+        dicom_file(_marked(TWELVE), PixelPaddingValue=65535), _marked(STRETCHED, 0), 2
+    ),
+    "DICOM, a window far wider than its samples": Kind(
+        dicom_file(TWELVE, BitsStored=12, WindowCenter=32768, WindowWidth=65535)
+    ),
+    "DICOM, a VOI LUT of 16 bits that holds 12": Kind(
+        dicom_file(GREY, VOILUTSequence=table(0, 16, [code * 4095 // 255 for code in range(256)])),
+        GREY,
+        1,
+    ),
+    "DICOM, presentation LUT shape INVERSE": Kind(
+        dicom_file(255 - GREY, PresentationLUTShape="INVERSE"), GREY
+    ),
+    "DICOM, samples of 16 bits under 12 stored": Kind(
+        dicom_file(GREY.astype(np.uint16) * 257, BitsStored=12), GREY, 1
+    ),
+    "DICOM, rubbish beyond the bits stored": Kind(
+        dicom_file(GREY.astype(np.uint16) * 16 | _RUBBISH, BitsStored=12), GREY, 1
+    ),
     "DICOM, a JPEG of another size in it": Kind(dicom_file(GREY, transfer_syntax.JPEG[3], Rows=30)),
     "DICOM, 20,000 x 20,000": Kind(dicom_file(GREY, Rows=20_000, Columns=20_000)),
     "DICOM, no picture in it": Kind(dicom_file(GREY, Rows=None, Columns=None)),

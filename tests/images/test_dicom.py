@@ -1,9 +1,12 @@
 """DICOM images are decoded to the same pixels as JPEG images, or refused with a reason."""
 
+import io
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
@@ -128,6 +131,73 @@ def test_values_beyond_a_table_get_its_first_or_last_entry() -> None:
     assert list(levels[[0, 100, 101, 255]]) == [10, 10, 20, 20]
 
 
+@pytest.mark.parametrize("name", dicom.TABLES)
+def test_a_table_that_states_more_bits_than_it_holds_reaches_white(name: str) -> None:
+    tags = {"BitsStored": 12, "PhotometricInterpretation": "MONOCHROME2"}
+    whole = gray_levels(tags)
+    assert np.array_equal(gray_levels({**tags, name: (4096, 0, 16, *range(4096))}), whole)
+    assert gray_levels({**tags, name: (4096, 0, 16, *range(30000, 34096))}).max() < 140
+
+
+@pytest.mark.parametrize("photometric", dicom.GREY)
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
+def test_the_presentation_lut_shape_inverse_inverts_once(
+    photometric: str, window: dict[str, int]
+) -> None:
+    tags: dict[str, Any] = {
+        **window,
+        "BitsStored": 12,
+        "PhotometricInterpretation": photometric,
+    }
+    identity = dicom_file(4095 - scaled(12), PresentationLUTShape="IDENTITY", **tags)
+    image = dicom_file(4095 - scaled(12), PresentationLUTShape="INVERSE", **tags)
+    assert np.array_equal(decode(image), GREY)
+    assert np.array_equal(decode(anonymise_dicom(image)), GREY)
+    assert np.array_equal(decode(identity), GREY if photometric == "MONOCHROME1" else 255 - GREY)
+
+
+def without_file_meta(file: bytes) -> bytes:
+    """The preamble and "DICM" stay, group 2 goes: it ends at the first tag of group 8."""
+    return file[:132] + file[file.index(b"\x08\0\x16\0") :]
+
+
+@pytest.mark.parametrize("start", [0, 132])
+@pytest.mark.parametrize("after", [b"", bytes(100)])
+@pytest.mark.parametrize("syntax", ["implicit little endian", "explicit little endian"])
+def test_a_file_without_its_meta_tags_is_read(syntax: str, after: bytes, start: int) -> None:
+    file = dicom_file(GREY, SYNTAXES[syntax])
+    image = (without_file_meta(file) + after)[start:]
+    assert np.array_equal(decode(image), GREY)
+    assert np.array_equal(decode(anonymise_dicom(image)), GREY)
+
+
+@pytest.mark.parametrize("padding", [b"\xff", b"\0", b"\xff\0", b"\xff\xff\xff"])
+@pytest.mark.parametrize("syntax", ["JPEG 2000", "JPEG lossless, first order", "JPEG-LS"])
+def test_bytes_that_pad_a_codestream_are_ignored(syntax: str, padding: bytes) -> None:
+    image = padded_codestream(SYNTAXES[syntax], padding)
+    assert np.array_equal(decode(image), GREY)
+    assert np.array_equal(decode(anonymise_dicom(image)), GREY)
+
+
+@pytest.mark.parametrize("syntax", ["JPEG 2000", "JPEG lossless, first order", "JPEG-LS"])
+def test_a_codestream_without_its_end_is_refused(syntax: str) -> None:
+    with pytest.raises(InputError, match="its compressed picture has no end"):
+        decode(padded_codestream(SYNTAXES[syntax], b"\xff", keep=-2))
+
+
+def padded_codestream(syntax: str, padding: bytes, keep: int | None = None) -> bytes:
+    """GREY as one fragment, which ends with `padding`; `keep` cuts its own end."""
+    code = compress(GREY, syntax, 8)[:keep] + padding
+    code += padding[:1] * (len(code) % 2)  # an item has an even length
+    image = pydicom.dcmread(io.BytesIO(dicom_file(GREY, syntax)))
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(code)) + code
+    image.PixelData = struct.pack("<HHI", 0xFFFE, 0xE000, 0) + item
+    image["PixelData"].is_undefined_length = True
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, image)
+    return buffer.getvalue()
+
+
 def test_a_table_of_8_bit_entries_may_have_more_than_256() -> None:
     tags = {"BitsStored": 12, "PhotometricInterpretation": "MONOCHROME2"}
     entries = [code // 16 for code in range(4096)]
@@ -217,7 +287,34 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "slope 0": (dicom_file(GREY, RescaleSlope=0), "slope other than 0"),
     "pixels like needles": (dicom_file(GREY, PixelSpacing=[9, 1]), "its pixel spacing is wrong"),
-    "dark, without a window": (dicom_file(GREY.astype(np.uint16)), "expected a window"),
+    "dark, without a window": (
+        dicom_file(GREY.astype(np.uint16) // 16),
+        r"one even grey \(0\); it has no window, and its samples of 16 bits hardly differ",
+    ),
+    "dark, by its window": (
+        dicom_file(scaled(12), BitsStored=12, WindowCenter=32768, WindowWidth=65535),
+        "a nearly black one.* its window .centre 32768, width 65535. does not fit its samples",
+    ),
+    "bright, by its window": (
+        dicom_file(scaled(12), BitsStored=12, WindowCenter=-30000, WindowWidth=65535),
+        "a nearly white one.* its window",
+    ),
+    "even, by its window": (
+        dicom_file(scaled(12), BitsStored=12, WindowCenter=2048, WindowWidth=65535),
+        "a nearly even one.* its window",
+    ),
+    "dark, by its table": (
+        dicom_file(GREY, VOILUTSequence=table(0, 8, [code // 16 for code in range(256)])),
+        "a nearly black one.* its VOI LUT does not fit",
+    ),
+    "padding only": (
+        dicom_file(GREY, PixelPaddingValue=0, PixelPaddingRangeLimit=255),
+        "padding only: all samples lie from 0 to 255",
+    ),
+    "another presentation LUT shape": (
+        dicom_file(GREY, PresentationLUTShape="LIN OD"),
+        "presentation LUT shape IDENTITY or INVERSE, received another",
+    ),
     "20,000 x 20,000": (dicom_file(GREY, Rows=20000, Columns=20000), "20000 x 20000"),
     "too large before it is square": (
         dicom_file(GREY, Rows=20000, Columns=8000, PixelSpacing=[1, 3.9]),

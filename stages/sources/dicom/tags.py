@@ -22,6 +22,7 @@ MAX_PIXEL_RATIO = 4.0
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 WINDOWS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+SHAPES = ("IDENTITY", "INVERSE")
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio")
 TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 _INTEGERS = (
@@ -34,16 +35,18 @@ _INTEGERS = (
     "PixelRepresentation",
     "NumberOfFrames",
 )
+PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 _DECIMALS = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", *SPACINGS)
 _CODES = (
     "PhotometricInterpretation",
     "VOILUTFunction",
+    "PresentationLUTShape",
     "Modality",
     "ViewPosition",
     "BodyPartExamined",
     "BurnedInAnnotation",
 )
-KEPT = (*_INTEGERS, *_DECIMALS, *_CODES, *TABLES)
+KEPT = (*_INTEGERS, *PADDING, *_DECIMALS, *_CODES, *TABLES)
 """Keywords of the tags that are read and kept."""
 UNREADABLE_PLACEHOLDER = bytes(128) + b"DICM"
 """Stored instead of a file that can't be read, so that it is counted and listed like others."""
@@ -52,6 +55,7 @@ UNREADABLE_PLACEHOLDER = bytes(128) + b"DICM"
 _KNOWN_CODES = {
     "PhotometricInterpretation": {*GREY, "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422"},
     "VOILUTFunction": {*WINDOWS},
+    "PresentationLUTShape": {*SHAPES},
     "Modality": {"CR", "DX", "RG", "RF", "XA", "CT", "MR", "MG", "US", "NM", "PT", "SC", "OT"},
     "ViewPosition": {"AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO"},
     "BodyPartExamined": {
@@ -146,6 +150,10 @@ class DicomImage:
             raise UnusableImage(
                 f"expected the VOI LUT function {', '.join(WINDOWS)}, received another"
             )
+        if tags.get("PresentationLUTShape") == "OTHER":
+            raise UnusableImage(
+                f"expected the presentation LUT shape {' or '.join(SHAPES)}, received another"
+            )
         if not 1 / MAX_PIXEL_RATIO <= (ratio := self._pixel_height_by_width()) <= MAX_PIXEL_RATIO:
             raise UnusableImage(
                 f"expected pixels about as high as wide (ratio at most {MAX_PIXEL_RATIO:g}), "
@@ -193,7 +201,7 @@ def read(data: bytes, *, pixels: bool = True) -> DicomImage:
         dataset = pydicom.dcmread(
             stream, stop_before_pixels=True, specific_tags=[*KEPT], force=True
         )
-        syntax = str(dataset.file_meta.get("TransferSyntaxUID", transfer_syntax.EXPLICIT))
+        syntax = _syntax(dataset)
         big_endian = syntax == transfer_syntax.BIG_ENDIAN
         values = {keyword: _value(dataset, keyword, big_endian) for keyword in KEPT}
         pixel_data = transfer_syntax.read_pixel_data(stream, syntax) if pixels else None
@@ -208,7 +216,25 @@ def read(data: bytes, *, pixels: bool = True) -> DicomImage:
     elif not re.fullmatch(r"[0-9.]{1,64}", syntax):
         raise UnusableImage("the DICOM file is cut short or damaged (invalid transfer syntax)")
     tags = {keyword: value for keyword, value in values.items() if value is not None}
+    for keyword in set(PADDING) & set(tags):
+        tags[keyword] = _as_sample(tags[keyword], signed=bool(tags.get("PixelRepresentation")))
     return DicomImage(syntax, tags, pixel_data)
+
+
+def _syntax(dataset: "Dataset") -> str:
+    """Return the transfer syntax: the file's own, or how pydicom found its tags to be encoded."""
+    if stated := dataset.file_meta.get("TransferSyntaxUID"):
+        return str(stated)
+    implicit, little_endian = dataset.original_encoding
+    if not little_endian:
+        return transfer_syntax.BIG_ENDIAN
+    return transfer_syntax.IMPLICIT if implicit else transfer_syntax.EXPLICIT
+
+
+def _as_sample(value: int, *, signed: bool) -> int:
+    """Return 16 bits as a sample has them; some files give them the other sign."""
+    pattern = value % 2**16
+    return pattern - 2**16 if signed and pattern >= 2**15 else pattern
 
 
 def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:
@@ -228,6 +254,10 @@ def _value(dataset: "Dataset", keyword: str, big_endian: bool) -> Any:
             return None
         return code if code in _KNOWN_CODES[keyword] else "OTHER"
     if keyword in _INTEGERS:
+        return int(value)
+    if keyword in PADDING:
+        if isinstance(value, bytes):  # of the type "unknown"
+            value = int.from_bytes(value[:2], "big" if big_endian else "little")
         return int(value)
     numbers = tuple(map(float, [value] if isinstance(value, (str, float, int)) else value))
     if not all(map(math.isfinite, numbers)):

@@ -22,6 +22,7 @@ NATIVE = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED)
 COMPRESSED = (RLE, *JPEG, *JPEG_LS, *JPEG_2000)
 
 _UNDEFINED = 0xFFFFFFFF
+_PIXEL_TYPES = (b"OB", b"OW", b"UN", b"OV")
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 
@@ -61,7 +62,12 @@ def read_pixel_data(stream: io.BytesIO, syntax: str) -> bytes | None:
     order = ">" if syntax == BIG_ENDIAN else "<"
     if stream.read(4) != struct.pack(f"{order}HH", 0x7FE0, 0x0010):
         return None
-    representation = b"OW" if syntax == IMPLICIT else stream.read(4)[:2]
+    explicit = stream.read(4)
+    representation = explicit[:2]
+    # Some files state the other of the two encodings. A length is even and never reads as a type.
+    if syntax in NATIVE and not (representation in _PIXEL_TYPES and explicit[2:] == b"\0\0"):
+        representation = b"OW"
+        stream.seek(-4, io.SEEK_CUR)
     (length,) = struct.unpack(f"{order}I", stream.read(4))
     if (length == _UNDEFINED) != (syntax not in NATIVE):
         raise ValueError("PixelData")
