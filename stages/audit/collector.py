@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import Floats, GrayImage, GrayImages
 from stages.images.features import THUMBNAIL_PX, thumbnail
+from stages.images.levels import count_levels, quantiles
 from stages.images.resize import resize
 from stages.images.shards import Record
 
 TILE_PX, TILES = 96, 8
+LEVEL_SHARES = (0.05, 0.5, 0.95)
+"""Which quantiles of an image's grey levels are kept."""
+_GREYS = np.arange(256.0)
 
 Value: TypeAlias = str | int | float | None
 """A field of a record."""
@@ -40,11 +44,13 @@ class RoleImages:
     sums: dict[int, NDArray[np.uint32]] = field(default_factory=dict)
     tiles: dict[int, list[tuple[str, GrayImage]]] = field(default_factory=lambda: defaultdict(list))
     _thumbnails: bytearray = field(default_factory=bytearray)
+    _levels: bytearray = field(default_factory=bytearray)
 
     def add(self, record: Record, image: GrayImage) -> None:
         """Add one image, uint8 (image_px, image_px)."""
         self.records.append(record)
         self._thumbnails += thumbnail(image).tobytes()
+        self._levels += bytes(map(int, quantiles(_GREYS, count_levels(image, 256), LEVEL_SHARES)))
         total = self.sums.setdefault(record.label, np.zeros(image.shape, np.uint32))
         total += image
         order = hashlib.sha256(f"tile/{record.id}".encode()).hexdigest()
@@ -58,6 +64,12 @@ class RoleImages:
         """Thumbnails in the order of the shard, uint8 (N, 24, 24)."""
         flat = np.frombuffer(memoryview(self._thumbnails).toreadonly(), np.uint8)
         return flat.reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
+
+    @property
+    def grey_levels(self) -> NDArray[np.uint8]:
+        """Quantiles LEVEL_SHARES of each image's grey levels, in the order of the shard, (N, 3)."""
+        flat = np.frombuffer(memoryview(self._levels).toreadonly(), np.uint8)
+        return flat.reshape(-1, len(LEVEL_SHARES))
 
     def columns(self, rows: Sequence[int]) -> dict[str, list[Value]]:
         """Return some records by column, as `features.Columns`."""

@@ -9,6 +9,10 @@ from stages.audit.summary import Count, Counts, DuplicateSet, Patients, Size, Si
 from stages.metrics.pages.text import format_figure, markdown_table
 
 _LISTED = 50
+_GREY_LEVELS = (
+    "Percentiles of an image's finished grey levels, 0 (black) to 255 (white): of the median image, "
+    "and the lowest and highest of any. An image that shows no picture is refused and listed below."
+)
 
 
 class Report(TypedDict):
@@ -30,6 +34,7 @@ class Report(TypedDict):
     merged_groups: int
     patients: Patients
     sizes: Sizes
+    grey_levels: Sizes
     probes: dict[str, Figures]
     findings: list[Finding]
 
@@ -71,6 +76,8 @@ def _sections(report: Report) -> list[str]:
         "## Sizes",
         "Percentiles 5, 50 and 95 of the image files' facts.",
         _sizes(report["sizes"]),
+        "## Grey levels",
+        f"{_GREY_LEVELS}\n\n{_sizes(report['grey_levels'])}",
         "## Duplicates",
         _duplicates(report),
         "## Patients",

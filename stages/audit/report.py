@@ -78,6 +78,7 @@ def _build(
         "merged_groups": result.merged_groups,
         "patients": patients,
         "sizes": summary.summarize_sizes(collected.roles),
+        "grey_levels": summary.summarize_grey_levels(collected.roles),
         "probes": probes,
         "findings": findings.find_problems(duplicates, patients, probes, options.audit),
     }

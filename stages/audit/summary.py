@@ -6,7 +6,7 @@ from typing import TypeAlias, TypedDict
 
 import numpy as np
 
-from stages.audit.collector import RoleImages
+from stages.audit.collector import LEVEL_SHARES, RoleImages
 from stages.engine.classes import CLASS_NAMES
 from stages.images import duplicates
 from stages.images.build import BuildResult
@@ -28,7 +28,7 @@ Counts: TypeAlias = dict[str, dict[str, Count]]
 """Counts by role or split, then by kind."""
 
 Size: TypeAlias = list[float] | float
-"""Percentiles 5, 50 and 95 of a fact, or the share of images that have it."""
+"""Percentiles 5, 50 and 95 of a fact (of grey levels 0, 50, 100), or the share that has it."""
 
 Sizes: TypeAlias = dict[str, dict[str, dict[str, Size]]]
 """Sizes by role, class and fact."""
@@ -122,6 +122,31 @@ def _percentiles(values: Sequence[float]) -> list[float]:
     """Percentiles that occur among the values; none is interpolated."""
     found = np.quantile(np.array(values, np.float64), _QUANTILES, method="inverted_cdf")
     return [round(float(value), 3) for value in found]
+
+
+def summarize_grey_levels(roles: Mapping[str, RoleImages]) -> Sizes:
+    """Summarise the finished grey levels, 0 to 255, by role and class.
+
+    Each fact is a percentile of an image's grey levels: the lowest of any image, the median, the
+    highest.
+    """
+    return {
+        role: {
+            name: _grey_levels(images, label)
+            for label, name in enumerate(CLASS_NAMES)
+            if images.count(label)
+        }
+        for role, images in roles.items()
+    }
+
+
+def _grey_levels(images: RoleImages, label: int) -> dict[str, Size]:
+    rows = [row for row, record in enumerate(images.records) if record.label == label]
+    levels = np.quantile(images.grey_levels[rows], (0, 0.5, 1), axis=0, method="inverted_cdf")
+    return {
+        f"percentile {share:.0%}".rstrip("%"): [float(value) for value in levels[:, column]]
+        for column, share in enumerate(LEVEL_SHARES)
+    }
 
 
 def list_duplicates(result: BuildResult) -> list[DuplicateSet]:

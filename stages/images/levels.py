@@ -126,8 +126,7 @@ def count_levels(
     return np.asarray(counts, np.float64).ravel()
 
 
-def quantiles(values: Floats, counts: Floats, shares: tuple[float, float]) -> tuple[float, float]:
-    """Return two quantiles, which occur among `values` (ascending), each given `counts` times."""
+def quantiles(values: Floats, counts: Floats, shares: tuple[float, ...]) -> list[float]:
+    """Return quantiles, which occur among `values` (ascending), each given `counts` times."""
     total = np.cumsum(counts)
-    low, high = np.searchsorted(total, np.array(shares) * total[-1])
-    return float(values[low]), float(values[high])
+    return [float(value) for value in values[np.searchsorted(total, np.array(shares) * total[-1])]]

@@ -44,6 +44,7 @@ def report(**entries: Any) -> Report:
         "duplicates": [],
         "merged_groups": 0,
         "sizes": {},
+        "grey_levels": {},
         "roles": {"train": {"normal": {"images": 2, "patients": 1}}},
         "source_splits": {},
         "patients": {

@@ -73,6 +73,7 @@ def test_the_report_is_complete_and_the_same_with_any_number_of_workers() -> Non
     assert content["data"] == read_json(Path("data/shards/manifest.json"))["digest"]
     assert set(content["roles"]) == set(content["probes"]) == {"train", "val", "test", "val_tail"}
     assert [image["path"] for image in content["unreadable"]] == [paths()[0]]
+    assert set(content["grey_levels"]) == set(content["roles"])
     assert "IM-0001-0001.jpeg`: expected a JPEG" in Path("data/audit/audit.md").read_text()
     audited(paths(), {paths()[0]: b"broken"}, params, workers=4)
     assert digests() == before

@@ -85,6 +85,22 @@ def test_counts_and_sizes() -> None:
     assert size["ICC profile"] == 0.0
 
 
+def test_grey_levels() -> None:
+    collected = Collector()
+    for image, top in zip(NORMALS[:3], (100, 200, 250), strict=True):
+        ramp = np.linspace(0, top, 32 * 32).reshape(32, 32).round().astype(np.uint8)
+        collected.add("train", record_from_index(image), ramp)
+    assert summary.summarize_grey_levels(collected.roles) == {
+        "train": {
+            "normal": {
+                "percentile 5": [5, 10, 12],
+                "percentile 50": [50, 100, 125],
+                "percentile 95": [95, 190, 238],
+            }
+        }
+    }
+
+
 def test_sets_of_duplicates_list_roles_and_labels() -> None:
     pairs = [Pair(0, 1, True, 0.0), Pair(2, 13, False, 0.05)]
     first, second = summary.list_duplicates(built(pairs))
