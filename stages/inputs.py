@@ -1,6 +1,7 @@
 """Stage `inputs`: what params name outside the repository, by content, in data/inputs.json."""
 
-from stages.engine.files import read_json, write_json
+from stages.engine.file_memory import FileMemory
+from stages.engine.files import read_json, sha256_file, write_json
 from stages.engine.root import project_root
 from stages.engine.stage import run
 from stages.settings import outside, params, paths
@@ -10,7 +11,7 @@ def main() -> None:
     """Check the whole of params.yaml, then record the digests of outside files."""
     everything = params.load()
     recorded = read_json(paths.INPUTS) if paths.INPUTS.exists() else {}
-    memory = outside.Memory(project_root() / ".cache/inputs.json")
+    memory = FileMemory(project_root() / ".cache/inputs.json", sha256_file)
     found = outside.digests(everything, recorded, memory)
     memory.save()
     write_json(paths.INPUTS, {"format": outside.FORMAT, **found})

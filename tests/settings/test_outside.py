@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.engine import file_memory
+from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file
 from stages.settings import outside, params, paths
 from tests.workspace import ROOT
@@ -19,7 +21,7 @@ ARCHIVE, TABLE = Path("outside/images.zip"), Path("outside/labels.csv")
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr(outside, "_SETTLED_NS", 0)
+    monkeypatch.setattr(file_memory, "_SETTLED_NS", 0)
     ARCHIVE.parent.mkdir()
     ARCHIVE.write_bytes(b"first")
     TABLE.write_text("path,label,patient\n")
@@ -37,7 +39,7 @@ def settings(**changes: str | None) -> params.Params:
 
 
 def record(recorded: outside.Digests | None = None, **changes: str | None) -> outside.Digests:
-    memory = outside.Memory(Path("memory.json"))
+    memory = FileMemory(Path("memory.json"), vars(outside)["sha256_file"])
     found = outside.digests(settings(**changes), recorded or {}, memory)
     memory.save()
     return found
@@ -102,7 +104,7 @@ def test_what_did_not_move_is_not_read_again(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_file_that_has_just_changed_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # The file system's clock is coarse: two changes may carry one time.
-    monkeypatch.setattr(outside, "_SETTLED_NS", 10**12)
+    monkeypatch.setattr(file_memory, "_SETTLED_NS", 10**12)
     record()
     assert not Path("memory.json").exists() or not read_json(Path("memory.json"))
 
