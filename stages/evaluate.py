@@ -52,7 +52,6 @@ def main() -> None:
     tables = curves.plot_tables(label, probability, threshold, options.ece_bins, point.prior)
     for name, text in tables.items():
         write_text(paths.REPORT / "plots" / name, text)
-
     chosen = choose_examples(label, probability, threshold, options.saliency_images)
     images, captions = test.pixels[[e.row for e in chosen]], [e.caption for e in chosen]
     write_bytes(paths.REPORT / "grad_cam.png", saliency.sheet_png(model, images, captions))
@@ -62,6 +61,7 @@ def main() -> None:
     write_text(paths.CARD, model_card(figures, validation, subject))
     digests = report_digests(shards.manifest["digest"], model_file, figures, listed)
     write_json(paths.REPORT / "judged.json", digests)
+    section.require_unchanged(options, "evaluate")
     write_json(paths.METRICS, figures)
     print(all_figures(figures, validation, subject.point))
 

@@ -17,6 +17,7 @@ def main() -> None:
     with replacing_folder(paths.RAW) as folder:
         images, source = open_source(options, folder)
         count = write_raw(folder, images, source)
+        section.require_unchanged(options, "fetch")
         cautions = read_json(folder / SOURCE_FILE).get("cautions", {})
     for caution, number in cautions.items():
         print(f"warning: {number} of {count} images: {caution}", file=sys.stderr)

@@ -29,6 +29,7 @@ def main() -> None:
     # Not beside the shards, whose identity is pixels, records and options: a name, a licence or a
     # pin that changes makes no other data set.
     write_json(paths.SOURCE, source)
+    section.require_unchanged(options, "preprocess")
     seconds = time.perf_counter() - started
     for role, count in result.manifest["counts"].items():
         images_by_class = ", ".join(f"{count[name]} {name}" for name in CLASS_NAMES)

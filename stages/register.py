@@ -6,6 +6,7 @@ DVC cannot see a registry, so this stage always runs, looks for itself and mostl
 from stages.engine.files import write_json
 from stages.engine.root import project_root
 from stages.engine.stage import run
+from stages.history import chain
 from stages.history.finished import finished
 from stages.registry.publish import publish
 from stages.registry.store import find_store
@@ -13,8 +14,13 @@ from stages.settings import params, paths
 
 
 def main() -> None:
-    """Write data/release.json from the files alone, then publish the release."""
-    release = finished(params.load())
+    """Write data/release.json from the files alone, then publish the release.
+
+    What lies here must be what dvc.lock records; DVC has written it for every stage before.
+    """
+    everything = params.load()
+    chain.require_closed()
+    release = finished(everything)
     write_json(paths.RELEASE, release.facts())
     print(publish(release, find_store(project_root())))
 

@@ -7,19 +7,16 @@ from stages.engine.stage import run
 from stages.images.shards import open_shards
 from stages.metrics import baselines
 from stages.metrics.monitor import Monitor
-from stages.metrics.options import EvaluateOptions, FigureOptions
 from stages.metrics.report import reports
-from stages.network.options import TrainOptions
-from stages.settings import paths, section
-from stages.settings.digests import training_digest
+from stages.settings import paths
+from stages.settings.training import read_training
 
 
 def main() -> None:
     """Train on the training images; choose epoch, calibration and thresholds on validation."""
-    options = section.load(TrainOptions, "train")
-    of_figures: FigureOptions = section.load(EvaluateOptions, "evaluate")
     shards = open_shards(paths.SHARDS)
-    digest = training_digest(options, shards.manifest["digest"])
+    training = read_training(shards.manifest["digest"])
+    options = training.options
     devices.configure(options.threads)
 
     from stages.network import canonical, checkpoints, loop, operating_point, predict
@@ -28,7 +25,7 @@ def main() -> None:
     roles = [shards.role(name) for name in shards.roles if name.startswith("val")]
     monitor = Monitor(roles)
     monitor.require(options.monitor)
-    folder = paths.CHECKPOINTS / digest
+    folder = paths.CHECKPOINTS / training.digest
     with sidecar("stages.commands.live") as send:
         trained = loop.train(
             options,
@@ -49,20 +46,21 @@ def main() -> None:
             roles,
             {name: point.probability(values) for name, values in logits.items()},
             point.thresholds,
-            of_figures,
+            training.figures,
             prior=point.prior,
             baselines=baselines.fit(images.records, images.pixels),
         )
         send({"figures": figures})
+    training.write_inputs()
     write_json(paths.MODEL / "operating_point.json", point.to_json())
     write_text(paths.MODEL / "history.csv", trained.history_csv())
     write_json(paths.VALIDATION, figures)
-    names = ("model.keras", "operating_point.json", "history.csv")
+    names = ("model.keras", "operating_point.json", "history.csv", "trained_with.json")
     written = [*(paths.MODEL / name for name in names), paths.VALIDATION]
     checksums.write(paths.MODEL, written, **devices.on_record())
     checkpoints.clean_others(folder)
-    if trained.speed or "train" not in journal.read(digest):  # else the training's own record stays
-        journal.record(digest, "train", **trained.speed)
+    if trained.speed or "train" not in journal.read(training.digest):  # else its own record stays
+        journal.record(training.digest, "train", **trained.speed)
     print(f"kept epoch {trained.best_epoch} by {options.monitor}: {paths.MODEL}")
 
 

@@ -33,7 +33,7 @@ def promote(
 
     Prints what each rule requires and what was found; exits with 1 if one fails.
     """
-    from stages.history.lineage import compare_with_head, released_figures
+    from stages.history.lineage import compare_with_head, recorded_chain, released_figures
     from stages.registry import gate
     from stages.registry.assessment import Gate
 
@@ -46,7 +46,12 @@ def promote(
     devices.configure(params.train.threads)
     options = params.register
     rule = Gate(
-        options.floors, options.rule, compare_with_head, released_figures, paths.SHARDS, paths.RAW
+        options.floors,
+        options.rule,
+        lambda model: [recorded_chain(), *compare_with_head(model)],
+        released_figures,
+        paths.SHARDS,
+        paths.RAW,
     )
     outcome = gate.promote(client, store, name, version, rule, alias=to, override=reason)
     reasons = outcome.verdict.reasons

@@ -26,8 +26,10 @@ def results_table() -> str:
     """Return the table of results as Markdown.
 
     Raises:
-        InputError: There is no report, or it is of another model than that in data/model.
+        InputError: There is no report, it is of another model than that in data/model, or dvc.lock
+            records other params, code or data than lie here.
     """
+    from stages.history import chain
     from stages.metrics.pages import results as page
     from stages.registry.record import check_report
 
@@ -37,6 +39,7 @@ def results_table() -> str:
             f"{paths.REPORT}: expected the report of {model}, received that of an earlier model; "
             "run `dvc repro evaluate`"
         )
+    chain.require_closed()
     return page.results_table(
         read_json(paths.METRICS), read_json(paths.VALIDATION), read_json(paths.SOURCE)
     )

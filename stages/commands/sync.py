@@ -59,7 +59,7 @@ def sync(params: "Params") -> None:
 
 
 def _sync_workspace(params: "Params", store: "Store") -> None:
-    from stages.history import past
+    from stages.history import chain, past
     from stages.history.finished import finished, trained
     from stages.registry.publish import publish, publish_past
 
@@ -72,7 +72,11 @@ def _sync_workspace(params: "Params", store: "Store") -> None:
         print(f"data/: not logged, {error}")
         return
     if progress is past.Progress.OTHER_RUN:
-        print("data/: not logged, dvc.lock is of other code, params or files; run `dvc repro`")
+        first = chain.of_workspace()[0]
+        print(
+            f"data/: not logged, dvc.lock is of other code, params or files ({first}); run "
+            "`dvc repro`"
+        )
     elif progress is past.Progress.EVALUATED:
         print(publish(finished(params), store, limited=False))
     else:

@@ -83,6 +83,7 @@ def verify(
         if git.output("status", "--porcelain").strip():
             print("there are uncommitted changes; the commit is what is verified", file=sys.stderr)
         with rebuild.temporary_clone(commit, keep=keep) as folder:
+            _require_closed(lock, folder, commit)
             rebuild.rebuild(folder)
             verified = compare(commit, lock, folder, tags)
     except InputError as error:
@@ -185,6 +186,15 @@ def _recorded(rev: str) -> "LockFile":
             f"{', '.join(missing)}; run `dvc repro` and commit dvc.lock"
         )
     return lock
+
+
+def _require_closed(lock: "LockFile", tree: Path, rev: str) -> None:
+    """Raise InputError where the dvc.lock of a commit records other stages than its files give."""
+    from stages.history import chain
+
+    found = chain.mismatches(lock, tree)
+    if found:
+        raise InputError(chain.refusal(found, f"dvc.lock at {rev[:7]}"))
 
 
 def _release_at(rev: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import json
 
 from stages.engine.errors import NotFound
 from stages.engine.files import read_json
+from stages.history import chain
 from stages.history.lock_file import LockFile, dvc_md5
 from stages.metrics.trees import RoleFigures
 from stages.settings import paths
@@ -32,6 +33,23 @@ def compare_with_head(model_digest: str) -> list[tuple[str, str | None, str | No
         for path in RELEASED
     ]
     return [*rules, (f"{paths.RELEASE} names this version's model", _released(), model_digest)]
+
+
+def recorded_chain() -> tuple[str, str | None, str]:
+    """Return the rule that HEAD's dvc.lock records fetch to evaluate with what lies here.
+
+    As `compare_with_head` returns rules; found is the first difference if there is one.
+    """
+    try:
+        lock = LockFile.at("HEAD")
+    except NotFound:
+        lock = LockFile({})
+    found = chain.workspace_mismatches(lock)
+    return (
+        "fetch to evaluate ran with what lies here (HEAD's dvc.lock)",
+        str(found[0]) if found else "yes",
+        "yes",
+    )
 
 
 def released_figures(model_digest: str) -> RoleFigures | None:

@@ -1,9 +1,10 @@
 """dvc.lock: what DVC recorded of each stage that ran."""
 
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from stages.engine import git, keys
 from stages.engine.errors import InputError, NotFound
 from stages.history.plan import PlannedStage
 from stages.history.yaml_file import parse_mapping
+from stages.settings import paths
 
 PATH = Path("dvc.lock")
 _SCHEMA = "2.0"
+_new_md5 = functools.partial(hashlib.md5, usedforsecurity=False)
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
@@ -30,6 +33,19 @@ class StageRecord:
     params: Mapping[str, Mapping[str, Any]]
     deps: Mapping[str, str]
     outs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """What of a stage is not as it was recorded: `key` was `recorded` and is `found`."""
+
+    stage: str
+    key: str
+    recorded: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.key} is {self.recorded} in dvc.lock, {self.found} here"
 
 
 NOT_RUN = StageRecord("", {}, {}, {})
@@ -99,42 +115,106 @@ class LockFile:
         return {path: md5 for stage in self.stages.values() for path, md5 in stage.outs.items()}
 
     def answers_for(self, stage: str, planned: PlannedStage, tree: Path) -> bool:
-        """Whether `stage` was recorded as the code, params and files in `tree` would run it.
+        """Whether `stage` was recorded as the code, params and files in `tree` would run it."""
+        return not any(self.mismatches(stage, planned, tree))
+
+    def mismatches(
+        self,
+        stage: str,
+        planned: PlannedStage,
+        tree: Path,
+        digest: Callable[[Path], str | None] | None = None,
+    ) -> Iterator[Mismatch]:
+        """Yield what the code, params and files in `tree` would run `stage` with otherwise.
 
         Args:
             stage: The stage's name.
             planned: The stage in the dvc.yaml of `tree`.
             tree: A folder with the files of params and every dependency that is no out of a stage.
+            digest: Returns the MD5 of a dependency; default: `dvc_md5`.
         """
         record = self.stages.get(stage)
-        if record is None or record.command != planned.command:
-            return False
-        if record.deps.keys() != planned.deps or record.outs.keys() != planned.outs:
-            return False
-        made = self.outs
-        if any(
-            md5 != (made.get(path) or dvc_md5(tree / path)) for path, md5 in record.deps.items()
+        if record is None:
+            yield Mismatch(stage, "the stage", "nothing", "a stage of dvc.yaml")
+            return
+        if record.command != planned.command:
+            yield Mismatch(stage, "its command", repr(record.command), repr(planned.command))
+        for kind, recorded, wanted in (
+            ("dependency", record.deps.keys(), planned.deps),
+            ("out", record.outs.keys(), planned.outs),
         ):
-            return False
-        if {file: values.keys() for file, values in record.params.items()} != planned.params:
-            return False
-        return all(_holds(tree / file, values) for file, values in record.params.items())
+            for path in sorted(recorded ^ wanted):
+                here, there = ("listed", "not listed")[:: 1 if path in recorded else -1]
+                yield Mismatch(
+                    stage, f"{path}, as {'an' if kind == 'out' else 'a'} {kind}", here, there
+                )
+        yield from self._params(stage, record, planned, tree)
+        made = self.outs
+        for path, md5 in record.deps.items():
+            found = made.get(path) or (digest or dvc_md5)(tree / path)
+            if md5 != found:
+                yield Mismatch(stage, path, _name(md5), _name(found))
+
+    def changed_outs(
+        self, stage: str, tree: Path, md5: Callable[[Path], str | None]
+    ) -> Iterator[Mismatch]:
+        """Yield the outs of `stage` that are not those in `tree`.
+
+        Args:
+            stage: The stage's name.
+            tree: A folder with the outs.
+            md5: As `dvc_md5`.
+        """
+        for path, recorded in self.stage(stage).outs.items():
+            found = md5(tree / path)
+            if recorded != found:
+                yield Mismatch(stage, path, _name(recorded), _name(found))
+
+    @staticmethod
+    def _params(
+        stage: str, record: StageRecord, planned: PlannedStage, tree: Path
+    ) -> Iterator[Mismatch]:
+        for file in sorted(record.params.keys() | planned.params.keys()):
+            recorded, wanted = record.params.get(file, {}), planned.params.get(file, frozenset())
+            prefix = "" if file == paths.PARAMS.as_posix() else f"{file}: "
+            for key in sorted(recorded.keys() ^ wanted):
+                here, there = ("listed", "not listed")[:: 1 if key in recorded else -1]
+                yield Mismatch(stage, f"{prefix}{key}, as a param", here, there)
+            content = _content(tree / file)
+            found = {key: keys.get(content, key) for key in recorded}
+            for key, (was, is_) in keys.differences(recorded, found).items():
+                yield Mismatch(
+                    stage,
+                    f"{prefix}{key}",
+                    json.dumps(was, default=str),
+                    json.dumps(is_, default=str),
+                )
 
 
-def dvc_md5(path: Path) -> str | None:
+def file_md5(path: Path) -> str:
+    """Return the MD5 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, _new_md5).hexdigest()
+
+
+def dvc_md5(path: Path, of_file: Callable[[Path], str] = file_md5) -> str | None:
     """Return the MD5 by which DVC names a file or folder; None where there is neither.
 
     That of a folder is the MD5 of the JSON list of its files, sorted by path, and ".dir".
+
+    Args:
+        path: The file or folder.
+        of_file: Returns the MD5 of one file, such as a memory of them.
     """
     if path.is_file():
-        return _md5(path.read_bytes())
+        return of_file(path)
     if not path.is_dir():
         return None
     files = sorted(
         found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()
     )
-    entries = [{"md5": _md5((path / name).read_bytes()), "relpath": name} for name in files]
-    return _md5(json.dumps(entries, sort_keys=True).encode()) + ".dir"
+    entries = [{"md5": of_file(path / name), "relpath": name} for name in files]
+    return _new_md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
 def _record(entry: Mapping[str, Any]) -> StageRecord:
@@ -154,13 +234,12 @@ def _md5_by_path(entries: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _holds(file: Path, values: Mapping[str, Any]) -> bool:
-    """Whether a file of params has these values; one that is not there has none."""
+def _content(file: Path) -> Mapping[str, Any]:
+    """The content of a file of params; one that is not there has no value."""
     if not file.exists():
-        return all(value is None for value in values.values())
-    tree = parse_mapping(file.read_text(encoding="utf-8"), file.name)
-    return all(value == keys.get(tree, key) for key, value in values.items())
+        return {}
+    return parse_mapping(file.read_text(encoding="utf-8"), file.name)
+
+
+def _name(md5: str | None) -> str:
+    return "nothing" if md5 is None else md5[:12]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stages.engine import git
 from stages.engine.errors import InputError, NotFound
-from stages.history import lock_file, plan
+from stages.history import chain, lock_file, plan
 from stages.history.lock_file import LockFile, dvc_md5
 from stages.history.yaml_file import parse_mapping
 from stages.settings import paths
@@ -158,14 +158,11 @@ def recorded_progress(tree: Path) -> Progress:
 
 
 def workspace_progress() -> Progress:
-    """Like `recorded_progress`, for the workspace, whose model must be the one recorded."""
-    try:
-        recorded = LockFile.read().outs.get(paths.MODEL.as_posix())
-    except NotFound:
+    """Like `recorded_progress`, for the workspace with the outs that lie there."""
+    differing = {found.stage for found in chain.of_workspace()}
+    if differing & {*_TRAINED}:
         return Progress.OTHER_RUN
-    if recorded is None or recorded != dvc_md5(paths.MODEL):
-        return Progress.OTHER_RUN
-    return recorded_progress(Path())
+    return Progress.TRAINED if differing else Progress.EVALUATED
 
 
 def _restore_out(path: Path, md5: str, cache: Path, folder: Path) -> None:

@@ -73,11 +73,15 @@ def assess(
     required = gate.floors.model_dump()
     model = version.tags.get("model_digest", NOT_RECORDED)
     pinned = version.tags.get("pinned", "no")
+    trained = version.tags.get("trained_as_recorded", NOT_RECORDED)
     figures = _figures(client, version, gate.report(model))
     test = {key: find_figure(figures, "test", key) for key in required}
     compared, reported = _compare(client, name, version, champion, gate)
     reasons = (
         *(same(*item) for item in gate.lineage(model)),
+        Reason(
+            "trained with the params, code and data on record", trained, "yes", trained == "yes"
+        ),
         Reason("data are pinned by a checksum (fetch.sha256)", pinned, "yes", pinned == "yes"),
         *floors(test, required),
         _calibration(figures, gate.rule.ece),

@@ -49,6 +49,7 @@ def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Desc
         "data_digest": identity.data,
         "source": str(identity.source["name"]),
         "pinned": plain(identity.source["pinned"]),
+        "trained_as_recorded": record.trained_as_recorded,
     }
     text = f"{headline(record)}\n\n{describe_run(record)}"
     if commit != NOT_RECORDED:

@@ -1,6 +1,7 @@
 """The files of a finished run, from which the tracking store can be rebuilt."""
 
 import csv
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,16 +10,21 @@ from typing import Any
 
 from stages.engine import checksums
 from stages.engine.errors import InputError
-from stages.engine.files import digest, read_json, sha256_file
+from stages.engine.files import canonical_json, digest, read_json, sha256_file
+from stages.engine.keys import differences
 from stages.metrics.trees import RoleFigures
+from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.digests import model_digest
 from stages.registry.identity import Identity
 
-VIEW = 5
+VIEW = 6
 """Increase it when what is logged of a run changes: every run is then logged again."""
 
 FIGURES = ("model/validation.json", "report/metrics.json")
 """Paths in a run of the files that hold its figures."""
+
+_NAMED = 8
+"""How many differences are named in a tag."""
 
 Row = dict[str, float]
 """Numbers of one epoch by column, "epoch" (from 1) among them."""
@@ -32,6 +38,9 @@ class Record:
         identity: What the run is made of.
         model: Model digest.
         instruction_set: Instruction set of the processor that it was trained on.
+        trained_as_recorded: Whether the training read what the run is named by: "yes", "not
+            recorded" for a model of an earlier version, or "no" with the difference, which only
+            `dvc commit` can leave.
         epochs: Rows of history.csv.
         figures: Nested numbers by role (val, ..., test), as in validation.json and metrics.json.
         pixels: Preprocessing options.
@@ -43,6 +52,7 @@ class Record:
     identity: Identity
     model: str
     instruction_set: str
+    trained_as_recorded: str
     epochs: tuple[Row, ...]
     figures: RoleFigures
     pixels: Mapping[str, Any]
@@ -105,6 +115,7 @@ def read_record(
         identity=identity,
         model=model_digest(model_file, point, pixels),
         instruction_set=checksums.read_provenance(model)["instruction_set"],
+        trained_as_recorded=_trained_as_recorded(model / "trained_with.json", identity),
         epochs=tuple(read_history(model / "history.csv")),
         figures=figures,
         pixels=pixels,
@@ -139,6 +150,26 @@ def check_report(report: Path) -> dict[str, str]:
             report / name, judged[key], report / "judged.json", "run `dvc repro --force evaluate`"
         )
     return judged
+
+
+def _trained_as_recorded(path: Path, identity: Identity) -> str:
+    """Compare what a training has written of its inputs with what its run is named by."""
+    if not path.exists():
+        return NOT_RECORDED
+    read = read_json(path)
+    recorded = {
+        "data": identity.data,
+        "params": json.loads(canonical_json(dict(identity.decisive))),
+        "code": identity.code_digest,
+        "lock": identity.lock,
+    }
+    changed = differences({key: read.get(key) for key in recorded}, recorded)
+    if not changed:
+        return "yes"
+    return "no, by dvc commit: " + "; ".join(
+        f"{key.removeprefix('params.')} was {was!r}, recorded as {now!r}"
+        for key, (was, now) in list(changed.items())[:_NAMED]
+    )
 
 
 def read_history(path: Path) -> list[Row]:

@@ -1,5 +1,6 @@
 """The promotion rule as pure functions: figures, comparisons and digests in, reasons out."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -111,4 +112,6 @@ def _bound(figure: object, name: str) -> float | None:
 
 
 def _short(name: str | None) -> str:
-    return "none" if name is None else name[:12]
+    if name is None:
+        return "none"
+    return name[:12] if re.match(r"[0-9a-f]{32}", name) else name

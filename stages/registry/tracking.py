@@ -48,6 +48,7 @@ def log_run(client: Client, store: Store, stem: str, record: Record, journal: Jo
         "model_digest": record.model,
         "judged": plain(record.judged),
         "instruction_set": record.instruction_set,
+        "trained_as_recorded": record.trained_as_recorded,
         **headline_tags(record),
         "mlflow.note.content": f"{headline(record)}\n\n{describe_run(record)}",
     }

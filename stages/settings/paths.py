@@ -13,6 +13,7 @@ SHARDS = Path("data/shards")
 AUDIT = Path("data/audit")
 SOURCE = Path("data/source.json")
 MODEL = Path("data/model")
+TRAINED_WITH = MODEL / "trained_with.json"
 VALIDATION = Path("data/validation.json")
 REPORT = Path("data/report")
 METRICS = REPORT / "metrics.json"

@@ -5,7 +5,7 @@ other package's options. The stage `inputs` and every command check the whole fi
 (`settings.params`) and explain each problem; here, they are only refused.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,35 @@ def value(kind: Any, key: str, path: Path = paths.PARAMS) -> Any:
         return adapter.validate_python(keys.get(read(path), key))
     except ValidationError as error:
         raise _refusal(error, key, path) from None
+
+
+def require_unchanged(options: Options, name: str) -> None:
+    """Raise where the section `name` of params.yaml is no longer what a stage has read.
+
+    Raises:
+        InvalidSettings: A key was changed while the stage ran; it is named.
+    """
+    now = load(type(options), name)
+    refuse_changes({name: options.model_dump()}, {name: now.model_dump()})
+
+
+def refuse_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Raise where what a stage has read differs from what lies there when it ends.
+
+    DVC records params and code as they are after a stage, so that they would not be what ran.
+
+    Raises:
+        InvalidSettings: The message names the keys.
+    """
+    changed = [
+        f"{key} was {was!r} and is {now!r}"
+        for key, (was, now) in keys.differences(before, after).items()
+    ]
+    if changed:
+        raise InvalidSettings(
+            f"changed while this stage ran: {'; '.join(changed)}. What it made is not recorded; "
+            "run `dvc repro` again. With the earlier value, a training continues where it ended"
+        )
 
 
 def _refusal(error: ValidationError, name: str, path: Path) -> InvalidSettings:

@@ -10,14 +10,13 @@ import pytest
 import yaml
 
 from stages.commands import sync as command
-from stages.engine import keys
 from stages.engine.errors import InputError
 from stages.history import dvc
-from stages.history.lock_file import dvc_md5
 from stages.history.plan import read_plan
 from stages.registry.connection import open_store
 from stages.registry.store import Store
 from stages.settings import digests, params
+from tests.history.lock_writer import md5_entries, stage_record
 from tests.history.test_past import add_to_cache, commit, git
 from tests.registry import conftest, fake, stored_runs
 
@@ -68,22 +67,10 @@ def write(seed: int, *, judged: bool = True) -> None:
                 out.mkdir()
                 (out / "page.html").write_text("x")
             add_to_cache(out)
-        stages[name] = {
-            "cmd": planned.command,
-            "params": {
-                file: {key: keys.get(yaml.safe_load(Path(file).read_text()), key) for key in names}
-                for file, names in planned.params.items()
-            },
-            "deps": md5_entries(planned.deps),
-            "outs": md5_entries(planned.outs),
-        }
+        stages[name] = stage_record(planned)
         if name == "evaluate" and not judged:
             stages[name] = before[name]
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
-
-
-def md5_entries(names: frozenset[str]) -> list[dict[str, str | None]]:
-    return [{"path": name, "md5": dvc_md5(Path(name))} for name in sorted(names)]
 
 
 def experiment(name: str, seed: int, *, judged: bool) -> None:

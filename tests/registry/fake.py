@@ -120,9 +120,24 @@ def identity(folder: Path, **params: Any) -> Identity:
     )
 
 
-def record(folder: Path, *, judged: bool = True, **params: Any) -> Record:
+def write_inputs(folder: Path, inputs: Identity) -> None:
+    """Write what a training has read, as train does; the checksums don't list it here."""
+    content = {
+        "data": inputs.data,
+        "params": inputs.decisive,
+        "code": inputs.code_digest,
+        "lock": inputs.lock,
+    }
+    write_json(folder / "model/trained_with.json", content)
+
+
+def record(folder: Path, *, judged: bool = True, as_recorded: bool = True, **params: Any) -> Record:
+    """Read a run; with `as_recorded`, its training has read what it is named by."""
+    inputs = identity(folder, **params)
+    if as_recorded:
+        write_inputs(folder, inputs)
     return read_record(
-        identity(folder, **params),
+        inputs,
         shards=folder / "shards",
         audit=folder / "audit",
         model=folder / "model",

@@ -202,6 +202,18 @@ def test_unpinned_data_are_refused(three: Client, store: Store, pinned: str | No
     assert failed(promote(three, store, NAME, "1", gate())) == [rule]
 
 
+@pytest.mark.parametrize("trained", ["no, by dvc commit: train.epochs was 2", "not recorded", None])
+def test_a_run_that_never_ran_is_refused(three: Client, store: Store, trained: str | None) -> None:
+    if trained is None:  # a version of an earlier release
+        three.delete_model_version_tag(NAME, "1", "trained_as_recorded")
+    else:
+        three.set_model_version_tag(NAME, "1", "trained_as_recorded", trained)
+    outcome = promote(three, store, NAME, "1", gate())
+    assert failed(outcome) == ["trained with the params, code and data on record"]
+    found = [reason.found for reason in outcome.verdict.reasons if not reason.passed]
+    assert found == [trained or "not recorded"]
+
+
 def test_calibration_has_its_ceiling(three: Client, store: Store) -> None:
     strict = RULE.model_copy(update={"ece": 0.9})
     outcome = promote(three, store, NAME, "1", gate(rule=strict))

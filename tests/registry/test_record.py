@@ -103,3 +103,15 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     path.write_text(f"{text[:at]}3{text[at + 1 :]}")
     with pytest.raises(InputError, match=rf"{path.name}: its (bytes|digest)"):
         fake.record(tmp_path)
+
+
+def test_what_the_training_read_is_compared_with_what_its_run_is_named_by(tmp_path: Path) -> None:
+    fake.write(tmp_path)
+    assert fake.record(tmp_path).trained_as_recorded == "yes"
+    augment = {"area": (0.25, 1.0), "flip": True}
+    other = fake.identity(tmp_path, train={"network": "compact", "threads": 4, "augment": augment})
+    fake.write_inputs(tmp_path, other)
+    found = fake.record(tmp_path, as_recorded=False).trained_as_recorded
+    assert found == "no, by dvc commit: train.threads was 4, recorded as 2"
+    (tmp_path / "model/trained_with.json").unlink()
+    assert fake.record(tmp_path, as_recorded=False).trained_as_recorded == "not recorded"

@@ -4,13 +4,20 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stages import register
+from stages.engine.errors import InputError
+from stages.engine.files import digest, read_json, sha256_file, write_json
+from stages.history.plan import read_plan
 from stages.registry.store import Store
-from tests.registry import fake
+from stages.settings import digests, params, paths
+from tests.history.lock_writer import stage_record
+from tests.registry import fake, stored_runs
 
 
 @pytest.fixture
@@ -20,11 +27,24 @@ def workplace(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = store.folder.parent
     (root / ".dvc").mkdir()
     (root / "stages").symlink_to(fake.ROOT / "stages")
-    for name in ("params.yaml", "requirements.lock"):
+    for name in ("params.yaml", "dvc.yaml", "requirements.lock"):
         shutil.copy(fake.ROOT / name, root)
     fake.write(root / "data")
     monkeypatch.chdir(root)
+    write_lock()
     return root
+
+
+def write_lock() -> None:
+    """Write what DVC has recorded when it starts `register`: every stage before it."""
+    Path("data/inputs.json").write_text('{"format": 1}')
+    stages = {name: stage for name, stage in read_plan().items() if name != "register"}
+    for out in sorted({Path(out) for stage in stages.values() for out in stage.outs}):
+        if not out.exists():
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text("x")
+    lock = {"stages": {name: stage_record(stage) for name, stage in stages.items()}}
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
 
 
 def test_it_registers_once_and_then_confirms(
@@ -63,3 +83,67 @@ def test_confirming_does_not_import_mlflow(workplace: Path) -> None:
     assert "is already registered" in output
     modules = output.splitlines()[-1].split()
     assert not {"mlflow", "tensorflow", "pandas"} & set(modules)
+
+
+def edit_params() -> None:
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("epochs: 36", "epochs: 30"))
+
+
+def edit_lock() -> None:
+    path = Path("dvc.lock")  # of another model
+    tree = yaml.safe_load(path.read_text())
+    tree["stages"]["train"]["outs"][0]["md5"] = f"{'0' * 32}.dir"
+    path.write_text(yaml.safe_dump(tree))
+
+
+def edit_model() -> None:
+    Path("data/model/history.csv").write_text("epoch,loss\n")
+
+
+def freeze() -> None:
+    edit_params()
+    tree = yaml.safe_load(Path("dvc.yaml").read_text())
+    tree["stages"]["train"]["frozen"] = True
+    Path("dvc.yaml").write_text(yaml.safe_dump(tree))
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (edit_params, r"train: train\.epochs is 36 in dvc\.lock, 30 here"),
+        (freeze, r"train: train\.epochs is 36 in dvc\.lock, 30 here"),
+        (edit_lock, r"data/model is 0{12} in dvc\.lock"),
+        (edit_model, r"train: data/model is \w{12} in dvc\.lock, \w{12} here"),
+        (lambda: Path("dvc.lock").unlink(), "fetch: the stage is nothing in dvc.lock"),
+        (lambda: Path("data/report/metrics.json").unlink(), "metrics.json is .*, nothing here"),
+    ],
+)
+def test_what_dvc_lock_does_not_record_is_not_registered(
+    workplace: Path, edit: Callable[[], object], named: str
+) -> None:
+    edit()
+    with pytest.raises(InputError, match=named) as refused:
+        register.main()
+    assert "Run the whole `dvc repro`" in str(refused.value)
+    assert not Path("data/release.json").exists()
+    assert not stored_runs.runs(workplace / "mlruns")
+
+
+def test_after_dvc_commit_the_run_says_so(workplace: Path) -> None:
+    epochs = 36
+    code = digests.run_code()
+    everything = params.load()
+    inputs = {
+        "data": read_json(paths.SHARDS / "manifest.json")["digest"],
+        "params": digests.decisive_params(everything.train, everything.evaluate),
+        "code": digest(code),
+        "lock": sha256_file(paths.LOCK),
+    }
+    write_json(paths.TRAINED_WITH, inputs)
+    edit_params()
+    write_lock()  # as `dvc commit` does
+    register.main()
+    (run,) = stored_runs.runs(workplace / "mlruns").values()
+    expected = f"no, by dvc commit: train.epochs was {epochs}, recorded as 30"
+    assert run.tags["trained_as_recorded"] == expected

@@ -1,0 +1,104 @@
+"""Is dvc.lock the record of what lies here? Each stage's params, code, dependencies and outs.
+
+DVC compares them only for the stages that a command is about: `dvc repro -s register`, a frozen
+stage or a lock file of another branch leave figures beside params that never ran.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from stages.engine.errors import InputError, NotFound
+from stages.engine.file_memory import FileMemory
+from stages.engine.root import project_root
+from stages.history import lock_file, plan
+from stages.history.lock_file import LockFile, Mismatch, dvc_md5, file_md5
+from stages.settings import paths
+from stages.settings.digests import JUDGED
+
+_OPTIONAL = paths.RAW.as_posix()
+"""Images as received, gigabytes that a clone may have left where they are."""
+
+
+def mismatches(lock: LockFile, tree: Path) -> list[Mismatch]:
+    """Return what differs between the record of fetch to evaluate and the files in `tree`.
+
+    Args:
+        lock: The record.
+        tree: A folder with dvc.yaml, params, code and what else is no out of a stage.
+
+    Raises:
+        InputError: dvc.yaml or a file of params can't be read.
+    """
+    try:
+        planned = plan.read_plan(tree / plan.PATH)
+    except FileNotFoundError:
+        planned = {}
+    md5 = functools.cache(dvc_md5)  # stages share most of their code
+    return [
+        found
+        for stage in JUDGED
+        for found in (
+            lock.mismatches(stage, planned[stage], tree, md5)
+            if stage in planned
+            else [Mismatch(stage, "the stage", "recorded", "no stage of dvc.yaml")]
+        )
+    ]
+
+
+def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
+    """Like `mismatches` for the workspace, with the outs that lie there.
+
+    Large files are read only after they have changed (`engine.file_memory`).
+    """
+    memory = FileMemory(project_root() / ".cache/md5.json", file_md5)
+    md5 = functools.partial(dvc_md5, of_file=memory.of)
+
+    def changed() -> Iterator[Mismatch]:
+        for stage in JUDGED:
+            for found in lock.changed_outs(stage, Path(), md5):
+                if found.key != _OPTIONAL or Path(_OPTIONAL).exists():
+                    yield found
+
+    found = [*mismatches(lock, Path()), *changed()]
+    memory.save()
+    return found
+
+
+def of_workspace() -> list[Mismatch]:
+    """Return `workspace_mismatches` of the dvc.lock that lies there.
+
+    Raises:
+        InputError: dvc.lock is cut off, or another file can't be read.
+    """
+    try:
+        return workspace_mismatches(LockFile.read())
+    except NotFound:
+        return workspace_mismatches(LockFile({}))
+
+
+def require_closed() -> None:
+    """Raise InputError unless dvc.lock records fetch to evaluate with what lies in the workspace.
+
+    Raises:
+        InputError: The message names stages and what differs.
+    """
+    found = of_workspace()
+    if found:
+        raise InputError(refusal(found, lock_file.PATH.as_posix()))
+
+
+def refusal(found: Sequence[Mismatch], name: str, most: int = 3) -> str:
+    """Return a message of what differs and what to do about it.
+
+    Args:
+        found: What differs.
+        name: The lock file, for the message.
+        most: How many are named.
+    """
+    more = f"; and {len(found) - most} more" if len(found) > most else ""
+    return (
+        f"{name}: expected the record of what lies here, found another: "
+        f"{'; '.join(map(str, found[:most]))}{more}. Run the whole `dvc repro` "
+        "(after `dvc unfreeze` of a frozen stage), or restore what was changed"
+    )
