@@ -10,8 +10,9 @@ from stages.metrics.pages.text import format_figure, markdown_table
 
 _LISTED = 50
 _GREY_LEVELS = (
-    "Percentiles of an image's finished grey levels, 0 (black) to 255 (white): of the median image, "
-    "and the lowest and highest of any. An image that shows no picture is refused and listed below."
+    "Percentiles of an image's finished grey levels, 0 (black) to 255 (white): of the median "
+    "image, and the lowest and highest of any. An image that shows no picture is refused and "
+    "listed below."
 )
 
 

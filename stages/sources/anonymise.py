@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 from stages.engine.errors import UnusableImage
 from stages.sources.dicom import tags, transfer_syntax
 from stages.sources.dicom.tags import UNREADABLE_PLACEHOLDER, DicomImage
+from stages.sources.header import JPEG_AND_PNG_MAGIC
 from stages.sources.names import LABELS
 from stages.sources.received import ReceivedImage
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _KNOWN_SUFFIXES = (*_DICOM_SUFFIXES, ".jpeg", ".jpg", ".png")
-_JPEG_AND_PNG_MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
 _CLASS_FOLDERS = {label: name for name, label in LABELS.items()}
 # 64 bits: in a set of a million images, two names collide with a probability of 3e-8.
 _DIGITS = 16
@@ -92,7 +92,7 @@ def _anonymous_data(image: ReceivedImage) -> bytes:
     if tags.is_dicom(image.data):
         return anonymise_dicom(image.data)
     named_dicom = PurePosixPath(image.path).suffix.lower() in _DICOM_SUFFIXES
-    if named_dicom and not image.data.startswith(_JPEG_AND_PNG_MAGIC):
+    if named_dicom and not image.data.startswith(JPEG_AND_PNG_MAGIC):
         return UNREADABLE_PLACEHOLDER  # probably DICOM with a damaged start and a name further on
     return image.data
 

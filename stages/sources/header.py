@@ -14,6 +14,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 _FORMATS = ("JPEG", "PNG")
 _EXPECTED = "a JPEG, PNG or DICOM image"
+JPEG_AND_PNG_MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
 _ORIENTATION_TAG = 0x0112  # of EXIF
 _QUARTER_TURNS = (5, 6, 7, 8)
 
@@ -84,6 +85,21 @@ def read_header(data: bytes) -> Header:
             f"expected {_EXPECTED}, received something else ({type(error).__name__}: "
             f"{_one_line(error)})"
         ) from None
+
+
+def is_image(data: bytes) -> bool:
+    """Return whether a file without a known suffix is a JPEG, PNG or DICOM image.
+
+    A DICOM file without a picture, such as DICOMDIR or a report, is none.
+    """
+    if data.startswith(JPEG_AND_PNG_MAGIC):
+        return True
+    if not tags.is_dicom(data):
+        return False
+    try:
+        return "Rows" in tags.read(data, pixels=False).tags
+    except UnusableImage:
+        return data[128:132] == b"DICM"
 
 
 def _orientation(image: Image.Image) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from stages.engine.errors import InputError
 
-_EXTENSION = r"\.(?:jpeg|jpg|png|dcm|dicom)"
+_EXTENSION = r"\.(?i:jpeg|jpg|png|dcm|dicom)"
 _PNEUMONIA = re.compile(
     rf"(?P<group>person\d+)_(?P<kind>bacteria|virus)_\d+(?:_\d+)?{_EXTENSION}", re.ASCII
 )

@@ -7,7 +7,7 @@ that `sources.names` can parse.
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from stages.engine.errors import InputError
 from stages.sources import labels, names
 from stages.sources.archives.members import Member, Packing, is_junk
 from stages.sources.archives.packing import open_packing
+from stages.sources.header import is_image
 from stages.sources.names import ImageFacts
 from stages.sources.options import MENDELEY_V2
 from stages.sources.received import ReceivedImage, Source
@@ -25,6 +26,37 @@ MAX_IMAGE_BYTES = 256 * 2**20
 
 _IMAGE_SUFFIXES = frozenset(
     (".jpeg", ".jpg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
+)
+# Of a file with any other suffix, or none, the content decides whether it is an image.
+_OTHER_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in [
+        "csv",
+        "doc",
+        "docx",
+        "gz",
+        "h5",
+        "htm",
+        "html",
+        "ipynb",
+        "json",
+        "log",
+        "md",
+        "mat",
+        "npy",
+        "npz",
+        "pdf",
+        "py",
+        "tar",
+        "tsv",
+        "txt",
+        "xls",
+        "xlsx",
+        "xml",
+        "yaml",
+        "yml",
+        "zip",
+    ]
 )
 # Mendeley's version 3 has scans of the eye in folders of the same names.
 _IGNORED_FOLDERS = {"OCT"}
@@ -160,6 +192,7 @@ def _images(
 ) -> dict[str, Member]:
     """Return the images by their paths in the index, sorted; refuse anything unexpected."""
     images: dict[str, Member] = {}
+    others: list[Member] = []
     problems, unknown = [], ""
     for member in packing.members():
         if member.problem:
@@ -172,6 +205,7 @@ def _images(
             unknown = unknown or member.name
             continue
         if path is None:
+            others.append(member)
             continue
         if member.size > MAX_IMAGE_BYTES:
             problems.append(
@@ -182,6 +216,9 @@ def _images(
             problems.append(
                 f"{path}: the archive has two different images of this name; rename or remove one"
             )
+    for member in _images_by_content(packing, others):
+        problems.append(str(_unexpected(member, table)))
+        unknown = unknown or member.name
     if facts is not None:
         missing = sorted(facts.keys() - images)
         problems += [
@@ -215,10 +252,7 @@ def _path_by_name(member: Member) -> str | None:
         return None  # such as a readme
     split, folder, name = ("", "", *parts)[-3:]
     if split not in names.SPLITS or folder not in names.LABELS:
-        raise InputError(
-            f"{member.name!r}: expected an image in {_EXPECTED_FOLDERS}, found it elsewhere; move "
-            "or remove it"
-        )
+        raise _unexpected(member, None)
     path = f"{names.SPLITS[split]}/{folder}/{name}"
     names.parse(path)
     return path
@@ -237,7 +271,37 @@ def _path_in_table(
         return path
     if is_junk(member.path.parts) or member.path.suffix.lower() not in _IMAGE_SUFFIXES:
         return None
-    raise InputError(f"{member.name!r}: no row in {table}; add one or remove the image")
+    raise _unexpected(member, table)
+
+
+def _unexpected(member: Member, table: Path | None) -> InputError:
+    """Return the error for an image that neither its folder nor the table describes."""
+    if table is None:
+        return InputError(
+            f"{member.name!r}: expected an image in {_EXPECTED_FOLDERS}, found it elsewhere; move "
+            "or remove it"
+        )
+    return InputError(f"{member.name!r}: no row in {table}; add one or remove the image")
+
+
+def _images_by_content(packing: Packing, others: Sequence[Member]) -> list[Member]:
+    """Return those of `others` that are images by their content: many DICOM files have no suffix.
+
+    Raises:
+        InputError: One can't be read.
+    """
+    candidates = [
+        member
+        for member in others
+        if not is_junk(member.path.parts)
+        and not _IGNORED_FOLDERS & set(member.path.parts[:-1])
+        and member.path.suffix.lower() not in _OTHER_SUFFIXES
+        and member.size <= MAX_IMAGE_BYTES
+    ]
+    if not candidates:
+        return []
+    with tempfile.TemporaryDirectory() as scratch, packing.reader(Path(scratch)) as read:
+        return [member for member in candidates if is_image(read(member))]
 
 
 def _check_classes(packing: Packing, found: set[int], count: int) -> None:

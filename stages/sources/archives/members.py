@@ -12,8 +12,10 @@ from typing import Protocol
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 2**20
 
-_JUNK_FILES = {"Thumbs.db", "desktop.ini"}
-_JUNK_FOLDERS = {"__MACOSX"}
+_JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini"}
+_JUNK_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin"}
+# What Windows keeps of a download, `<name>:Zone.Identifier`; the colon differs by system.
+_JUNK_END = "zone.identifier"
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -86,10 +88,12 @@ def name_problem(name: str) -> str | None:
 
 
 def is_junk(parts: tuple[str, ...]) -> bool:
-    """Return whether a path is hidden or a by-product of an operating system."""
+    """Return whether a path is hidden or a by-product of an operating system, in any case."""
+    name = parts[-1].lower()
     return (
-        any(part.startswith(".") or part in _JUNK_FOLDERS for part in parts)
-        or parts[-1] in _JUNK_FILES
+        any(part.startswith(".") or part.lower() in _JUNK_FOLDERS for part in parts)
+        or name in _JUNK_FILES
+        or name.endswith(_JUNK_END)
     )
 
 

@@ -1,5 +1,7 @@
+import re
 import subprocess
 from collections import namedtuple
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,26 @@ from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes, sha256_file
 from stages.sources.archives import archive
 from stages.sources.writer import write_raw
+from tests.dicoms import dicom_file
 from tests.sample_images import encoded, paths, picture, zipped
-from tests.sources.archives.broken import VALID, folder_of, tar_of, zip_of
+from tests.sources.archives.broken import VALID, Make, folder_of, tar_of, zip_of
 
 A = "train/NORMAL/IM-0001-0001.jpeg"
 B = "train/PNEUMONIA/person1_virus_2.jpeg"
 IMAGE = encoded(picture("image"))
+JUNK = {
+    ".DS_Store": b"x",
+    "a/Thumbs.db": b"x",
+    "train/NORMAL/thumbs.db": b"x",
+    "train/NORMAL/Desktop.ini": b"x",
+    f"{A}:Zone.Identifier": b"x",
+    f"{A}\uf03aZone.Identifier": b"x",
+    f"train/NORMAL/@eaDir/{Path(A).name}/SYNOPHOTO_THUMB_M.jpg": IMAGE,
+    "$RECYCLE.BIN/x.jpeg": IMAGE,
+    "#recycle/x.jpeg": IMAGE,
+    "__MACOSX/x.jpeg": b"x",
+}
+"""What operating systems leave behind."""
 
 
 def test_folders_at_any_depth_without_junk_files(tmp_path: Path) -> None:
@@ -64,12 +80,14 @@ def test_tar_members_in_any_order_can_be_read_twice(tmp_path: Path) -> None:
 
 
 def test_checksum_of_a_folder_is_that_of_the_documented_shell_command(tmp_path: Path) -> None:
-    folder = folder_of({**VALID, "read me.txt": b"x", ".DS_Store": b"x", "a/Thumbs.db": b"x"})
+    folder = folder_of({**VALID, **JUNK, "read me.txt": b"x", "a/My thumbs.db": b"x"})
     path = folder(tmp_path).path
     scanned = archive.scan(path)
     shell = (
-        "find . -type f -not -path '*/.*' -not -path '*/__MACOSX/*' -not -name Thumbs.db"
-        " -not -name desktop.ini -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+        "find . -type f -not -path '*/.*' -not -ipath '*/__MACOSX/*' -not -ipath '*/@eaDir/*'"
+        " -not -ipath '*/#recycle/*' -not -ipath '*/$RECYCLE.BIN/*' -not -iname thumbs.db"
+        " -not -iname ehthumbs.db -not -iname desktop.ini -not -iname '*zone.identifier'"
+        " -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
     )
     assert shell in (Path(__file__).parents[3] / "docs/data.md").read_text(encoding="utf-8")
     done = subprocess.run(shell, shell=True, cwd=path, capture_output=True, text=True, check=True)
@@ -78,6 +96,49 @@ def test_checksum_of_a_folder_is_that_of_the_documented_shell_command(tmp_path: 
     (path / A).write_bytes(IMAGE[:-1])
     with pytest.raises(InputError, match=r"pinned by fetch\.sha256"):
         archive.scan(path, sha256=scanned.sha256)
+
+
+@pytest.mark.parametrize("make", [folder_of, zip_of, tar_of])
+def test_junk_of_operating_systems_stops_nothing(
+    tmp_path: Path, make: Callable[[Mapping[str, bytes]], Make]
+) -> None:
+    scanned = archive.scan(make({**VALID, **JUNK})(tmp_path).path)
+    assert list(scanned.images) == paths()
+
+
+def test_a_suffix_may_have_capital_letters(tmp_path: Path) -> None:
+    upper = {name.replace(".jpeg", ".JPEG"): data for name, data in VALID.items()}
+    scanned = archive.scan(zip_of(upper)(tmp_path).path)
+    assert list(scanned.images) == sorted(upper)
+
+
+NO_IMAGES = {
+    "DICOMDIR": dicom_file(picture("x"), Rows=None, Columns=None),
+    "LICENSE": b"text",
+    "notes.txt": IMAGE,
+}
+
+
+@pytest.mark.parametrize("make", [folder_of, zip_of, tar_of])
+@pytest.mark.parametrize("name", ["b/IM000001", "b/1.2.840.113619.2", "b/scan.ima"])
+@pytest.mark.parametrize("data", [IMAGE, encoded(picture("x"), "PNG"), dicom_file(picture("x"))])
+def test_an_image_is_one_by_its_content_whatever_its_name(
+    tmp_path: Path, make: Callable[[Mapping[str, bytes]], Make], name: str, data: bytes
+) -> None:
+    members = {"a.png": IMAGE, "b.png": IMAGE, **NO_IMAGES, name: data}
+    path = make(members)(tmp_path).path
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label,patient\na.png,0,a\nb.png,1,b\n")
+    with pytest.raises(InputError, match=f"'{re.escape(name)}': no row in .*labels.csv"):
+        archive.scan(path, table=table)
+    table.write_text(f"path,label,patient\na.png,0,a\nb.png,1,b\n{name},1,c\n")
+    assert name in archive.scan(path, table=table).images
+
+
+def test_an_image_by_its_content_must_be_in_a_folder_of_its_class(tmp_path: Path) -> None:
+    path = zip_of({**VALID, **NO_IMAGES, "IM000001": dicom_file(picture("x"))})(tmp_path).path
+    with pytest.raises(InputError, match="'IM000001': expected an image in"):
+        archive.scan(path)
 
 
 def test_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
