@@ -2,7 +2,7 @@
 
 import sys
 
-from stages.engine.files import read_json, replacing_folder
+from stages.engine.files import read_json, replacing_folder, write_json
 from stages.engine.stage import run
 from stages.settings import paths, section
 from stages.sources.dispatch import open_source
@@ -18,8 +18,11 @@ def main() -> None:
         images, source = open_source(options, folder)
         count = write_raw(folder, images, source)
         section.require_unchanged(options, "fetch")
-        cautions = read_json(folder / SOURCE_FILE).get("cautions", {})
-    for caution, number in cautions.items():
+        facts = read_json(folder / SOURCE_FILE)
+    # Kept by git, and not beside the shards, whose identity is pixels, records and options: a name,
+    # a licence or a pin that changes makes no other data set.
+    write_json(paths.SOURCE, facts)
+    for caution, number in facts.get("cautions", {}).items():
         print(f"warning: {number} of {count} images: {caution}", file=sys.stderr)
     pinned = "" if source.pinned else " (not pinned: no model made from it can be promoted)"
     checksum = source.sha256 or "none: made here"

@@ -5,7 +5,6 @@ import time
 from stages.audit import report
 from stages.audit.collector import Collector
 from stages.engine.classes import CLASS_NAMES
-from stages.engine.files import write_json
 from stages.engine.stage import run
 from stages.images.build import build_shards
 from stages.images.options import PreprocessOptions
@@ -14,7 +13,7 @@ from stages.sources.index import open_raw
 
 
 def main() -> None:
-    """Write data/shards, once the audit has approved of them, data/audit and data/source.json."""
+    """Write data/audit, and data/shards once the audit has approved of them."""
     options = section.load(PreprocessOptions, "preprocess")
     images, source = open_raw(paths.RAW)
     started = time.perf_counter()
@@ -26,9 +25,6 @@ def main() -> None:
         on_image=collected.add,
         approve=lambda built: report.write_report(built, collected, source, options, paths.AUDIT),
     )
-    # Not beside the shards, whose identity is pixels, records and options: a name, a licence or a
-    # pin that changes makes no other data set.
-    write_json(paths.SOURCE, source)
     section.require_unchanged(options, "preprocess")
     seconds = time.perf_counter() - started
     for role, count in result.manifest["counts"].items():
