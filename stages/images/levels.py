@@ -13,8 +13,8 @@ from stages.engine.errors import UnusableImage
 # (its percentile 95), the brightest starts at 178 (percentile 5), the faintest spans 67.
 MIN_SPAN = 32
 """A picture spans this many grey levels at least, from its percentile 5 to 95."""
-DARK, BRIGHT = 64, 208
-"""An image whose percentile 95 is below DARK, or percentile 5 above BRIGHT, shows no picture."""
+DARK, BRIGHT = 64, 191
+"""Ends of the darkest and the brightest quarter: a picture does not lie within one of them."""
 
 MIN_JUDGED_PIXELS = 512
 """Of fewer pixels, an icon, a percentile is the place of a handful, and is not judged."""
@@ -24,8 +24,10 @@ _EVEN_TAILS = (0.01, 0.99)
 # A picture in black and white has no other levels; of so few, percentiles describe the edges only.
 _MIN_INNER_SHARE = 0.005
 
-# The range of samples without a window; each tail may hold a marker or defect pixels.
-_RANGE_TAILS = (0.005, 0.995)
+# The range of samples without a window. Each tail may hold defect pixels or part of a marker; one
+# that reaches far beyond percentiles 5 and 95, for their distance, is cut there.
+_RANGE_TAILS = (0.005, 0.05, 0.95, 0.995)
+_TAIL_REACH = 0.25
 # An end value (padding, a burned-in marker) is left out if it is farther from the next than all
 # others are apart, and these are still this share of the pixels.
 _MIN_REST_SHARE = 0.25
@@ -89,7 +91,8 @@ class SampleRange:
 def used_range(values: Floats, counts: Floats) -> SampleRange | None:
     """Return the range that most samples use, None if it has too few different values.
 
-    An end value far from all others is left out, and then half a per cent at each end.
+    An end value far from all others is left out, and then half a per cent at each end, or up to
+    five where they lie far out.
 
     Args:
         values: One per code, in any order.
@@ -112,7 +115,9 @@ def used_range(values: Floats, counts: Floats) -> SampleRange | None:
     if end - first < MIN_SPAN or counts[first:end].sum() < _MIN_REST_SHARE * total:
         return None
     values, counts = values[first:end], counts[first:end]
-    low, high = quantiles(values, counts, _RANGE_TAILS)
+    lowest, low, high, highest = quantiles(values, counts, _RANGE_TAILS)
+    reach = _TAIL_REACH * (high - low)
+    low, high = max(lowest, low - reach), min(highest, high + reach)
     if np.count_nonzero((values >= low) & (values <= high)) < MIN_SPAN:
         return None
     return SampleRange(low, high)

@@ -45,7 +45,7 @@ def test_pictures(image: NDArray[np.uint8]) -> None:
         (between(0, 15), "black"),
         (between(0, 60), "black"),
         (between(240, 255), "white"),
-        (between(215, 255), "white"),
+        (between(195, 255), "white"),
         (between(120, 135), "even"),
         (with_corner(between(0, 15), 10, 255), "black"),
         (with_corner(between(0, 15), 40, 255), "black"),
@@ -91,6 +91,14 @@ def test_the_range_leaves_out_values_far_from_all_others(share: float, value: in
     assert counted(np.concatenate([SAMPLES, far])) == (20, 4075)
     both = np.concatenate([SAMPLES, far, np.full(9, -value)])
     assert counted(both) == (20, 4075)
+
+
+def test_the_range_leaves_out_a_marker_with_a_soft_edge() -> None:
+    marker = np.linspace(5000, 65535, SAMPLES.size // 30).astype(int)
+    found = counted(np.concatenate([SAMPLES, marker]))
+    assert found is not None
+    assert found[0] == 21
+    assert 4095 < found[1] < 5300
 
 
 def test_two_values_have_no_range_of_a_picture() -> None:
