@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
+from stages.images.prepare import prepare
 from stages.serving.predictor import Predictor
 from tests.dicoms import dicom_file
 from tests.registry import fake
@@ -44,6 +47,23 @@ def test_a_bad_image_gets_its_reason_and_stops_no_other(
     assert {prediction.model for prediction in predictions} == {"m"}
 
 
+def test_an_image_that_shows_no_picture_is_an_answer_with_its_reason() -> None:
+    def prepared(image: bytes) -> tuple[float, str]:
+        prepare(image, PixelOptions(image_px=32, aspect="stretch"))
+        return 0.7, "pneumonia"
+
+    predictor = Predictor(prepared, origin="a test", model="m", synthetic=True)
+    window: dict[str, Any] = {"WindowCenter": 32768, "WindowWidth": 65535}
+    too_wide = dicom_file(picture("w").astype(np.uint16) * 16, BitsStored=12, **window)
+    black, wide, fine = predictor.predict([encoded(picture("b") // 16, "PNG"), too_wide, GOOD])
+    assert black.probability is wide.probability is None
+    assert black.reason
+    assert "received a nearly black one" in black.reason
+    assert wide.reason
+    assert "its window (centre 32768, width 65535) does not fit" in wide.reason
+    assert fine.decision == "pneumonia"
+
+
 def test_a_doubtful_image_gets_its_cautions(predictor: Predictor) -> None:
     lateral, frontal = predictor.predict([dicom_file(picture("l"), ViewPosition="LL"), GOOD])
     assert lateral.decision == frontal.decision == "pneumonia"
@@ -63,6 +83,7 @@ def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
 BOTH = """
 import dataclasses, json, sys
 from pathlib import Path
+from typing import Any
 from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
 from stages.registry.connection import open_store
