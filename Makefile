@@ -28,6 +28,7 @@ repro: pipeline  ## run the pipeline: inputs, fetch, preprocess, train, evaluate
 	@[ ! -d .dvc/cache/runs ] || find .dvc/cache/runs -mindepth 1 -type d -empty -delete
 	@[ ! -e .dvc/tmp/rwlock ] || $(BIN)/python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1 || rm .dvc/tmp/rwlock
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@$(BIN)/python -m stages.commands.machine_record
 
 test: dev  ## run the fast tests
 	$(PYTEST)

@@ -33,9 +33,10 @@ def promote(
 
     Prints what each rule requires and what was found; exits with 1 if one fails.
     """
+    from stages.history import chain, remedies
     from stages.history.lineage import compare_with_head, recorded_chain, released_figures
     from stages.registry import gate
-    from stages.registry.assessment import Gate
+    from stages.registry.assessment import PINNED, TRAINED, Gate
 
     if override != bool(reason):
         raise InputError('expected --override and --reason "..." together, received one of them')
@@ -63,10 +64,18 @@ def promote(
     print_table(("reported, without a rule", "value"), list(outcome.reported.items()))
     print()
     if not outcome.moved:
-        failed = sum(not rule.passed for rule in reasons)
+        failed = [rule.rule for rule in reasons if not rule.passed]
+        commands = remedies.of_refusal(
+            failed,
+            closed=not chain.of_workspace(),
+            pinned=PINNED,
+            trained=TRAINED,
+            again=" ".join(["pneumonia promote", *([version] if version else [])]),
+        )
         raise InputError(
-            f"{name} version {outcome.version} stays where it is: {failed} of {len(reasons)} rules "
-            "failed; docs/tracking.md explains each"
+            f"{name} version {outcome.version} stays where it is: {len(failed)} of {len(reasons)} "
+            "rules failed; docs/tracking.md explains each"
+            + (f". What can be done about it:{commands}" if commands else "")
         )
     if not outcome.verdict.passed:
         print(f"overridden: {reason}")

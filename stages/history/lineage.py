@@ -13,6 +13,10 @@ RELEASED = (paths.MODEL, paths.VALIDATION, paths.METRICS, paths.RELEASE)
 """What a release is made from: outs of train, evaluate and register."""
 
 
+_RAN = "fetch to evaluate ran with what lies here (HEAD's dvc.lock)"
+_NAMED = "what HEAD's dvc.lock names"
+
+
 def compare_with_head(model_digest: str) -> list[tuple[str, str | None, str | None]]:
     """Compare what lies under data/ with the dvc.lock of the last commit.
 
@@ -24,13 +28,9 @@ def compare_with_head(model_digest: str) -> list[tuple[str, str | None, str | No
         that HEAD's dvc.lock records, and release.json names the version's model. A rule holds
         where found and required are equal and not None.
     """
-    try:
-        recorded = LockFile.at("HEAD").outs
-    except NotFound:
-        recorded = {}
+    recorded = committed_outs()
     rules: list[tuple[str, str | None, str | None]] = [
-        (f"{path} is what HEAD's dvc.lock names", dvc_md5(path), recorded.get(path.as_posix()))
-        for path in RELEASED
+        (f"{path} is {_NAMED}", dvc_md5(path), recorded.get(path.as_posix())) for path in RELEASED
     ]
     return [*rules, (f"{paths.RELEASE} names this version's model", _released(), model_digest)]
 
@@ -40,16 +40,29 @@ def recorded_chain() -> tuple[str, str | None, str]:
 
     As `compare_with_head` returns rules; found is the first difference if there is one.
     """
-    try:
-        lock = LockFile.at("HEAD")
-    except NotFound:
-        lock = LockFile({})
-    found = chain.workspace_mismatches(lock)
+    found = chain.workspace_mismatches(_committed())
     return (
-        "fetch to evaluate ran with what lies here (HEAD's dvc.lock)",
+        _RAN,
         str(found[0]) if found else "yes",
         "yes",
     )
+
+
+def committed_outs() -> dict[str, str]:
+    """Return MD5 by path of the outs in HEAD's dvc.lock; empty where there is none."""
+    return _committed().outs
+
+
+def passes_once_committed(rule: str) -> bool:
+    """Whether a commit of dvc.lock and data/ can make a rule of the lineage pass."""
+    return rule == _RAN or rule.endswith(_NAMED)
+
+
+def _committed() -> LockFile:
+    try:
+        return LockFile.at("HEAD")
+    except NotFound:
+        return LockFile({})
 
 
 def released_figures(model_digest: str) -> RoleFigures | None:

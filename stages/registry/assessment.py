@@ -24,6 +24,8 @@ from stages.registry.versions import get_version
 CALIBRATION_ROLES = ("val_matched", "val")
 """Calibration is judged on the first of these roles that has a figure."""
 
+TRAINED = "trained with the params, code and data on record"
+PINNED = "data are pinned by a checksum (fetch.sha256)"
 _SAME_IMAGES = "champion on the same images"
 
 

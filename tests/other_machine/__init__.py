@@ -1,0 +1,1 @@
+"""A machine whose processor gives other bytes than the record's."""
