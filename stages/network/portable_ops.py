@@ -7,15 +7,21 @@ by IEEE 754 everywhere, and cost no measurable time here. So
 - Keras normalises by them: the two functions of its backend that all its normalisations call are
   replaced. Layers and saved files stay plain Keras, which opens them without this project; a copy
   of each layer's `call` would do the same for more code.
+- ConvNeXt's GELU takes erf, since TensorFlow's erfc, which Keras would take, starts from `rcpps`;
+  and its depthwise convolutions take TensorFlow's operation of that name, since Keras would have
+  XLA compile them for the processor at hand.
 - TensorFlow leaves a graph as it was traced: its optimizer would turn x / sqrt(y) and x / constant
   into products with reciprocals. Training and prediction are as fast without it.
 - the loss has a gradient of its own, because that of log1p is a reciprocal.
 """
 
+import math
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+_keras_conv = keras.src.backend.nn.conv
 
 
 def install() -> None:
@@ -24,7 +30,13 @@ def install() -> None:
     Call it before a network is called. Calling it again does nothing more.
     """
     backend = keras.src.backend
-    for module, function in ((backend.math, _rsqrt), (backend.nn, _batch_normalization)):
+    replacements = (
+        (backend.math, _rsqrt),
+        (backend.nn, _batch_normalization),
+        (backend.nn, _gelu),
+        (backend.nn, _conv),
+    )
+    for module, function in replacements:
         name = function.__name__.removeprefix("_")
         if not hasattr(module, name):  # a Keras that normalises in another way
             raise RuntimeError(f"Keras {keras.__version__}: expected a backend function {name}")
@@ -52,6 +64,37 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
 
 def _rsqrt(x: Any) -> Any:
     return 1 / tf.sqrt(keras.ops.convert_to_tensor(x))
+
+
+def _gelu(x: Any, approximate: bool = True) -> Any:
+    """`keras.ops.gelu`: x times the standard normal distribution function at x."""
+    x = keras.ops.convert_to_tensor(x)
+    if approximate:
+        return tf.nn.gelu(x, approximate=True)
+    return 0.5 * x * (1 + tf.math.erf(x / math.sqrt(2)))
+
+
+def _conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    """`keras.ops.conv`, in which a group per channel is a depthwise convolution."""
+    last = keras.src.backend.standardize_data_format(data_format) == "channels_last"
+    grouped = last and inputs.shape[-1] == kernel.shape[-1] != 1 == kernel.shape[-2]
+    if not grouped or len(inputs.shape) != 4:
+        return _keras_conv(inputs, kernel, strides, padding, data_format, dilation_rate)
+    per_channel = keras.ops.transpose(kernel, (0, 1, 3, 2))
+    strides, dilation_rate = (
+        (value, value) if isinstance(value, int) else tuple(value)
+        for value in (strides, dilation_rate)
+    )
+    return keras.ops.depthwise_conv(
+        inputs, per_channel, strides, padding, data_format, dilation_rate
+    )
 
 
 def _batch_normalization(

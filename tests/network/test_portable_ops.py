@@ -17,8 +17,14 @@ from stages.network.predict import load_model, predictor
 from tests.changed import changed
 from tests.network.tiny import OPTIONS, images
 
-APPROXIMATE = {"Rsqrt", "RsqrtGrad", "Reciprocal", "Inv", "InvGrad"}
-"""Operations that start from an instruction whose bits the processor's maker chooses."""
+APPROXIMATE = {
+    *("Rsqrt", "RsqrtGrad", "Reciprocal", "Inv", "InvGrad", "Erfc"),
+    *("Softmax", "LogSoftmax", "LRN", "Atan", "Atan2", "Ndtri", "FusedBatchNormV3"),
+    *("BesselI0e", "BesselI1e"),
+    "XLA",
+}
+"""Operations of TensorFlow 2.21 whose kernels have `rcpps` or `rsqrtps`, whose bits the processor's
+maker chooses, found by disassembly; and what XLA compiles for the processor at hand."""
 
 SMALL = ("compact", "seed")
 LARGE = (
@@ -47,7 +53,7 @@ def executed(function: Any, *arguments: Any) -> set[str]:
     nodes += [
         node for graph in graphs for inner in graph.library.function for node in inner.node_def
     ]
-    return {node.op for node in nodes}
+    return {"XLA" if "_XlaMustCompile" in node.attr else node.op for node in nodes}
 
 
 def operations(network: str) -> set[str]:
@@ -113,6 +119,44 @@ def test_batch_normalization_is_that_of_keras(axis: int, scaled: bool) -> None:
     shift, spread = normalized.mean(axis=others), normalized.std(axis=others)
     np.testing.assert_allclose(shift, beta if scaled else 0, atol=1e-4)
     np.testing.assert_allclose(spread, gamma if scaled else 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("strides", "dilation_rate"), [(1, 1), (2, 1), (1, 2)])
+def test_a_convolution_of_one_group_per_channel_is_one_convolution_per_channel(
+    strides: int, dilation_rate: int, padding: str
+) -> None:
+    portable_ops.install()
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.integers(-9, 10, (2, 11, 11, 6)).astype(np.float32))
+    layer = keras.layers.Conv2D(
+        6, 3, strides, padding, dilation_rate=dilation_rate, groups=6, use_bias=False
+    )
+    layer.build(x.shape)
+    kernel = tf.constant(rng.integers(-9, 10, (3, 3, 1, 6)).astype(np.float32))
+    layer.set_weights([kernel])
+    arguments = (strides, padding, None, dilation_rate)
+    alone = [slice(channel, channel + 1) for channel in range(6)]
+    expected = [keras.ops.conv(x[..., one], kernel[..., one], *arguments) for one in alone]
+    np.testing.assert_array_equal(layer(x), np.concatenate(expected, axis=-1))
+    np.testing.assert_array_equal(keras.ops.conv(x, kernel, *arguments), layer(x))
+
+
+def test_the_check_sees_what_xla_compiles() -> None:
+    compiled = tf.function(lambda x: x + 1, jit_compile=True)
+    assert "XLA" in executed(tf.function(lambda x: compiled(x) * 2), tf.ones(8))
+
+
+@pytest.mark.parametrize("approximate", [True, False])
+def test_gelu_and_its_gradient_are_those_of_tensorflow(approximate: bool) -> None:
+    portable_ops.install()
+    x = tf.constant(np.linspace(-6, 6, 101, dtype=np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours = keras.ops.gelu(x, approximate=approximate)
+        theirs = tf.nn.gelu(x, approximate=approximate)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), atol=1e-6)
 
 
 @pytest.mark.parametrize(
