@@ -111,6 +111,8 @@ def first_cause(recorded: LockFile, rebuilt: LockFile, machine: Machine) -> Caus
         "params, code, data and environment are equal; instruction set on record: "
         f"{machine.recorded or 'not known here'}, of the rebuild: {machine.instruction_set}"
     )
+    if stage in FLOATING_POINT:
+        detail += "; `python -m tests.same_bytes` names the computation that differs"
     return Cause(stage, "unexplained", detail)
 
 

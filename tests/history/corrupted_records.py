@@ -10,7 +10,7 @@ from typing import Any
 from stages.history import causes
 from stages.history.lock_file import LockFile, StageRecord
 
-HERE = causes.Machine("x86-64 avx512, Intel", "x86-64 avx512, Intel", (), "phantom")
+HERE = causes.Machine("x86-64-v3", "x86-64-v3", (), "phantom")
 Corruption = Callable[[LockFile], LockFile]
 
 
@@ -132,10 +132,17 @@ CASES = {
         another_out("train"),
         "train",
         "instruction set",
-        "x86-64 of old on record, x86-64",
-        lambda machine: replace(machine, recorded="x86-64 of old"),
+        "arm64 on record, x86-64-v3 here",
+        lambda machine: replace(machine, recorded="arm64"),
     ),
-    "unexplained": Case(another_out("train"), "train", "unexplained", "are equal"),
+    "instruction set: a record of before all x86-64 was one class": Case(
+        another_out("train"),
+        "train",
+        "instruction set",
+        "x86-64 avx512, Intel on record, x86-64-v3 here",
+        lambda machine: replace(machine, recorded="x86-64 avx512, Intel"),
+    ),
+    "unexplained": Case(another_out("train"), "train", "unexplained", "python -m tests.same_bytes"),
     "unexplained: no instruction set changes images": Case(
         another_out("preprocess"),
         "preprocess",
