@@ -27,7 +27,7 @@ _MIN_INNER_SHARE = 0.005
 # The range of samples without a window. Each tail may hold defect pixels or part of a marker; one
 # that reaches far beyond percentiles 5 and 95, for their distance, is cut there.
 _RANGE_TAILS = (0.005, 0.05, 0.95, 0.995)
-_TAIL_REACH = 0.25
+_TAIL_REACH = 0.5
 # An end value (padding, a burned-in marker) is left out if it is farther from the next than all
 # others are apart, and these are still this share of the pixels.
 _MIN_REST_SHARE = 0.25
