@@ -111,10 +111,10 @@ def delete_archive(workspace: Workspace) -> None:
 
 RULE_COMMENT = comment("stages/registry/options.py")
 RULE_VALUE = set_params(register__rule__draws=1000)
-RULE_CODE = append("stages/registry/gate.py", "\nFOR_NOTHING = 1\n")
+RULE_CODE = append("stages/registry/gate.py", "\nUNUSED = 1\n")
 CARD_TEXT = replace("stages/metrics/pages/card.py", "# Model card", "# Card of the model")
 AUDIT_TEXT = replace("stages/audit/page.py", "# Audit of", "# An audit of")
-DICOM_CODE = replace("stages/images/dicom.py", "1 / 16", "0.0625")
+DICOM_CODE = append("stages/images/dicom.py", "\nUNUSED = 1\n")
 AUGMENT_COMMENT = comment("stages/network/augment.py")
 AUGMENT_CODE = replace("stages/network/augment.py", r"0\.05 \+ ", "0.06 + ")
 LOOP_CODE = replace("stages/network/loop.py", "smoothing / 2", "smoothing / 3")
