@@ -3,14 +3,15 @@
 DVC cannot see a registry, so this stage always runs, looks for itself and mostly confirms.
 """
 
-from stages.engine.files import write_json
+from stages.engine.file_memory import FileMemory
+from stages.engine.files import read_json, sha256_file, write_json
 from stages.engine.root import project_root
 from stages.engine.stage import run
 from stages.history import chain
 from stages.history.finished import finished
 from stages.registry.publish import publish
 from stages.registry.store import find_store
-from stages.settings import params, paths
+from stages.settings import outside, params, paths
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
     """
     everything = params.load()
     chain.require_closed()
+    memory = FileMemory(project_root() / ".cache/inputs.json", sha256_file)
+    outside.require_recorded(everything, read_json(paths.INPUTS), memory)
     release = finished(everything)
     write_json(paths.RELEASE, release.facts())
     print(publish(release, find_store(project_root())))

@@ -14,9 +14,9 @@ from stages.settings.training import read_training
 
 def main() -> None:
     """Train on the training images; choose epoch, calibration and thresholds on validation."""
-    shards = open_shards(paths.SHARDS)
-    training = read_training(shards.manifest["digest"])
+    training = read_training()
     options = training.options
+    shards = open_shards(paths.SHARDS)
     devices.configure(options.threads)
 
     from stages.network import canonical, checkpoints, loop, operating_point, predict

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 def pin(
     params: "Params",
     path: Annotated[
-        str, typer.Argument(metavar="PATH", help="A zip, tar, tar.gz or folder of images.")
+        str,
+        typer.Argument(
+            metavar="PATH", help="A zip, tar, tar.gz or folder of images; or weights, *.h5."
+        ),
     ],
 ) -> None:
-    """Write an archive's path and checksum into params.yaml."""
+    """Write the path and checksum of an archive, or of initial weights, into params.yaml."""
     from stages.commands import pin_archive
 
+    if path.endswith(".h5"):
+        print(pin_archive.pin_weights(path))
+        return
     print(pin_archive.pin(path, params.fetch.labels))
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 import yaml
 
-from stages.engine.errors import InvalidSettings
-from stages.engine.files import write_text
+from stages.engine.errors import InvalidSettings, NotFound
+from stages.engine.files import sha256_file, write_text
 from stages.engine.root import from_root
+from stages.network.options import with_pin
 from stages.settings import params, paths
 from stages.sources.archives import archive
 
@@ -28,13 +29,36 @@ def pin(path: str, labels: str | None) -> str:
     found = archive.scan(from_root(path), table=from_root(labels) if labels else None)
     values = {"source": "archive", "path": path, "sha256": found.sha256}
     text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
-    write_text(paths.PARAMS, with_values(text, "fetch", values))
-    params.load()
+    _write(with_values(text, "fetch", values))
     table = f" with {labels}" if labels else ""
     return (
         f"{paths.PARAMS}: fetch reads {path}{table}, {len(found.images):,} images, sha256 "
         f"{found.sha256}; now run `dvc repro`"
     )
+
+
+def pin_weights(path: str) -> str:
+    """Make train start from the file of weights at `path`, and stop when it changes.
+
+    Returns:
+        What was written, as text.
+
+    Raises:
+        InputError: There is no such file, or train.network takes no weights.
+    """
+    file = from_root(path)
+    if not file.is_file():
+        raise NotFound(f"{path}: expected a file of weights, found none")
+    sha256 = sha256_file(file)
+    text = paths.PARAMS.read_bytes().decode()
+    _write(with_values(text, "train", {"weights": with_pin(path, sha256)}))
+    return f"{paths.PARAMS}: train starts from {path}, sha256 {sha256}; now run `dvc repro`"
+
+
+def _write(text: str) -> None:
+    """Write params.yaml. InvalidSettings where it would not be valid."""
+    params.check(yaml.safe_load(text))
+    write_text(paths.PARAMS, text)
 
 
 def with_values(text: str, section: str, values: Mapping[str, str]) -> str:

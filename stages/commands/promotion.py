@@ -36,7 +36,7 @@ def promote(
     from stages.history import chain, remedies
     from stages.history.lineage import compare_with_head, recorded_chain, released_figures
     from stages.registry import gate
-    from stages.registry.assessment import PINNED, TRAINED, Gate
+    from stages.registry.assessment import PINNED, TRAINED, WEIGHTS_PINNED, Gate
 
     if override != bool(reason):
         raise InputError('expected --override and --reason "..." together, received one of them')
@@ -68,7 +68,7 @@ def promote(
         commands = remedies.of_refusal(
             failed,
             closed=not chain.of_workspace(),
-            pinned=PINNED,
+            pinned={PINNED: "ARCHIVE", WEIGHTS_PINNED: "WEIGHTS.h5"},
             trained=TRAINED,
             again=" ".join(["pneumonia promote", *([version] if version else [])]),
         )

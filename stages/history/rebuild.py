@@ -15,6 +15,7 @@ from stages.engine import git
 from stages.engine.errors import NotFound
 from stages.history import dvc, lock_file
 from stages.history.yaml_file import parse_mapping
+from stages.network.options import split_pin
 from stages.settings import paths
 
 _PREFIX = "pneumonia-verify-"
@@ -87,7 +88,7 @@ def _outside_files(rev: str) -> list[Path]:
     """Files outside git that params at `rev` name by a path relative to the root."""
     params = parse_mapping(git.file_at(rev, paths.PARAMS), f"{paths.PARAMS} at {rev[:7]}")
     fetch, train = params.get("fetch") or {}, params.get("train") or {}
-    named = {"train.weights": train.get("weights")}
+    named: dict[str, str | None] = {"train.weights": split_pin(str(train.get("weights") or ""))[0]}
     if fetch.get("source") == "archive":
         named |= {"fetch.path": fetch.get("path"), "fetch.labels": fetch.get("labels")}
     if named["train.weights"] == "imagenet":

@@ -1,7 +1,7 @@
 """Commands that make what lies here the record, and a version promotable."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from stages.engine import git
 from stages.engine.errors import InputError
@@ -43,20 +43,18 @@ def of_another_class() -> str | None:
 
 
 def of_refusal(
-    failed: Collection[str], *, closed: bool, pinned: str, trained: str, again: str
+    failed: Collection[str], *, closed: bool, pinned: Mapping[str, str], trained: str, again: str
 ) -> str:
     """Return the commands after which a refused version can pass; "" where no command helps.
 
     Args:
         failed: The rules that failed.
         closed: Whether dvc.lock records what lies here (`history.chain`).
-        pinned: The rule about the pin of the data.
+        pinned: What has to be pinned, by the rules about pins.
         trained: The rule about what the training read.
         again: The command that was refused.
     """
-    steps: list[str] = []
-    if pinned in failed:
-        steps.append("pneumonia data pin PATH  # the archive")
+    steps = [f"pneumonia data pin {what}" for rule, what in pinned.items() if rule in failed]
     if trained in failed:
         steps.append("dvc repro --force --single-item train")
     if steps or not closed:

@@ -4,7 +4,6 @@ Each takes pixels (N, H, W, 1), 0 to 255, as the shards hold them, and standardi
 a saved file needs no other.
 """
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from stages.engine.errors import InputError
+from stages.engine.root import from_root
 from stages.network import portable_ops
 from stages.network.options import TrainOptions
 
@@ -140,11 +140,14 @@ def _notebook(image_px: int) -> Any:
 def _backbone(options: TrainOptions) -> Any:
     """A `keras.applications` network with a new head. InputError if its weights don't load."""
     name, weights = options.network, options.weights
-    if weights not in (None, "imagenet") and not Path(weights).is_file():
-        raise InputError(
-            f"params.yaml: train.weights: expected a weights file, received {weights!r}, "
-            "which is no file; give its path, 'imagenet' or null"
-        )
+    if options.weights_file is not None:
+        file = from_root(options.weights_file)
+        if not file.is_file():
+            raise InputError(
+                f"params.yaml: train.weights: expected a weights file, received {weights!r}, "
+                "which is no file; give its path, 'imagenet' or null"
+            )
+        weights = str(file)
     pixels = keras.Input((None, None, 1), name="pixels")
     colour = layers.Concatenate(name="grey_to_rgb")([pixels, pixels, pixels])
     statistics = next((s for family, s in _STATISTICS.items() if name.startswith(family)), None)

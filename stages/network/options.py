@@ -1,5 +1,6 @@
 """Params of training. Imports no TensorFlow."""
 
+import re
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -40,6 +41,20 @@ Backbone = Literal[
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 AreaShare = Annotated[float, Field(ge=0.05, le=1)]
+
+
+_PIN = "#sha256="
+
+
+def split_pin(weights: str) -> tuple[str, str | None]:
+    """Split `train.weights` into the path of a file and its SHA-256; None where it has no pin."""
+    path, mark, sha256 = weights.partition(_PIN)
+    return path, sha256 if mark else None
+
+
+def with_pin(path: str, sha256: str) -> str:
+    """Return the `train.weights` of a pinned file."""
+    return f"{path}{_PIN}{sha256}"
 
 
 class AugmentOptions(Options):
@@ -99,7 +114,8 @@ class TrainOptions(Options):
     a backbone of `keras.applications`."""
 
     weights: str | None
-    """Initial weights of a backbone: `imagenet`, a local weights file, or null for none."""
+    """Initial weights of a backbone: `imagenet`, a local weights file, or null for none. A file is
+    pinned as `PATH#sha256=HEX`; `pneumonia data pin` writes it."""
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)]
     """Channels of each stage of the compact network."""
@@ -157,7 +173,23 @@ class TrainOptions(Options):
                 "weights",
                 f"expected null for the network {self.network!r}, received {self.weights!r}",
             )
+        if self.weights_sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.weights_sha256):
+            raise FieldError(
+                "weights",
+                f"expected {_PIN} to be followed by 64 hexadecimal digits in lower case, received "
+                f"{self.weights!r}",
+            )
         return self
+
+    @property
+    def weights_file(self) -> str | None:
+        """The path in `weights`; None where it names no file."""
+        return None if self.weights in (None, "imagenet") else split_pin(str(self.weights))[0]
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """The pin in `weights`; None where there is none."""
+        return None if self.weights is None else split_pin(self.weights)[1]
 
     @model_validator(mode="after")
     def _check_warmup(self) -> Self:

@@ -26,6 +26,7 @@ CALIBRATION_ROLES = ("val_matched", "val")
 
 TRAINED = "trained with the params, code and data on record"
 PINNED = "data are pinned by a checksum (fetch.sha256)"
+WEIGHTS_PINNED = "initial weights are pinned by a checksum (train.weights)"
 _SAME_IMAGES = "champion on the same images"
 
 
@@ -75,16 +76,16 @@ def assess(
     required = gate.floors.model_dump()
     model = version.tags.get("model_digest", NOT_RECORDED)
     pinned = version.tags.get("pinned", "no")
+    weights = version.tags.get("weights_pinned", NOT_RECORDED)
     trained = version.tags.get("trained_as_recorded", NOT_RECORDED)
     figures = _figures(client, version, gate.report(model))
     test = {key: find_figure(figures, "test", key) for key in required}
     compared, reported = _compare(client, name, version, champion, gate)
     reasons = (
         *(same(*item) for item in gate.lineage(model)),
-        Reason(
-            "trained with the params, code and data on record", trained, "yes", trained == "yes"
-        ),
-        Reason("data are pinned by a checksum (fetch.sha256)", pinned, "yes", pinned == "yes"),
+        Reason(TRAINED, trained, "yes", trained == "yes"),
+        Reason(PINNED, pinned, "yes", pinned == "yes"),
+        Reason(WEIGHTS_PINNED, weights, "yes, or no file", weights in ("yes", "no file")),
         *floors(test, required),
         _calibration(figures, gate.rule.ece),
         *compared,

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from stages.engine.files import digest
 from stages.metrics.pages.text import format_figure, markdown_table
+from stages.network.options import split_pin
 from stages.registry.circumstances import NOT_RECORDED, Journal, circumstance
+from stages.registry.identity import Identity
 from stages.registry.record import Record
 from stages.registry.rule import Verdict
 from stages.registry.text import plain
@@ -49,6 +51,7 @@ def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Desc
         "data_digest": identity.data,
         "source": str(identity.source["name"]),
         "pinned": plain(identity.source["pinned"]),
+        "weights_pinned": _weights_pinned(identity),
         "trained_as_recorded": record.trained_as_recorded,
     }
     text = f"{headline(record)}\n\n{describe_run(record)}"
@@ -56,6 +59,14 @@ def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Desc
         tags["git_commit"] = commit
         text += f" Built from commit `{commit[:12]}`."
     return Description(tags, f"{text}\n\n### Floors\n\n{verdict_table(verdict)}")
+
+
+def _weights_pinned(identity: Identity) -> str:
+    """Whether the file of initial weights has a checksum in params: "yes", "no" or "no file"."""
+    weights = identity.params.get("train", {}).get("weights")
+    if weights in (None, "imagenet"):  # Keras checks those that it downloads
+        return "no file"
+    return plain(split_pin(str(weights))[1] is not None)
 
 
 def describe_run(record: Record) -> str:

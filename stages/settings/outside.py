@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.engine.errors import InputError
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import sha256_file
+from stages.engine.keys import differences
 from stages.engine.root import from_root
+from stages.settings import paths
 from stages.settings.params import Params
 from stages.sources.archives.folder_archive import FolderPacking
 
@@ -22,11 +25,11 @@ Digests = dict[str, dict[str, str | None]]
 
 def named(params: Params) -> dict[str, dict[str, str | None]]:
     """The files and folders that params name, by section and key; None where a key names none."""
-    fetch, weights = params.fetch, params.train.weights
+    fetch = params.fetch
     own = fetch.source not in ("phantom", "kermany")  # which read neither
     return {
         "fetch": {"path": fetch.path if own else None, "labels": fetch.labels if own else None},
-        "train": {"weights": None if weights == "imagenet" else weights},
+        "train": {"weights": params.train.weights_file},
     }
 
 
@@ -38,6 +41,9 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
         recorded: The last result. What is not there now keeps its digest of then, so that a clone
             that pulled every file needs no archive.
         memory: SHA-256 of large files by path and state; tables and weights are always read.
+
+    Raises:
+        InputError: The file of weights is not the one that train.weights pins.
     """
     found: Digests = {}
     for section, keys in named(params).items():
@@ -48,7 +54,26 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
             if name is not None and content is None:
                 content = recorded.get(section, {}).get(key)
             found[section][key] = content
+    pin, weights = params.train.weights_sha256, found["train"]["weights"]
+    if pin is not None and weights not in (None, pin):
+        raise InputError(
+            f"{params.train.weights_file}: expected the weights pinned by train.weights ({pin}), "
+            f"received {weights}; get that file, or pin this one (`pneumonia data pin`)"
+        )
     return found
+
+
+def require_recorded(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> None:
+    """Raise InputError where a file outside has other content than data/inputs.json records."""
+    changed = differences(
+        {section: recorded.get(section, {}) for section in named(params)},
+        digests(params, recorded, memory),
+    )
+    if changed:
+        raise InputError(
+            f"{', '.join(changed)}: expected the files that {paths.INPUTS} records, found others; "
+            "run the whole `dvc repro`"
+        )
 
 
 def _content(path: Path, sha256: Callable[[Path], str]) -> str | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.engine import checksums
+from stages.engine.errors import InputError
 from stages.engine.files import digest, sha256_file, write_json
+from stages.engine.root import from_root
 from stages.metrics.options import EvaluateOptions, FigureOptions
 from stages.network.options import TrainOptions
 from stages.settings import digests, paths, section
@@ -39,19 +41,16 @@ class Training:
         Raises:
             InvalidSettings: Params, code or data were changed while the training ran.
         """
-        data = checksums.read_digested(paths.SHARDS / "manifest.json")["digest"]
-        section.refuse_changes(self.inputs, read_training(data).inputs)
+        section.refuse_changes(self.inputs, read_training().inputs)
         write_json(paths.TRAINED_WITH, self.inputs)
 
 
-def read_training(data: str) -> Training:
-    """Read params and code of a training.
-
-    Args:
-        data: Name of the data set (`digest` of the shards' manifest).
-    """
+def read_training() -> Training:
+    """Read params, code and the name of the data set of a training, params first."""
     options = section.load(TrainOptions, "train")
     figures: FigureOptions = section.load(EvaluateOptions, "evaluate")
+    _require_weights(options)
+    data = checksums.read_digested(paths.SHARDS / "manifest.json")["digest"]
     inputs = {
         "format": _FORMAT,
         "data": data,
@@ -60,3 +59,15 @@ def read_training(data: str) -> Training:
         "lock": sha256_file(paths.LOCK),
     }
     return Training(options, figures, digests.training_digest(options, data), inputs)
+
+
+def _require_weights(options: TrainOptions) -> None:
+    """Raise InputError where the file of weights is not the one that data/inputs.json records."""
+    if options.weights_file is None or not (file := from_root(options.weights_file)).is_file():
+        return  # the network's builder names a missing file
+    recorded, found = digests.outside().get("train", {}).get("weights"), sha256_file(file)
+    if found != recorded:
+        raise InputError(
+            f"{options.weights_file}: expected the weights that {paths.INPUTS} records "
+            f"({recorded}), received {found}; run the whole `dvc repro`"
+        )

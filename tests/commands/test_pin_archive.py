@@ -63,6 +63,24 @@ def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture
     assert Path("params.yaml").read_bytes() == before
 
 
+def test_weights_are_pinned_where_the_network_takes_some(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = Path("start.weights.h5")
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    assert main(["data", "pin", str(weights)]) == 1
+    assert "expected a file of weights, found none" in capsys.readouterr().err
+    weights.write_bytes(b"weights")
+    assert main(["data", "pin", str(weights)]) == 1  # the compact network has none
+    assert "train.weights: expected null" in capsys.readouterr().err
+    assert Path("params.yaml").read_text(encoding="utf-8") == before
+    Path("params.yaml").write_text(before.replace("network: compact", "network: MobileNet"))
+    assert main(["data", "pin", str(weights)]) == 0
+    train = params.load().train
+    assert train.weights_file == str(weights)
+    assert train.weights_sha256 == sha256_file(weights)
+
+
 STYLES = pytest.mark.parametrize(
     "text",
     [

@@ -50,7 +50,11 @@ def test_outside_a_repository_there_are_no_words(
 
 def commands(*failed: str, closed: bool = True) -> list[str]:
     text = remedies.of_refusal(
-        failed, closed=closed, pinned=PINNED, trained=TRAINED, again="pneumonia promote"
+        failed,
+        closed=closed,
+        pinned={PINNED: "ARCHIVE"},
+        trained=TRAINED,
+        again="pneumonia promote",
     )
     return [line.strip() for line in text.splitlines() if line]
 
@@ -65,5 +69,5 @@ def test_a_refusal_ends_with_the_commands_that_help(repository: Path) -> None:
         *remedies.COMMIT,
         "pneumonia promote",
     ]
-    assert commands(PINNED)[:2] == ["pneumonia data pin PATH  # the archive", "dvc repro"]
+    assert commands(PINNED)[:2] == ["pneumonia data pin ARCHIVE", "dvc repro"]
     assert commands("auroc, lower bound at least 0.9") == []

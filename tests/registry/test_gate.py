@@ -214,6 +214,14 @@ def test_a_run_that_never_ran_is_refused(three: Client, store: Store, trained: s
     assert found == [trained or "not recorded"]
 
 
+def test_weights_that_are_not_pinned_are_refused(three: Client, store: Store) -> None:
+    three.set_model_version_tag(NAME, "1", "weights_pinned", "no")
+    rule = "initial weights are pinned by a checksum (train.weights)"
+    assert failed(promote(three, store, NAME, "1", gate())) == [rule]
+    three.set_model_version_tag(NAME, "1", "weights_pinned", "yes")
+    assert promote(three, store, NAME, "1", gate()).moved
+
+
 def test_calibration_has_its_ceiling(three: Client, store: Store) -> None:
     strict = RULE.model_copy(update={"ece": 0.9})
     outcome = promote(three, store, NAME, "1", gate(rule=strict))

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from stages.engine import file_memory
+from stages.engine.errors import InputError, InvalidSettings
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file
 from stages.settings import outside, params, paths
@@ -157,3 +158,29 @@ def test_a_damaged_memory_is_none() -> None:
     for damage in ("{", "[]", '{"/x": 1}', "null"):
         Path("memory.json").write_text(damage)
         assert record() == before
+
+
+def test_pinned_weights_are_known_by_content_and_stop_where_they_change() -> None:
+    weights = Path("start.weights.h5")
+    weights.write_bytes(b"one")
+    pin = sha256_file(weights)
+    change: dict[str, Any] = {"train_network": "DenseNet121"}
+    pinned = {**change, "train_weights": f"{weights}#sha256={pin}"}
+    before = record(**change, train_weights=str(weights))
+    assert record(**pinned) == before
+    weights.write_bytes(b"two")
+    with pytest.raises(InputError, match=r"start\.weights\.h5: expected the weights pinned by"):
+        record(**pinned)
+    weights.unlink()
+    assert record(before, **pinned) == before
+    with pytest.raises(InvalidSettings, match="64 hexadecimal digits"):
+        record(**change, train_weights=f"{weights}#sha256=abc")
+
+
+def test_a_file_that_changed_since_it_was_recorded_is_named() -> None:
+    memory = FileMemory(Path("memory.json"), sha256_file)
+    found = record()
+    outside.require_recorded(settings(), found, memory)
+    TABLE.write_text("path,label,paTient\n")
+    with pytest.raises(InputError, match=r"^fetch\.labels: expected the files that data/inputs"):
+        outside.require_recorded(settings(), found, memory)
