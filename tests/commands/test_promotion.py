@@ -26,8 +26,8 @@ def test_challengers_meet_the_champion_on_the_same_images(copied: Workspace) -> 
     assert refused.stderr.startswith("error: pneumonia-phantom version 2 stays where it is: ")
     copied.commit()
     promoted = copied.run("pneumonia", "promote")
-    assert "sensitivity less champion's" in promoted.stdout
-    assert "as they lie in the shards" in promoted.stdout
+    assert "sensitivity minus champion's" in promoted.stdout
+    assert "as stored in the shards" in promoted.stdout
     assert "champion is now version 2 (before: version 1)" in promoted.stdout
 
     # Another split: the champion predicts raw images, without the patients it was trained on.
@@ -37,7 +37,7 @@ def test_challengers_meet_the_champion_on_the_same_images(copied: Workspace) -> 
     judged = copied.run(
         "pneumonia", "promote", "3", "--override", "--reason", "a test wants to see it"
     )
-    assert "less the patients that either was trained on" in judged.stdout
+    assert "without the patients that either was trained on" in judged.stdout
     back = copied.run("pneumonia", "rollback", "--reason", "seen")
     assert "champion is now version 2 (before: version 3)" in back.stdout
     assert champions(copied) == [
