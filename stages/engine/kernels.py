@@ -16,6 +16,8 @@ _EVERYWHERE = {
     # By default TensorFlow uses oneDNN on CPUs with AVX-512 VNNI only. Its own convolutions add up
     # in an order that depends on an image's place in its batch, and are slower.
     "TF_ENABLE_ONEDNN_OPTS": "1",
+    # Shared between threads, a sum is added up in another order. The products here are small.
+    "OPENBLAS_NUM_THREADS": "1",
 }
 _X86_64 = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -27,10 +29,11 @@ _X86_64 = {
     "OPENCV_CPU_DISABLE": "AVX512-SKX",
 }
 _OPENCV_AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+_OPENBLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
 _READ_BY = {
-    "numpy": ("NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE"),
-    "scipy": ("OPENBLAS_CORETYPE",),
-    "cv2": ("OPENBLAS_CORETYPE", "OPENCV_IPP", "OPENCV_CPU_DISABLE"),
+    "numpy": ("NPY_DISABLE_CPU_FEATURES", *_OPENBLAS),
+    "scipy": _OPENBLAS,
+    "cv2": (*_OPENBLAS, "OPENCV_IPP", "OPENCV_CPU_DISABLE"),
     "tensorflow": ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"),
 }
 

@@ -12,7 +12,8 @@ by IEEE 754 everywhere, and cost no measurable time here. So
   XLA compile them for the processor at hand.
 - TensorFlow leaves a graph as it was traced: its optimizer would turn x / sqrt(y) and x / constant
   into products with reciprocals. Training and prediction are as fast without it.
-- the loss has a gradient of its own, because that of log1p is a reciprocal.
+- the loss takes log instead of log1p, whose gradient is a reciprocal, and which C libraries round
+  differently; and it has a gradient of its own.
 """
 
 import math
@@ -49,9 +50,9 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def of_logits(logits: Any) -> tuple[Any, Any]:
-        # exp(-|z|), which doesn't overflow: Keras and TensorFlow use the same form.
+        # TensorFlow's form, which doesn't overflow. Losses below 1e-7 are rounded to 0.
         small = tf.exp(-tf.abs(logits))
-        losses = tf.maximum(logits, 0.0) - logits * targets + tf.math.log1p(small)
+        losses = tf.maximum(logits, 0.0) - logits * targets + tf.math.log(1 + small)
 
         def gradient(upstream: Any) -> Any:
             probability = tf.where(logits >= 0, tf.ones_like(small), small) / (1 + small)

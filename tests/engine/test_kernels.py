@@ -19,7 +19,10 @@ LOADED = """
 import json, threadpoolctl, cv2, numpy, scipy.linalg
 from numpy._core._multiarray_umath import __cpu_features__ as features
 print(json.dumps({
-    "blas": sorted({p.get("architecture", "") for p in threadpoolctl.threadpool_info()} - {""}),
+    "blas": sorted({
+        f"{pool['architecture']}, {pool['num_threads']} thread"
+        for pool in threadpoolctl.threadpool_info() if "architecture" in pool
+    }),
     "numpy": [name for name in ("X86_V4", "AVX512_ICL", "AVX512_SPR") if features[name]],
     "ipp": cv2.ipp.useIPP(),
 }))
@@ -50,7 +53,7 @@ def test_the_libraries_use_what_every_processor_of_the_class_has(
 ) -> None:
     finished = python(f"import stages\n{LOADED}", set_before)
     assert finished.stderr == ""
-    assert json.loads(finished.stdout) == {"blas": ["Haswell"], "numpy": [], "ipp": False}
+    assert json.loads(finished.stdout) == {"blas": ["Haswell, 1 thread"], "numpy": [], "ipp": False}
 
 
 @pytest.mark.parametrize("library", ["numpy", "scipy", "cv2"])
