@@ -94,6 +94,7 @@ def test_an_edit_that_was_never_run_is_named_with_its_figures(
     (copied.folder / "params.yaml").write_text(copied.text("params.yaml") + "# edited\n")
     verified = copied.run("pneumonia", "verify", "--json", expect=1, TMPDIR=str(tmp_path))
     assert "there are uncommitted changes" in verified.stderr
+    assert "train: train.seed is 0 in dvc.lock, 3 here" in verified.stderr
     found = json.loads(verified.stdout)
     assert (found["cause"]["stage"], found["cause"]["kind"]) == ("train", "params")
     assert "train.seed is 0 on record, 3 now" in found["cause"]["detail"]
