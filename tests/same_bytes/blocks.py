@@ -162,7 +162,7 @@ def _operations() -> Blocks:
     import tensorflow as tf
 
     x = tf.constant(np.abs(_float32(6, 100_003)) * 5 + 0.25)
-    unary = (tf.sqrt, tf.exp, tf.sigmoid, tf.nn.silu, tf.math.log, tf.math.log1p, tf.tanh)
+    unary = (tf.sqrt, tf.exp, tf.sigmoid, tf.nn.silu, tf.math.log, tf.tanh)
     for function in (*unary, tf.math.erf, tf.nn.relu6, tf.square, tf.cos):
         yield f"TensorFlow: {function.__name__}", (function(x), function(-x + 4))
     yield "TensorFlow: division", (3 / x, x / (x + 1))
