@@ -50,8 +50,8 @@ def test_this_repositorys_file_is_read_as_yaml_has_it() -> None:
     for name, stage in tree.items():
         record = lock.stage(name)
         assert record.command == stage["cmd"]
-        assert record.params == stage["params"]
-        assert record.deps == {dep["path"]: dep["md5"] for dep in stage["deps"]}
+        assert record.params == stage.get("params", {})
+        assert record.deps == {dep["path"]: dep["md5"] for dep in stage.get("deps", [])}
         assert record.outs == {out["path"]: out["md5"] for out in stage["outs"]}
 
 
