@@ -1,6 +1,6 @@
-"""Stage `register`: show the finished run in the tracking store, offer its model as a version.
+"""Stage `register`: log the finished run in the tracking store and register its model.
 
-DVC cannot see a registry, so this stage always runs, looks for itself and mostly confirms.
+DVC cannot look into a registry, so this stage always runs, and usually has nothing to add.
 """
 
 from stages.engine.file_memory import FileMemory
