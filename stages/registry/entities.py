@@ -22,6 +22,7 @@ class RunInfo(Protocol):
     run_name: str
     experiment_id: str
     status: str
+    lifecycle_stage: str
     start_time: int
     end_time: int | None
 

@@ -43,8 +43,8 @@ def find_or_create_run(
                 tags={"run_digest": identity.run},
                 run_name=_run_name(identity, journal),
             )
-            # Clients of a server do not lock each other out. Of two runs that were created at the
-            # same time, every client keeps the older one.
+            # Clients of a server do not lock each other out. Of runs that were created at the same
+            # time, each client keeps the first that it finds; `remove_duplicates` settles the rest.
             run = find_run(client, experiment_id, identity.run) or created
             if run.info.run_id != created.info.run_id:
                 client.delete_run(created.info.run_id)
@@ -53,14 +53,38 @@ def find_or_create_run(
 
 
 def find_run(client: Client, experiment_id: str, run_digest: str) -> Run | None:
-    """Return the oldest run with this digest, or None."""
-    runs = client.search_runs(
-        [experiment_id],
-        filter_string=f"tags.run_digest = '{run_digest}'",
-        order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
-        max_results=1,
-    )
-    return runs[0] if len(runs) else None
+    """Return the first run with this digest, or None."""
+    return next(_find_runs(client, experiment_id, run_digest), None)
+
+
+def remove_duplicates(client: Client, run: Run, run_digest: str) -> str | None:
+    """Delete every run with this digest but the first; return the id of that one, None for none.
+
+    If two clients of a server create a run at the same time, the one whose run is not the first may
+    not have seen the other's run yet. Both have by the time that they have logged everything, and
+    agree on the first, since the order does not depend on who created which run when.
+
+    Args:
+        client: Client of the store.
+        run: A run with this digest.
+        run_digest: The digest.
+    """
+    from mlflow.exceptions import MlflowException
+
+    runs = _find_runs(client, run.info.experiment_id, run_digest)
+    run_ids = [found.info.run_id for found in runs]
+    for run_id in run_ids[1:]:
+        try:
+            client.delete_run(run_id)
+        except MlflowException:
+            if not is_deleted(client, run_id):  # by another client, a moment ago
+                raise
+    return run_ids[0] if run_ids else None
+
+
+def is_deleted(client: Client, run_id: str) -> bool:
+    """Return whether a run was deleted, as `remove_duplicates` of another client does."""
+    return client.get_run(run_id).info.lifecycle_stage == "deleted"
 
 
 def search_all_runs(
@@ -76,6 +100,15 @@ def search_all_runs(
         token = page.token
         if not token:
             return
+
+
+def _find_runs(client: Client, experiment_id: str, run_digest: str) -> Iterator[Run]:
+    return search_all_runs(
+        client,
+        [experiment_id],
+        order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+        filter_string=f"tags.run_digest = '{run_digest}'",
+    )
 
 
 def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) -> str:

@@ -16,10 +16,16 @@ from stages.registry.circumstances import (
 )
 from stages.registry.client import Client
 from stages.registry.description import describe_run, headline, headline_tags
+from stages.registry.entities import Run
 from stages.registry.figures_page import figures_page
 from stages.registry.record import Record
 from stages.registry.run_metrics import log_epochs, log_figures, logged_epochs
-from stages.registry.runs import find_or_create_run, find_run
+from stages.registry.runs import (
+    find_or_create_run,
+    find_run,
+    is_deleted,
+    remove_duplicates,
+)
 from stages.registry.store import Store
 from stages.registry.text import plain
 
@@ -34,11 +40,42 @@ def log_run(client: Client, store: Store, stem: str, record: Record, journal: Jo
         record: The files of the run.
         journal: Circumstances by stage; empty if none were kept.
     """
-    run = find_or_create_run(client, store, stem, record.identity, journal)
+    from mlflow.exceptions import MlflowException
+
+    digest = record.identity.run
+    while True:
+        run = find_or_create_run(client, store, stem, record.identity, journal)
+        try:
+            _log_missing(client, run, record, journal)
+            kept = remove_duplicates(client, run, digest)
+        except MlflowException:
+            if not is_deleted(client, run.info.run_id):
+                raise
+            continue  # another client keeps a run that it created at the same time
+        if kept == run.info.run_id:
+            return kept
+
+
+def is_logged(client: Client, stem: str, record: Record, journal: Journal) -> bool:
+    """Return whether the store has everything that `log_run` would log."""
+    experiment = client.get_experiment_by_name(record.identity.named(stem))
+    if experiment is None:
+        return False
+    run = find_run(client, experiment.experiment_id, record.identity.run)
+    if run is None:
+        return False
+    present = run.data.tags
+    logged = present.get("circumstances")
+    return _is_complete(present, record) and logged == circumstances_digest(
+        journal, logged or NOT_RECORDED
+    )
+
+
+def _log_missing(client: Client, run: Run, record: Record, journal: Journal) -> None:
     run_id, present = run.info.run_id, run.data.tags
     _log_circumstances(client, run_id, present, journal)
     if _is_complete(present, record):
-        return run_id
+        return
     logged = logged_epochs(client, run_id)
     log_epochs(client, run_id, record.epochs, logged=logged, timestamp=run.info.start_time)
     log_figures(client, run_id, record.figures)
@@ -55,22 +92,6 @@ def log_run(client: Client, store: Store, stem: str, record: Record, journal: Jo
     _set_tags(client, run_id, tags)
     client.set_terminated(run_id, "FINISHED", end_time=training_span(journal)[1])
     client.set_tag(run_id, "complete", record.view)  # last
-    return run_id
-
-
-def is_logged(client: Client, stem: str, record: Record, journal: Journal) -> bool:
-    """Return whether the store has everything that `log_run` would log."""
-    experiment = client.get_experiment_by_name(record.identity.named(stem))
-    if experiment is None:
-        return False
-    run = find_run(client, experiment.experiment_id, record.identity.run)
-    if run is None:
-        return False
-    present = run.data.tags
-    logged = present.get("circumstances")
-    return _is_complete(present, record) and logged == circumstances_digest(
-        journal, logged or NOT_RECORDED
-    )
 
 
 def _is_complete(present: Mapping[str, str], record: Record) -> bool:

@@ -175,6 +175,50 @@ def test_of_two_runs_created_at_once_the_first_is_kept(
     assert len(all_runs(client)) == 1
 
 
+def duplicate(client: Client, run: Run) -> str:
+    """Create another run with the digest of `run` that sorts before it, as another host would."""
+    created = client.create_run(
+        run.info.experiment_id,
+        start_time=run.info.start_time - 1,
+        tags={"run_digest": run.data.tags["run_digest"]},
+    )
+    return created.info.run_id
+
+
+def test_a_run_that_another_client_created_unnoticed_is_merged(
+    client: Client, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake.record(files)
+    first = start_run(client, store, record)
+    other = duplicate(client, client.get_run(first.info.run_id))
+    found = iter((first, client.get_run(other)))
+    monkeypatch.setattr(tracking, "find_or_create_run", lambda *_: next(found))
+    assert log_run(client, store, record, {}) == other
+    [run] = all_runs(client)
+    assert run.info.run_id == other
+    assert run.data.tags["complete"] == record.view
+
+
+def test_a_run_that_another_client_removes_meanwhile_is_logged_to_the_kept_one(
+    client: Client, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake.record(files)
+    kept: list[str] = []
+    upload = client.log_text
+
+    def remove_first(run_id: str, text: str, path: str) -> None:
+        if not kept:
+            kept.append(duplicate(client, client.get_run(run_id)))
+            client.delete_run(run_id)
+        upload(run_id, text, path)
+
+    monkeypatch.setattr(client, "log_text", remove_first)
+    assert log_run(client, store, record, {}) == kept[0]
+    [run] = all_runs(client)
+    assert run.data.tags["complete"] == record.view
+    assert run.data.params["train.threads"] == "2"
+
+
 def test_what_two_clients_log_at_once_is_one_point(
     client: Client, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
