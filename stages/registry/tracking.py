@@ -48,8 +48,9 @@ def log_run(client: Client, store: Store, stem: str, record: Record, journal: Jo
         try:
             _log_missing(client, run, record, journal)
             kept = remove_duplicates(client, run, digest)
-        except MlflowException:
-            if not is_deleted(client, run.info.run_id):
+        except MlflowException as error:
+            refused = error.error_code == "INVALID_PARAMETER_VALUE"  # and not, say, unreachable
+            if not refused or not is_deleted(client, run.info.run_id):
                 raise
             continue  # another client keeps a run that it created at the same time
         if kept == run.info.run_id:
