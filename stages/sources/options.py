@@ -1,7 +1,7 @@
 """Params of fetch."""
 
 import re
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,6 @@ _SECRET = re.compile(
 """A user, password or key inside an address."""
 
 SourceName = Literal["phantom", "kermany", "archive"]
-SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 
 Sha256 = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$", json_schema_extra={"allowed": "64 digits of 0-9a-f"})
