@@ -6,7 +6,7 @@ from stages.engine.files import read_json, replacing_folder, write_json
 from stages.engine.stage import run
 from stages.settings import paths, section
 from stages.sources.dispatch import open_source
-from stages.sources.index import SOURCE_FILE
+from stages.sources.index import SOURCE_FILE, facts_without_ids
 from stages.sources.options import FetchOptions
 from stages.sources.writer import write_raw
 
@@ -20,10 +20,12 @@ def main() -> None:
         section.require_unchanged(options, "fetch")
         facts = read_json(folder / SOURCE_FILE)
     # Kept by git, and not beside the shards, whose identity is pixels, records and options: a name,
-    # a licence or a pin that changes makes no other data set.
-    write_json(paths.SOURCE, facts)
+    # a licence or a pin that changes makes no other data set. Ids of patients don't go into git.
+    write_json(paths.SOURCE, facts_without_ids(facts))
     for caution, number in facts.get("cautions", {}).items():
         print(f"warning: {number} of {count} images: {caution}", file=sys.stderr)
+    if source.merged_patients is not None:
+        print(f"warning: {source.merged_patients}", file=sys.stderr)
     pinned = "" if source.pinned else " (not pinned: no model made from it can be promoted)"
     checksum = source.sha256 or "none: made here"
     print(f"{count} images from {source.file or source.name}, sha256 {checksum}{pinned}")

@@ -1,12 +1,14 @@
 """Render the report of the audit: a page in Markdown, and the few lines that a stage prints."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import replace
+from typing import Any, NotRequired, TypedDict
 
 from stages.audit.findings import SHORTCUTS, Finding
 from stages.audit.probes import Figure, Figures
 from stages.audit.summary import Count, Counts, DuplicateSet, Patients, Size, Sizes
 from stages.metrics.pages.text import format_figure, markdown_table
+from stages.sources.patient_ids import MergedPatients
 
 _LISTED = 50
 _GREY_LEVELS = (
@@ -19,8 +21,9 @@ _GREY_LEVELS = (
 class Report(TypedDict):
     """The report of the audit, as findings.json holds it.
 
-    `data` is the digest of the shards, `test` how the test split was made, and `cautions` the
-    number of images with each thing that makes an image doubtful.
+    `data` is the digest of the shards, `test` how the test split was made, `cautions` the number
+    of images with each thing that makes an image doubtful, and `merged_patients` those whom the
+    source spells in several ways, if there are any.
     """
 
     format: int
@@ -30,6 +33,7 @@ class Report(TypedDict):
     roles: Counts
     source_splits: Counts
     cautions: dict[str, int]
+    merged_patients: NotRequired[MergedPatients]
     unreadable: list[dict[str, str]]
     duplicates: list[DuplicateSet]
     merged_groups: int
@@ -43,6 +47,8 @@ class Report(TypedDict):
 def summary_lines(report: Report) -> list[str]:
     """Return a few lines to print: duplicates, then each finding that warns."""
     lines = [_duplicates_line(report)] if report["duplicates"] else []
+    if merged := report.get("merged_patients"):
+        lines.append(str(merged))
     return [
         *lines,
         *(
@@ -83,6 +89,7 @@ def _sections(report: Report) -> list[str]:
         _duplicates(report),
         "## Patients",
         _patients(report["patients"]),
+        *(_merged(merged) if (merged := report.get("merged_patients")) else ()),
         "## Unreadable images",
         _bullets([f"`{image['path']}`: {image['reason']}" for image in report["unreadable"]])
         or "None.",
@@ -193,6 +200,16 @@ def _patients(patients: Patients) -> str:
             "an official test split, which is not changed",
         ]
     )
+
+
+def _merged(merged: MergedPatients) -> list[str]:
+    """Return the section's paragraphs about patients under several spellings."""
+    lines = [" = ".join(f"`{spelling}`" for spelling in each) for each in merged.examples]
+    intro = str(replace(merged, examples=()))
+    if not lines:
+        return [f"P{intro[1:]}."]
+    more = merged.patients - len(lines)
+    return [f"P{intro[1:]}:", _bullets([*lines, *([f"... and {more} more"] if more else [])])]
 
 
 def _bullets(lines: Sequence[str]) -> str:

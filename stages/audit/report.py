@@ -14,6 +14,7 @@ from stages.engine.files import replacing_folder, write_bytes, write_json, write
 from stages.engine.tables import write_table
 from stages.images.build import BuildResult
 from stages.images.options import PreprocessOptions
+from stages.sources.patient_ids import MergedPatients
 
 FORMAT = 2
 REPORT = "findings.json"
@@ -48,12 +49,18 @@ def write_report(
         write_bytes(partial / "means.png", pictures.mean_images(collected.roles))
         write_text(partial / PAGE, page.render_page(report))
         write_table(partial / UNREADABLE, ["path", "reason"], map(asdict, result.unreadable))
-        write_json(partial / REPORT, report)
+        write_json(partial / REPORT, _plain(report))
     for line in page.summary_lines(report):
         print(f"audit: {line}")
     seconds = time.perf_counter() - start
     print(f"audit: {seconds:.1f} s, {folder / PAGE}; `pneumonia data audit` prints it")
     findings.raise_on_stop(report["findings"], str(folder / PAGE))
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    """Return the report as JSON takes it."""
+    merged = report.get("merged_patients")
+    return {**report, **({"merged_patients": asdict(merged)} if merged else {})}
 
 
 def _build(
@@ -65,7 +72,7 @@ def _build(
     duplicates = summary.list_duplicates(result)
     patients = summary.summarize_patients(result)
     probes = probe(collected.roles, seed=options.seed)
-    return {
+    report: Report = {
         "format": FORMAT,
         "data": result.manifest["digest"],
         "source": {name: source[name] for name in ("name", "synthetic")},
@@ -82,3 +89,6 @@ def _build(
         "probes": probes,
         "findings": findings.find_problems(duplicates, patients, probes, options.audit),
     }
+    if "merged_patients" in source:
+        report["merged_patients"] = MergedPatients(**source["merged_patients"])
+    return report

@@ -31,9 +31,10 @@ def pin(path: str, labels: str | None) -> str:
     text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
     _write(with_values(text, "fetch", values))
     table = f" with {labels}" if labels else ""
+    merged = f"\nwarning: {found.merged_patients}" if found.merged_patients else ""
     return (
         f"{paths.PARAMS}: fetch reads {path}{table}, {len(found.images):,} images, sha256 "
-        f"{found.sha256}; now run `dvc repro`"
+        f"{found.sha256}; now run `dvc repro`{merged}"
     )
 
 

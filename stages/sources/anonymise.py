@@ -12,7 +12,7 @@ from stages.sources.dicom import tags, transfer_syntax
 from stages.sources.dicom.tags import UNREADABLE_PLACEHOLDER, DicomImage
 from stages.sources.header import JPEG_AND_PNG_MAGIC
 from stages.sources.names import LABELS
-from stages.sources.received import ReceivedImage
+from stages.sources.received import ReceivedImage, Source
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _KNOWN_SUFFIXES = (*_DICOM_SUFFIXES, ".jpeg", ".jpg", ".png")
@@ -37,6 +37,13 @@ def anonymise(images: Iterable[ReceivedImage], *, hash_names: bool) -> Iterator[
     for image in images:
         image = replace(image, data=_anonymous_data(image))
         yield _renamed(image, counts, pseudonyms) if hash_names else image
+
+
+def anonymise_source(source: Source, *, hash_names: bool) -> Source:
+    """Return `source` without the spellings of patients' ids if names are hashed."""
+    if not hash_names or source.merged_patients is None:
+        return source
+    return replace(source, merged_patients=replace(source.merged_patients, examples=()))
 
 
 def anonymise_dicom(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from stages.engine.root import from_root
 from stages.sources import kermany
-from stages.sources.anonymise import anonymise
+from stages.sources.anonymise import anonymise, anonymise_source
 from stages.sources.archives import archive
 from stages.sources.options import FetchOptions
 from stages.sources.phantom import generate
@@ -47,4 +47,8 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
             )
         case _:
             assert_never(options.source)
-    return anonymise(images, hash_names=options.hash_names), source
+    hash_names = options.hash_names
+    return (
+        anonymise(images, hash_names=hash_names),
+        anonymise_source(source, hash_names=hash_names),
+    )

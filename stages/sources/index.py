@@ -9,7 +9,7 @@ import contextlib
 import csv
 import struct
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from sys import intern
@@ -119,6 +119,13 @@ def open_raw(folder: Path) -> tuple[list[StoredImage], dict[str, Any]]:
             f"({len(offsets)} members); run `dvc repro --force fetch`"
         )
     return [StoredImage(archive_path, offsets[row.path], row) for row in rows], source
+
+
+def facts_without_ids(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of `source.json` with the number of merged patients, without their ids."""
+    if "merged_patients" not in source:
+        return dict(source)
+    return {**source, "merged_patients": {**source["merged_patients"], "examples": []}}
 
 
 def read_index(folder: Path) -> list[IndexRow]:

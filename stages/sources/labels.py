@@ -6,16 +6,19 @@ kept in one split. `split` is the source's own, given for every image or for non
 
 import csv
 import unicodedata
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.sources.names import SPLITS, ImageFacts
+from stages.sources.patient_ids import MergedPatients, cleaned, merged
+from stages.sources.table_file import open_table
 
 _REQUIRED = ("path", "label", "patient")
 _OPTIONAL = ("split", "kind")
-_EXPECTED_COLUMNS = "path,label,patient[,split][,kind]"
 _LABELS = {NORMAL: 0, "0": 0, PNEUMONIA: 1, "1": 1}
 _KINDS = {0: ("normal",), 1: ("", "bacterial", "viral")}
 _MAX_LISTED = 20
@@ -29,33 +32,39 @@ def normalised_path(name: str) -> str:
     return unicodedata.normalize("NFC", str(PurePosixPath(name)))
 
 
-def read_labels(path: Path) -> dict[str, ImageFacts]:
-    """Return the facts of each image in the table at `path`, by its path in the archive.
+@dataclass(frozen=True)
+class Table:
+    """What a table says.
+
+    Attributes:
+        facts: Of each image, by its path in the archive.
+        merged: Patients whom the table spells in several ways; None if there are none.
+    """
+
+    facts: Mapping[str, ImageFacts]
+    merged: MergedPatients | None
+
+
+def read_labels(path: Path) -> Table:
+    """Return the facts of each image in the table at `path`.
 
     Raises:
         InputError: The file is missing or is not such a table, or lines have missing, unknown or
             repeated values; the message lists the first 20 of them.
     """
+    table = open_table(path, _REQUIRED, _OPTIONAL)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            table = csv.DictReader(handle, strict=True)
-            _check_columns(path, table.fieldnames or [])
-            found, problems = _rows(table)
-    except FileNotFoundError:
+        found, spellings, problems = _rows(table)
+    except csv.Error as error:
         raise InputError(
-            f"fetch.labels: expected a table, found no file at {path}; give its path, absolute or "
-            "relative to the repository's root"
-        ) from None
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(
-            f"{path}: expected a CSV file in UTF-8, received another: {error}"
+            f"{path}: line {table.line_num}: expected a CSV file, received another: {error}"
         ) from None
     splits = {image.source_split for image in found.values()}
     if "" in splits and len(splits) > 1:
         problems.append("only some images have a split; give one for all or for none")
     if problems:
         raise InputError(f"{path}: nothing was imported because of\n{format_problems(problems)}")
-    return found
+    return Table(found, merged(spellings))
 
 
 def format_problems(problems: Sequence[str]) -> str:
@@ -65,18 +74,12 @@ def format_problems(problems: Sequence[str]) -> str:
     return "\n".join(f"  {line}" for line in [*problems[:_MAX_LISTED], *more])
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    known = {*_REQUIRED, *_OPTIONAL}
-    if not set(_REQUIRED) <= set(columns) <= known or len(set(columns)) < len(columns):
-        raise InputError(
-            f"{path}: expected the columns {_EXPECTED_COLUMNS}, received "
-            f"{','.join(columns) or 'an empty file'}"
-        )
-
-
-def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, ImageFacts], list[str]]:
-    """Return the facts of each row that has them, and the problems of the others."""
+def _rows(
+    table: "csv.DictReader[str]",
+) -> tuple[dict[str, ImageFacts], Mapping[str, set[str]], list[str]]:
+    """Return the facts of each row that has them, all spellings of each patient, and problems."""
     found: dict[str, ImageFacts] = {}
+    spellings: dict[str, set[str]] = defaultdict(set)
     problems = []
     for row in table:
         line = f"line {table.line_num}"
@@ -92,12 +95,13 @@ def _rows(table: "csv.DictReader[str]") -> tuple[dict[str, ImageFacts], list[str
         if path in found:
             problems.append(f"{line}: {row['path']!r} has a row already; remove one")
         found[path] = facts
-    return found, problems
+        spellings[facts.patient].add(row["patient"])
+    return found, spellings, problems
 
 
 def _facts(row: Mapping[str, str]) -> ImageFacts:
     """Return the facts of one row; raise ValueError if one is missing or unknown."""
-    given = {column: row.get(column, "").strip() for column in (*_REQUIRED, *_OPTIONAL)}
+    given = {column: cleaned(row.get(column, "")) for column in (*_REQUIRED, *_OPTIONAL)}
     if not given["path"]:
         raise ValueError("expected a path, received none")
     if not given["patient"]:

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from stages.engine.errors import InputError
+from stages.sources.patient_ids import cleaned
 
 _EXTENSION = r"\.(?i:jpeg|jpg|png|dcm|dicom)"
 _PNEUMONIA = re.compile(
@@ -58,7 +59,7 @@ def parse(path: str) -> ImageFacts:
             f"{path}: expected {{train,val,test}}/{{NORMAL,PNEUMONIA}}/<name>, "
             "received another folder"
         )
-    kind, patient, group = _parse_name(path, name)
+    kind, patient, group = _parse_name(path, cleaned(name))
     label = 0 if kind == "normal" else 1
     if label != LABELS[folder]:
         raise InputError(

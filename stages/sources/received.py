@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+from stages.sources.patient_ids import MergedPatients, cleaned
+
 
 @dataclass(frozen=True)
 class ReceivedImage:
     """One radiograph as its source delivers it.
+
+    Raises:
+        ValueError: A source gives an id that `patient_ids.cleaned` has not made.
 
     Attributes:
         path: Its path in the source, unique there, such as `train/NORMAL/IM-0115-0001.jpeg`.
@@ -25,6 +30,11 @@ class ReceivedImage:
     split_group: str
     source_split: str
 
+    def __post_init__(self) -> None:
+        for text in (self.kind, self.patient, self.split_group, self.source_split):
+            if text != cleaned(text):
+                raise ValueError(f"{self.path}: {text!a} is not cleaned")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -40,6 +50,7 @@ class Source:
         sha256: Checksum of the archive; "" where images are generated.
         pinned: Whether the same images are certain to come again.
         synthetic: Whether images are generated, not of patients.
+        merged_patients: Patients whom the source spells in several ways; None if there are none.
     """
 
     name: str
@@ -50,3 +61,4 @@ class Source:
     sha256: str
     pinned: bool
     synthetic: bool
+    merged_patients: MergedPatients | None = None

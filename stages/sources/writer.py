@@ -24,7 +24,8 @@ _CHECKSUMMED = (INDEX_FILE, SOURCE_FILE, "truth.csv")
 def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> int:
     """Write `images` and `source` to `folder`, then the index (sorted by path), then checksums.
 
-    `source.json` also counts the images' cautions (`Header.cautions`), if there are any.
+    `source.json` also counts the images' cautions (`Header.cautions`), if there are any, and has
+    the patients whom the source spells in several ways.
 
     Returns:
         The number of images.
@@ -50,6 +51,8 @@ def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> 
     if not in_order:
         _sort(partial_index)
     facts = {**asdict(source), "images": count}
+    if source.merged_patients is None:
+        del facts["merged_patients"]
     if cautions:
         facts["cautions"] = dict(sorted(cautions.items()))
     write_json(folder / SOURCE_FILE, facts)

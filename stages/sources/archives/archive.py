@@ -7,7 +7,7 @@ that `sources.names` can parse.
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from stages.sources.archives.packing import open_packing
 from stages.sources.header import is_image
 from stages.sources.names import ImageFacts
 from stages.sources.options import MENDELEY_V2
+from stages.sources.patient_ids import MergedPatients, lookalikes
 from stages.sources.received import ReceivedImage, Source
 
 # An uncompressed image of 60 megapixels at 16 bits has 120 MB.
@@ -76,12 +77,14 @@ class Archive:
         images: Members that are images, by their paths in the index, sorted.
         table: Facts of each image by path; None where the path itself gives them.
         sha256: Checksum of everything in the archive, and of the table if there is one.
+        merged_patients: As of `Source`.
     """
 
     packing: Packing
     images: Mapping[str, Member]
     table: Mapping[str, ImageFacts] | None
     sha256: str
+    merged_patients: MergedPatients | None
 
     def received(self, scratch: Path) -> Iterator[ReceivedImage]:
         """Return an iterator over the images, in the order of their paths.
@@ -127,7 +130,15 @@ class Archive:
                 f"by its file names: {_CITATION}",
             )
         file = file or self.packing.path.resolve().name
-        return Source(name, file, *facts, self.sha256, pinned, synthetic=False)
+        return Source(
+            name,
+            file,
+            *facts,
+            self.sha256,
+            pinned,
+            synthetic=False,
+            merged_patients=self.merged_patients,
+        )
 
 
 def receive(
@@ -166,12 +177,30 @@ def scan(path: Path, *, table: Path | None = None, sha256: str | None = None) ->
             f"{path}: expected the archive pinned by fetch.sha256 ({sha256}), received {actual}; "
             "get that archive, or pin this one (`pneumonia data pin`)"
         )
-    facts = None if table is None else labels.read_labels(table)
-    return Archive(packing, _images(packing, facts, table), facts, actual)
+    described = None if table is None else labels.read_labels(table)
+    facts = described.facts if described else None
+    merged = described.merged if described else None
+    images = _images(packing, facts, table)
+    _refuse_lookalikes(table or path, {_facts(name, facts).patient for name in images})
+    return Archive(packing, images, facts, actual, merged)
 
 
 def _facts(path: str, table: Mapping[str, ImageFacts] | None) -> ImageFacts:
     return names.parse(path) if table is None else table[path]
+
+
+def _refuse_lookalikes(place: Path, patients: Iterable[str]) -> None:
+    """Raise InputError where two ids may be one person, which nobody but their author knows."""
+    groups = lookalikes(patients)
+    if groups:
+        listed = [" and ".join(map(repr, group)) for group in groups]
+        raise InputError(
+            f"{place}: expected ids of patients that differ in more than case or the width and "
+            f"style of characters; these may be one person ({len(groups)} in all)\n"
+            f"{labels.format_problems(listed)}\n"
+            "Give one person one spelling, and different people ids that differ otherwise, such as "
+            "by a number; nothing was imported"
+        )
 
 
 def _checksum(packing: Packing, table: Path | None) -> str:

@@ -289,6 +289,15 @@ KINDS: dict[str, Make] = {
     "table: a missing label": table_of(*rows(2, label="")),
     "table: an unknown label": table_of(*rows(2, label="covid")),
     "table: a missing patient": table_of(*rows(2, patient="")),
+    "table: a patient of invisible characters": table_of(*rows(2, patient="\u200b\u00a0")),
+    "table: patients that differ only in case": table_of(
+        "image 1.png,0,Child-A", "image 2.png,1,child-a"
+    ),
+    "table: columns with spaces and capital letters": table_of(
+        *rows(24), columns="Path, LABEL ,patient", images=24
+    ),
+    "table: tabs": table_of(columns=COLUMNS.replace(",", "\t")),
+    "table: UTF-16": table_of(*rows(2), encoding="utf-16"),
     "table: a split for some images only": table_of(
         "image 1.png,0,a,train", "image 2.png,1,b,", columns=f"{COLUMNS},split"
     ),
