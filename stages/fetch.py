@@ -4,7 +4,7 @@ import sys
 
 from stages.engine.files import read_json, replacing_folder, write_json
 from stages.engine.stage import run
-from stages.settings import paths, section
+from stages.settings import fetch_inputs, paths, section
 from stages.sources.dispatch import open_source
 from stages.sources.index import SOURCE_FILE, facts_without_ids
 from stages.sources.options import FetchOptions
@@ -14,10 +14,12 @@ from stages.sources.writer import write_raw
 def main() -> None:
     """Bring the images of the source that params name, whole or not at all."""
     options = section.load(FetchOptions, "fetch")
+    fetch_inputs.require_recorded(options)
     with replacing_folder(paths.RAW) as folder:
         images, source = open_source(options, folder)
         count = write_raw(folder, images, source)
         section.require_unchanged(options, "fetch")
+        fetch_inputs.require_recorded(options)  # still
         facts = read_json(folder / SOURCE_FILE)
     # Kept by git, and not beside the shards, whose identity is pixels, records and options: a name,
     # a licence or a pin that changes makes no other data set. Ids of patients don't go into git.

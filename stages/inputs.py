@@ -1,17 +1,15 @@
 """Stage `inputs`: what params name outside the repository, by content, in data/inputs.json."""
 
-from stages.engine.file_memory import FileMemory
-from stages.engine.files import read_json, sha256_file, write_json
-from stages.engine.root import project_root
+from stages.engine.files import read_json, write_json
 from stages.engine.stage import run
-from stages.settings import outside, params, paths
+from stages.settings import fetch_inputs, outside, params, paths
 
 
 def main() -> None:
     """Check the whole of params.yaml, then record the digests of outside files."""
     everything = params.load()
     recorded = read_json(paths.INPUTS) if paths.INPUTS.exists() else {}
-    memory = FileMemory(project_root() / ".cache/inputs.json", sha256_file)
+    memory = fetch_inputs.large_files()
     found = outside.digests(everything, recorded, memory)
     memory.save()
     write_json(paths.INPUTS, {"format": outside.FORMAT, **found})

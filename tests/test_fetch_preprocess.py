@@ -47,6 +47,23 @@ def test_archive_becomes_shards(tmp_path: Path) -> None:
     assert set(manifest["counts"]) == {"train", "val", "test", "val_tail"}
 
 
+def test_fetch_alone_reads_no_archive_that_is_not_recorded(tmp_path: Path) -> None:
+    members = {f"set/{p}": encoded(picture(p)) for p in paths()}
+    path = zipped(tmp_path / "images.zip", members)
+    named = {"source": "archive", "path": "images.zip"}
+    assert stage("inputs", tmp_path, **named).returncode == 0
+    assert stage("fetch", tmp_path, **named).returncode == 0
+    before = sha256_file(tmp_path / "data/raw/index.csv")
+    zipped(path, {**members, "set/train/NORMAL/IM-0999-0001.jpeg": encoded(picture("x"))})
+    refused = stage("fetch", tmp_path, **named)  # as by `dvc repro -s fetch`
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: fetch.path: expected the content of images.zip that ")
+    assert sha256_file(tmp_path / "data/raw/index.csv") == before
+    assert stage("inputs", tmp_path, **named).returncode == 0
+    fetched = stage("fetch", tmp_path, **named)
+    assert "49 images from images.zip" in fetched.stdout, fetched.stderr
+
+
 def test_phantoms_become_shards(tmp_path: Path) -> None:
     few = {"seed": 0, "patients_train": 12, "patients_test": 4, "confound": 0.9}
     fetched = stage("fetch", tmp_path, source="phantom", phantom=few)

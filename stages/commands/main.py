@@ -17,7 +17,7 @@ from stages.commands.registration import Function, former, with_params
 from stages.commands.results import results
 from stages.commands.sync import sync
 from stages.commands.ui import ui
-from stages.commands.verify import verify
+from stages.commands.verify import UNKNOWN, verify
 from stages.engine.errors import InputError, as_input_error
 
 COMMANDS: dict[str, Function] = {
@@ -30,8 +30,8 @@ COMMANDS: dict[str, Function] = {
     "sync": sync,
     "ui": ui,
 }
-WITHOUT_PARAMS = frozenset({"verify"})
-"""Commands that work though params.yaml is broken: `verify` reads that of the commit."""
+REFUSED = {"verify": UNKNOWN}
+"""Exit status for a broken params.yaml if it is not 1, which means "different" for `verify`."""
 
 GROUPS = {"data": data, "model": model, "study": study}
 FORMER = {
@@ -54,7 +54,7 @@ def command_line() -> typer.Typer:
     """Return the whole command line."""
     top = _group("Detect pneumonia in chest X-rays. Not a diagnosis.", completion=True)
     for name, function in COMMANDS.items():
-        top.command(name)(function if name in WITHOUT_PARAMS else with_params(function))
+        top.command(name)(with_params(function, refused=REFUSED.get(name, 1)))
     for group_name, module in GROUPS.items():
         group = _group(str(module.__doc__))
         for name, function in module.COMMANDS.items():

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias
 
+from stages.engine.errors import InputError
+
 if TYPE_CHECKING:
     from stages.settings.params import Params
 
@@ -17,17 +19,28 @@ Function: TypeAlias = Callable[..., Status]
 """A command as it is written: its first argument is the whole of params.yaml."""
 
 
-def with_params(function: "Callable[Concatenate[Params, P], Status]") -> Callable[P, Status]:
+def with_params(
+    function: "Callable[Concatenate[Params, P], Status]", *, refused: int = 1
+) -> Callable[P, Status]:
     """Return a command that validates params.yaml and passes it to `function`.
 
     Help, completion and usage errors come before that and need no params.
+
+    Args:
+        function: The command.
+        refused: Its exit status if params.yaml is missing or invalid.
     """
 
     @functools.wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> Status:
         from stages.settings import params
 
-        return function(params.load(), *args, **kwargs)
+        try:
+            checked = params.load()
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return refused
+        return function(checked, *args, **kwargs)
 
     signature = inspect.signature(function)
     first, *others = signature.parameters.values()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stages.history.causes import Cause, Out
     from stages.history.lock_file import LockFile
     from stages.history.moved_figures import MovedFigure
+    from stages.settings.params import Params
 
 EQUAL, DIFFERENT, UNKNOWN = 0, 1, 2
 _OTHERS = 8
@@ -60,6 +61,7 @@ class Verified:
 
 
 def verify(
+    params: "Params",
     rev: Annotated[str, typer.Argument(metavar="COMMIT", help="A commit, tag or branch.")] = "HEAD",
     version: Annotated[
         str | None, typer.Option(metavar="N", help="The commit of this registered version.")
@@ -78,7 +80,7 @@ def verify(
     from stages.history import rebuild
 
     try:
-        commit, tags = _commit_and_tags(rev, version, source)
+        commit, tags = _commit_and_tags(params, rev, version, source)
         lock = _recorded(commit)
         if git.output("status", "--porcelain").strip():
             print("there are uncommitted changes; the commit is what is verified", file=sys.stderr)
@@ -136,12 +138,12 @@ def compare(rev: str, lock: "LockFile", folder: Path, tags: Mapping[str, str]) -
 
 
 def _commit_and_tags(
-    rev: str, version: str | None, source: str | None
+    params: "Params", rev: str, version: str | None, source: str | None
 ) -> tuple[str, dict[str, str]]:
     """The commit to verify, and the tags of the version that leads to it, if one does."""
     if version is None:
         return git.output("rev-parse", "--verify", f"{rev}^{{commit}}").strip(), {}
-    tags = _version_tags(version, source)
+    tags = _version_tags(params, version, source)
     # A run ends before its dvc.lock is committed: the commit that holds it is a later one than
     # the tag names, with the same code.
     release = paths.RELEASE.as_posix()
@@ -160,12 +162,11 @@ def _commit_and_tags(
     )
 
 
-def _version_tags(version: str, source: str | None) -> dict[str, str]:
+def _version_tags(params: "Params", version: str, source: str | None) -> dict[str, str]:
     from stages.commands.tracking_store import open_tracking_store, registered_name
     from stages.registry.versions import get_version
-    from stages.settings import params
 
-    name = registered_name(params.load(), source)
+    name = registered_name(params, source)
     client, _ = open_tracking_store()
     return dict(get_version(client, name, version).tags)
 

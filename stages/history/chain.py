@@ -13,7 +13,7 @@ from stages.engine.file_memory import FileMemory
 from stages.engine.root import project_root
 from stages.history import lock_file, plan
 from stages.history.lock_file import LockFile, Mismatch, dvc_md5, file_md5
-from stages.settings import paths
+from stages.settings import digests, fetch_inputs, outside, params, paths
 from stages.settings.digests import JUDGED
 
 _OPTIONAL = paths.RAW.as_posix()
@@ -47,7 +47,7 @@ def mismatches(lock: LockFile, tree: Path) -> list[Mismatch]:
 
 
 def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
-    """Like `mismatches` for the workspace, with the outs that lie there.
+    """Like `mismatches` for the workspace, with its outs and the files outside it.
 
     Large files are read only after they have changed (`engine.file_memory`).
     """
@@ -60,9 +60,26 @@ def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
                 if found.key != _OPTIONAL or Path(_OPTIONAL).exists():
                     yield found
 
-    found = [*mismatches(lock, Path()), *changed()]
+    found = [*mismatches(lock, Path()), *changed(), *changed_outside()]
     memory.save()
     return found
+
+
+def changed_outside() -> Iterator[Mismatch]:
+    """Yield what differs between data/inputs.json and the files outside the repository.
+
+    `inputs` runs on each `dvc repro`, and not on that of a single stage.
+    """
+    memory = fetch_inputs.large_files()
+    for key, (recorded, found) in outside.changes(params.load(), digests.outside(), memory).items():
+        yield Mismatch(
+            key.partition(".")[0],
+            f"the content of {key}",
+            (recorded or "nothing")[:12],
+            (found or "nothing")[:12],
+            paths.INPUTS.as_posix(),
+        )
+    memory.save()
 
 
 def of_workspace() -> list[Mismatch]:

@@ -37,15 +37,16 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """What of a stage is not as it was recorded: `key` was `recorded` and is `found`."""
+    """What of a stage is not as it was recorded: `key` was `recorded` in `file` and is `found`."""
 
     stage: str
     key: str
     recorded: str
     found: str
+    file: str = PATH.as_posix()
 
     def __str__(self) -> str:
-        return f"{self.stage}: {self.key} is {self.recorded} in dvc.lock, {self.found} here"
+        return f"{self.stage}: {self.key} is {self.recorded} in {self.file}, {self.found} here"
 
 
 NOT_RUN = StageRecord("", {}, {}, {})

@@ -6,18 +6,15 @@ and train depend as far as each reads it. No path stands there: the same bytes i
 the same input.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from stages.engine.errors import InputError
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import sha256_file
 from stages.engine.keys import differences
-from stages.engine.root import from_root
-from stages.settings import paths
+from stages.settings import fetch_inputs
 from stages.settings.params import Params
-from stages.sources.archives.folder_archive import FolderPacking
 
 FORMAT = 1
 Digests = dict[str, dict[str, str | None]]
@@ -25,10 +22,8 @@ Digests = dict[str, dict[str, str | None]]
 
 def named(params: Params) -> dict[str, dict[str, str | None]]:
     """The files and folders that params name, by section and key; None where a key names none."""
-    fetch = params.fetch
-    own = fetch.source not in ("phantom", "kermany")  # which read neither
     return {
-        "fetch": {"path": fetch.path if own else None, "labels": fetch.labels if own else None},
+        "fetch": fetch_inputs.named(params.fetch),
         "train": {"weights": params.train.weights_file},
     }
 
@@ -50,7 +45,7 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
         found[section] = {}
         for key, name in keys.items():
             sha256 = memory.of if key == "path" else sha256_file
-            content = None if name is None else _content(from_root(name), sha256)
+            content = fetch_inputs.content(name, sha256)
             if name is not None and content is None:
                 content = recorded.get(section, {}).get(key)
             found[section][key] = content
@@ -63,21 +58,23 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
     return found
 
 
-def require_recorded(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> None:
-    """Raise InputError where a file outside has other content than data/inputs.json records."""
-    changed = differences(
+def changes(
+    params: Params, recorded: Mapping[str, Any], memory: FileMemory
+) -> dict[str, tuple[str | None, str | None]]:
+    """Return the digest that is recorded and the present one of each file that has changed.
+
+    Args:
+        params: The whole of params.yaml.
+        recorded: The content of data/inputs.json; what is not there now counts as unchanged.
+        memory: As of `digests`.
+
+    Returns:
+        By dotted key, such as "fetch.path".
+
+    Raises:
+        InputError: The file of weights is not the one that train.weights pins.
+    """
+    return differences(
         {section: recorded.get(section, {}) for section in named(params)},
         digests(params, recorded, memory),
     )
-    if changed:
-        raise InputError(
-            f"{', '.join(changed)}: expected the files that {paths.INPUTS} records, found others; "
-            "run the whole `dvc repro`"
-        )
-
-
-def _content(path: Path, sha256: Callable[[Path], str]) -> str | None:
-    """The digest of a file or folder; None where it is not there. OSError where unreadable."""
-    if path.is_dir():
-        return FolderPacking(path, sha256).sha256()
-    return sha256(path) if path.exists() else None

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stages.engine.errors import InputError
-from stages.history import past
+from stages.history import chain, past
 from stages.history.lock_file import dvc_md5
 from stages.history.past import MissingError, PastRun, Progress
 
@@ -108,6 +108,8 @@ def commit() -> PastRun:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PastRun:
     """A commit of a finished run in a repository that is the current folder."""
+    # These params are not the whole of params.yaml, and name no file outside.
+    monkeypatch.setattr(chain, "changed_outside", lambda: iter(()))
     monkeypatch.chdir(tmp_path)
     for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
         monkeypatch.delenv(name, raising=False)

@@ -39,6 +39,8 @@ FILES = [
     ("*", "params.yaml", "DVC compares the sections that the stage names under `params`"),
     ("inputs", "stages/*", "always runs"),
     ("inputs", ".cache/inputs.json", "digests that it remembers of files that did not move"),
+    ("fetch", "data/inputs.json", "DVC compares the section that fetch names under `params`"),
+    ("fetch", ".cache/inputs.json", "digests that it remembers of files that did not move"),
     ("fetch", "data/.raw.partial*", "its own output, before it is renamed"),
     ("preprocess", "data/.shards.partial*", "its own output, before it is renamed"),
     ("train", ".cache/train*", "checkpoints, under a digest of all that training depends on"),

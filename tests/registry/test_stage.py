@@ -35,9 +35,9 @@ def workplace(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def write_lock() -> None:
+def write_lock(**inputs: object) -> None:
     """Write what DVC has recorded when it starts `register`: every stage before it."""
-    Path("data/inputs.json").write_text('{"format": 1}')
+    Path("data/inputs.json").write_text(json.dumps({"format": 1, **inputs}))
     stages = {name: stage for name, stage in read_plan().items() if name != "register"}
     for out in sorted({Path(out) for stage in stages.values() for out in stage.outs}):
         if not out.exists():
@@ -90,6 +90,17 @@ def edit_params() -> None:
     path.write_text(path.read_text().replace("epochs: 36", "epochs: 30"))
 
 
+def replace_archive() -> None:
+    """Name an archive and record it as the stages would, then put another in its place."""
+    archive = Path("images.zip")
+    tree = yaml.safe_load(Path("params.yaml").read_text())
+    tree["fetch"] |= {"source": "archive", "path": archive.name}
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    archive.write_bytes(b"one")
+    write_lock(fetch={"path": sha256_file(archive)})
+    archive.write_bytes(b"two")
+
+
 def edit_lock() -> None:
     path = Path("dvc.lock")  # of another model
     tree = yaml.safe_load(path.read_text())
@@ -113,6 +124,10 @@ def freeze() -> None:
     [
         (edit_params, r"train: train\.epochs is 36 in dvc\.lock, 30 here"),
         (freeze, r"train: train\.epochs is 36 in dvc\.lock, 30 here"),
+        (
+            replace_archive,
+            r"fetch: the content of fetch\.path is \w{12} in data/inputs\.json, \w{12} here",
+        ),
         (edit_lock, r"data/model is 0{12} in dvc\.lock"),
         (edit_model, r"train: data/model is \w{12} in dvc\.lock, \w{12} here"),
         (lambda: Path("dvc.lock").unlink(), "fetch: the stage is nothing in dvc.lock"),

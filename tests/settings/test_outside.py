@@ -11,8 +11,8 @@ import yaml
 from stages.engine import file_memory
 from stages.engine.errors import InputError, InvalidSettings
 from stages.engine.file_memory import FileMemory
-from stages.engine.files import read_json, sha256_file
-from stages.settings import outside, params, paths
+from stages.engine.files import read_json, sha256_file, write_json
+from stages.settings import fetch_inputs, outside, params, paths
 from tests.workspace import ROOT
 
 ARCHIVE, TABLE = Path("outside/images.zip"), Path("outside/labels.csv")
@@ -180,7 +180,29 @@ def test_pinned_weights_are_known_by_content_and_stop_where_they_change() -> Non
 def test_a_file_that_changed_since_it_was_recorded_is_named() -> None:
     memory = FileMemory(Path("memory.json"), sha256_file)
     found = record()
-    outside.require_recorded(settings(), found, memory)
+    assert outside.changes(settings(), found, memory) == {}
     TABLE.write_text("path,label,paTient\n")
-    with pytest.raises(InputError, match=r"^fetch\.labels: expected the files that data/inputs"):
-        outside.require_recorded(settings(), found, memory)
+    changed = outside.changes(settings(), found, memory)
+    assert changed == {"fetch.labels": (found["fetch"]["labels"], sha256_file(TABLE))}
+
+
+@pytest.mark.parametrize("changed", [ARCHIVE, TABLE], ids=("path", "labels"))
+def test_fetch_refuses_what_inputs_has_not_recorded(changed: Path) -> None:
+    options = settings().fetch
+    fetch_inputs.require_recorded(options)  # nothing is recorded yet
+    write_json(paths.INPUTS, record())
+    fetch_inputs.require_recorded(options)
+    changed.write_bytes(b"other")
+    key = "path" if changed == ARCHIVE else "labels"
+    with pytest.raises(InputError, match=rf"^fetch\.{key}: .* run the whole `dvc repro`"):
+        fetch_inputs.require_recorded(options)
+    changed.unlink()
+    fetch_inputs.require_recorded(options)  # fetch itself names a missing file
+
+
+def test_a_file_that_inputs_did_not_find_is_not_read_unrecorded() -> None:
+    ARCHIVE.rename("away.zip")
+    write_json(paths.INPUTS, record())
+    Path("away.zip").rename(ARCHIVE)
+    with pytest.raises(InputError, match=r"that data/inputs\.json records \(none\)"):
+        fetch_inputs.require_recorded(settings().fetch)

@@ -1,0 +1,70 @@
+"""Files outside the repository that fetch reads, by their content.
+
+Apart from `outside`, which reads the whole of params.yaml: fetch must not depend on the options of
+other packages.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.engine.errors import InputError
+from stages.engine.file_memory import FileMemory
+from stages.engine.files import read_json, sha256_file
+from stages.engine.root import from_root, project_root
+from stages.settings import paths
+from stages.sources.archives.folder_archive import FolderPacking
+from stages.sources.options import FetchOptions
+
+
+def named(options: FetchOptions) -> dict[str, str | None]:
+    """Return the files and folders that the section fetch names, by key; None for none."""
+    own = options.source not in ("phantom", "kermany")  # which read neither
+    return {"path": options.path if own else None, "labels": options.labels if own else None}
+
+
+def content(name: str | None, sha256: Callable[[Path], str] = sha256_file) -> str | None:
+    """Return the digest of a file or folder that params name; None if it is missing.
+
+    Args:
+        name: Its path, absolute or relative to the repository's root; None for none.
+        sha256: Returns the SHA-256 of a file.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    if name is None:
+        return None
+    path = from_root(name)
+    if path.is_dir():
+        return FolderPacking(path, sha256).sha256()
+    return sha256(path) if path.exists() else None
+
+
+def require_recorded(options: FetchOptions) -> None:
+    """Raise unless the files that fetch reads are those that data/inputs.json records.
+
+    The stage `inputs` records them before fetch. `dvc repro -s fetch` runs fetch alone, and DVC
+    would name what it reads by the record of other files. Without a data/inputs.json nothing is
+    named yet.
+
+    Raises:
+        InputError: A file has other content than was recorded.
+    """
+    if not paths.INPUTS.exists():
+        return
+    recorded = read_json(paths.INPUTS).get("fetch", {})
+    memory = large_files()
+    for key, name in named(options).items():
+        found = content(name, memory.of if key == "path" else sha256_file)
+        if found is not None and found != recorded.get(key):
+            raise InputError(
+                f"fetch.{key}: expected the content of {name} that {paths.INPUTS} records "
+                f"({recorded.get(key) or 'none'}), found {found}; run the whole `dvc repro`, which "
+                "records it first"
+            )
+    memory.save()
+
+
+def large_files() -> FileMemory:
+    """Return the memory of the digests of archives, which are read again only once they change."""
+    return FileMemory(project_root() / ".cache/inputs.json", sha256_file)
