@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def pin(
-    params: "Params",
     path: Annotated[
         str,
         typer.Argument(
@@ -31,7 +30,7 @@ def pin(
     if path.endswith(".h5"):
         print(pin_archive.pin_weights(path))
         return
-    print(pin_archive.pin(path, params.fetch.labels))
+    print(pin_archive.pin(path))
 
 
 def audit(_: "Params", as_json: AsJson = False) -> None:

@@ -1,8 +1,9 @@
 """The command line `pneumonia`: its commands, and what becomes of their errors.
 
 A new command is a function in a module of its own and an entry here, or in the COMMANDS of a group.
-A command gets the whole of params.yaml, validated, as its first argument. It imports heavy
-libraries inside the function, so that `--help` and completion stay fast.
+A command gets the whole of params.yaml, validated, as its first argument, unless it is in
+COMPLETING. It imports heavy libraries inside the function, so that `--help` and completion stay
+fast.
 """
 
 import sys
@@ -32,6 +33,8 @@ COMMANDS: dict[str, Function] = {
 }
 REFUSED = {"verify": UNKNOWN}
 """Exit status for a broken params.yaml if it is not 1, which means "different" for `verify`."""
+COMPLETING = frozenset({"data pin"})
+"""Commands that get no params, because they complete them; they check them then."""
 
 GROUPS = {"data": data, "model": model, "study": study}
 FORMER = {
@@ -54,17 +57,23 @@ def command_line() -> typer.Typer:
     """Return the whole command line."""
     top = _group("Detect pneumonia in chest X-rays. Not a diagnosis.", completion=True)
     for name, function in COMMANDS.items():
-        top.command(name)(with_params(function, refused=REFUSED.get(name, 1)))
+        top.command(name)(_checked(name, function))
     for group_name, module in GROUPS.items():
         group = _group(str(module.__doc__))
         for name, function in module.COMMANDS.items():
-            group.command(name)(with_params(function))
+            group.command(name)(_checked(f"{group_name} {name}", function))
         top.add_typer(group, name=group_name, rich_help_panel="Groups of commands")
     for name, present in FORMER.items():
         group_name, _, command = present.partition(" ")
         function = GROUPS[group_name].COMMANDS[command]
-        top.command(name, hidden=True)(former(name, present, with_params(function)))
+        top.command(name, hidden=True)(former(name, present, _checked(present, function)))
     return top
+
+
+def _checked(name: str, function: Function) -> Function:
+    if name in COMPLETING:
+        return function
+    return with_params(function, refused=REFUSED.get(name, 1))
 
 
 def _group(help_text: str, *, completion: bool = False) -> typer.Typer:

@@ -9,27 +9,31 @@ from stages.engine.errors import InvalidSettings, NotFound
 from stages.engine.files import sha256_file, write_text
 from stages.engine.root import from_root
 from stages.network.options import with_pin
-from stages.settings import params, paths
+from stages.settings import params, paths, section
 from stages.sources.archives import archive
 
 
-def pin(path: str, labels: str | None) -> str:
+def pin(path: str) -> str:
     """Make fetch read the archive at `path`, and notice when it changes.
+
+    The table of fetch.labels belongs to it. The other params are checked as they will be, before
+    the archive is read: they may lack nothing but what is written here.
 
     Args:
         path: A zip, tar, tar.gz or folder.
-        labels: The table of its images, as fetch.labels names it; None if there is none.
 
     Returns:
         What was written, as text.
 
     Raises:
-        InputError: The archive can't be used.
+        InputError: The archive can't be used, or another param is invalid.
     """
-    found = archive.scan(from_root(path), table=from_root(labels) if labels else None)
-    values = {"source": "archive", "path": path, "sha256": found.sha256}
+    section.read()  # says what is wrong where it is no YAML
     text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
-    _write(with_values(text, "fetch", values))
+    text = with_values(text, "fetch", {"source": "archive", "path": path})
+    labels = params.check(yaml.safe_load(text)).fetch.labels
+    found = archive.scan(from_root(path), table=from_root(labels) if labels else None)
+    _write(with_values(text, "fetch", {"sha256": found.sha256}))
     table = f" with {labels}" if labels else ""
     merged = f"\nwarning: {found.merged_patients}" if found.merged_patients else ""
     return (
@@ -51,6 +55,7 @@ def pin_weights(path: str) -> str:
     if not file.is_file():
         raise NotFound(f"{path}: expected a file of weights, found none")
     sha256 = sha256_file(file)
+    section.read()
     text = paths.PARAMS.read_bytes().decode()
     _write(with_values(text, "train", {"weights": with_pin(path, sha256)}))
     return f"{paths.PARAMS}: train starts from {path}, sha256 {sha256}; now run `dvc repro`"

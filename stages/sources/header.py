@@ -90,16 +90,12 @@ def read_header(data: bytes) -> Header:
 def is_image(data: bytes) -> bool:
     """Return whether a file without a known suffix is a JPEG, PNG or DICOM image.
 
-    A DICOM file without a picture, such as DICOMDIR or a report, is none.
+    A DICOM file of a kind without pictures, such as a report, is none. One that is damaged counts,
+    so that it is listed and not lost.
     """
     if data.startswith(JPEG_AND_PNG_MAGIC):
         return True
-    if not tags.is_dicom(data):
-        return False
-    try:
-        return "Rows" in tags.read(data, pixels=False).tags
-    except UnusableImage:
-        return data[128:132] == b"DICM"
+    return tags.is_dicom(data) and tags.may_have_picture(data)
 
 
 def _orientation(image: Image.Image) -> int:

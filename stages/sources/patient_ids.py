@@ -84,17 +84,11 @@ def lookalikes(ids: Iterable[str]) -> list[tuple[str, ...]]:
     """Return the groups of cleaned ids that case folding and compatibility forms make equal."""
     by_key: dict[str, set[str]] = defaultdict(set)
     for name in ids:
-        by_key[_folded(name)].add(name)
+        by_key[folded(name)].add(name)
     return sorted(tuple(sorted(group)) for group in by_key.values() if len(group) > 1)
 
 
-def _is_visible(char: str) -> bool:
-    if char.isspace():
-        return True
-    return char not in _INVISIBLE and unicodedata.category(char) not in _INVISIBLE_CATEGORIES
-
-
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return Unicode's NFKC_Casefold of a cleaned id (its chapter 3.13, D146)."""
     if name.isascii():
         return name.lower()
@@ -102,3 +96,9 @@ def _folded(name: str) -> str:
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", folded.casefold())
     return cleaned(folded)
+
+
+def _is_visible(char: str) -> bool:
+    if char.isspace():
+        return True
+    return char not in _INVISIBLE and unicodedata.category(char) not in _INVISIBLE_CATEGORIES

@@ -75,9 +75,10 @@ def arguments_of(name: str) -> list[str]:
     """The command's words with something for each required argument."""
     group, _, command = name.rpartition(" ")
     function = GROUPS[group].COMMANDS[command] if group else COMMANDS[command]
+    checked_first = name not in program.COMPLETING
     required = [
         parameter
-        for parameter in list(inspect.signature(function).parameters.values())[1:]
+        for parameter in list(inspect.signature(function).parameters.values())[checked_first:]
         if parameter.default is inspect.Parameter.empty
     ]
     return [*name.split(), *("1" for _ in required)]

@@ -118,6 +118,43 @@ def test_a_file_with_windows_line_ends_keeps_them(here: Path) -> None:
     assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n") == lines
 
 
+@pytest.mark.parametrize("source", ["archive", "phantom", "kermany"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_with_a_path_of_null_and_no_last_line_end_is_pinned(
+    here: Path, source: str, end: str
+) -> None:
+    zip_of(VALID)(here)
+    path = Path("params.yaml")
+    text = path.read_text(encoding="utf-8").replace("source: phantom ", f"source: {source} ")
+    path.write_bytes(text.rstrip("\n").replace("\n", end).encode())
+    before = path.read_bytes()
+    assert main(["data", "pin", "images.zip"]) == 0
+    after = path.read_bytes()
+    sha256 = sha256_file(Path("images.zip"))
+    given = [f"source: {source} ", "path: null ", "sha256: null "]
+    expected = before.decode()
+    for old, key, value in zip(
+        given, ("source", "path", "sha256"), ("archive", "images.zip", sha256), strict=True
+    ):
+        start = expected.index(old)
+        comment = expected.index("#", start)
+        width = max(comment - start, len(f"{key}: {value}") + 2)
+        expected = expected[:start] + f"{key}: {value}".ljust(width) + expected[comment:]
+    assert after.decode() == expected
+
+
+def test_other_params_are_checked_before_the_archive_is_read(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("params.yaml")
+    path.write_text(path.read_text(encoding="utf-8").replace("epochs: 36", "epochs: 0"))
+    assert main(["data", "pin", "none.zip"]) == 1
+    assert "train.epochs: expected" in capsys.readouterr().err
+    path.write_text("fetch: [")
+    assert main(["data", "pin", "none.zip"]) == 1
+    assert "not valid YAML" in capsys.readouterr().err
+
+
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(InvalidSettings, match=r"fetch\.path: the key is missing"):
         with_values("fetch: {}\n", "fetch", {"path": "x"})

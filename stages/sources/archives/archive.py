@@ -5,9 +5,10 @@ that `sources.names` can parse.
 """
 
 import hashlib
+import itertools
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
 from stages.sources import labels, names
 from stages.sources.archives.members import Member, Packing, is_junk
+from stages.sources.archives.near_misses import IMAGE_SUFFIXES, NearMisses
 from stages.sources.archives.packing import open_packing
 from stages.sources.header import is_image
 from stages.sources.names import ImageFacts
@@ -25,9 +27,6 @@ from stages.sources.received import ReceivedImage, Source
 # An uncompressed image of 60 megapixels at 16 bits has 120 MB.
 MAX_IMAGE_BYTES = 256 * 2**20
 
-_IMAGE_SUFFIXES = frozenset(
-    (".jpeg", ".jpg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
-)
 # Of a file with any other suffix, or none, the content decides whether it is an image.
 _OTHER_SUFFIXES = frozenset(
     f".{suffix}"
@@ -228,7 +227,7 @@ def _images(
             problems.append(f"{member.name!r}: {member.problem}")
             continue
         try:
-            path = _path_by_name(member) if facts is None else _path_in_table(member, facts, table)
+            path = _path_by_name(member) if facts is None else _path_in_table(member, facts)
         except InputError as error:
             problems.append(str(error))
             unknown = unknown or member.name
@@ -245,15 +244,13 @@ def _images(
             problems.append(
                 f"{path}: the archive has two different images of this name; rename or remove one"
             )
-    for member in _images_by_content(packing, others):
-        problems.append(str(_unexpected(member, table)))
-        unknown = unknown or member.name
-    if facts is not None:
-        missing = sorted(facts.keys() - images)
-        problems += [
-            f"{path!r}: listed in {table}, missing in the archive; add the image or remove the row"
-            for path in missing
-        ]
+    if facts is None:
+        unlisted = _images_by_content(packing, others, _IGNORED_FOLDERS)
+        problems += [str(_misplaced(member)) for member in unlisted]
+        unknown = unknown or "".join(member.name for member in unlisted[:1])
+    else:
+        unlisted = _images_by_content(packing, others)
+        problems += _mismatches(unlisted, sorted(facts.keys() - images), table)
     if problems:
         hint = f"\n{_table_hint(unknown)}" if unknown and facts is None else ""
         raise InputError(
@@ -277,60 +274,71 @@ def _path_by_name(member: Member) -> str | None:
     if is_junk(parts) or _IGNORED_FOLDERS & set(parts[:-1]):
         return None
     in_class_folder = len(parts) > 1 and parts[-2] in names.LABELS
-    if not in_class_folder and member.path.suffix.lower() not in _IMAGE_SUFFIXES:
+    if not in_class_folder and member.path.suffix.lower() not in IMAGE_SUFFIXES:
         return None  # such as a readme
     split, folder, name = ("", "", *parts)[-3:]
     if split not in names.SPLITS or folder not in names.LABELS:
-        raise _unexpected(member, None)
+        raise _misplaced(member)
     path = f"{names.SPLITS[split]}/{folder}/{name}"
     names.parse(path)
     return path
 
 
-def _path_in_table(
-    member: Member, facts: Mapping[str, ImageFacts], table: Path | None
-) -> str | None:
-    """Return the member's path as the table writes it, None for a file that is no image.
-
-    Raises:
-        InputError: An image has no row.
-    """
+def _path_in_table(member: Member, facts: Mapping[str, ImageFacts]) -> str | None:
+    """Return the member's path as the table writes it, None for a file that has no row."""
     path = labels.normalised_path(member.name)
-    if path in facts:
-        return path
-    if is_junk(member.path.parts) or member.path.suffix.lower() not in _IMAGE_SUFFIXES:
-        return None
-    raise _unexpected(member, table)
+    return path if path in facts else None
 
 
-def _unexpected(member: Member, table: Path | None) -> InputError:
-    """Return the error for an image that neither its folder nor the table describes."""
-    if table is None:
-        return InputError(
-            f"{member.name!r}: expected an image in {_EXPECTED_FOLDERS}, found it elsewhere; move "
-            "or remove it"
-        )
-    return InputError(f"{member.name!r}: no row in {table}; add one or remove the image")
+def _misplaced(member: Member) -> InputError:
+    return InputError(
+        f"{member.name!r}: expected an image in {_EXPECTED_FOLDERS}, found it elsewhere; move "
+        "or remove it"
+    )
 
 
-def _images_by_content(packing: Packing, others: Sequence[Member]) -> list[Member]:
-    """Return those of `others` that are images by their content: many DICOM files have no suffix.
+def _mismatches(
+    unlisted: Sequence[Member], missing: Sequence[str], table: Path | None
+) -> Iterator[str]:
+    """Yield a line for each image without a row and each row without an image, in turn."""
+    images = [labels.normalised_path(member.name) for member in unlisted]
+    near = NearMisses(missing, images)
+    for image, row in itertools.zip_longest(images, missing):
+        if image is not None:
+            yield f"{image!r}: no row in {table}; add one or remove the image{near.of_image(image)}"
+        if row is not None:
+            yield (
+                f"{row!r}: listed in {table}, missing in the archive; add the image or remove the "
+                f"row{near.of_row(row)}"
+            )
+
+
+def _images_by_content(
+    packing: Packing, others: Sequence[Member], ignored: Set[str] = frozenset()
+) -> list[Member]:
+    """Return those of `others` that are images, by suffix or content, in their order.
+
+    Many DICOM files have no suffix. Junk, and files below the folders `ignored`, are none.
 
     Raises:
         InputError: One can't be read.
     """
-    candidates = [
+    others = [
         member
         for member in others
-        if not is_junk(member.path.parts)
-        and not _IGNORED_FOLDERS & set(member.path.parts[:-1])
-        and member.path.suffix.lower() not in _OTHER_SUFFIXES
+        if not is_junk(member.path.parts) and not ignored & set(member.path.parts[:-1])
+    ]
+    found = {member.name for member in others if member.path.suffix.lower() in IMAGE_SUFFIXES}
+    unclear = [
+        member
+        for member in others
+        if member.path.suffix.lower() not in IMAGE_SUFFIXES | _OTHER_SUFFIXES
         and member.size <= MAX_IMAGE_BYTES
     ]
-    if not candidates:
-        return []
-    with tempfile.TemporaryDirectory() as scratch, packing.reader(Path(scratch)) as read:
-        return [member for member in candidates if is_image(read(member))]
+    if unclear:
+        with tempfile.TemporaryDirectory() as scratch, packing.reader(Path(scratch)) as read:
+            found |= {member.name for member in unclear if is_image(read(member))}
+    return [member for member in others if member.name in found]
 
 
 def _check_classes(packing: Packing, found: set[int], count: int) -> None:

@@ -12,10 +12,16 @@ from typing import Protocol
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 2**20
 
-_JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini"}
-_JUNK_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin"}
-# What Windows keeps of a download, `<name>:Zone.Identifier`; the colon differs by system.
-_JUNK_END = "zone.identifier"
+_JUNK_FILES = {"desktop.ini", "dicomdir", "icon\r"}
+_JUNK_FOLDERS = {
+    *("__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"),
+    "system volume information",
+}
+# Also `Thumbs.db:encryptable`; and the lock files of office programs.
+_JUNK_STARTS = ("thumbs.db", "ehthumbs", "~$")
+# What Windows keeps of a download, `<name>:Zone.Identifier`, and macOS of a file on a share; the
+# colon differs by system.
+_JUNK_ENDS = ("zone.identifier", "afp_afpinfo", "afp_resource")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -78,7 +84,7 @@ def name_problem(name: str) -> str | None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):
         return "its path leads out of the archive"
-    if _CONTROL.search(name):
+    if _CONTROL.search(name) and not is_junk(path.parts):  # macOS has a file `Icon\r`
         return "its name contains control characters; rename the file"
     try:
         name.encode()
@@ -93,7 +99,8 @@ def is_junk(parts: tuple[str, ...]) -> bool:
     return (
         any(part.startswith(".") or part.lower() in _JUNK_FOLDERS for part in parts)
         or name in _JUNK_FILES
-        or name.endswith(_JUNK_END)
+        or name.startswith(_JUNK_STARTS)
+        or name.endswith(_JUNK_ENDS)
     )
 
 

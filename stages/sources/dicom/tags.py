@@ -65,6 +65,10 @@ _KNOWN_CODES = {
     },
     "BurnedInAnnotation": {"YES", "NO"},
 }
+# SOP classes (DICOM PS3.4, B.5) start so if they are radiographs or other pictures of one frame.
+_PICTURE_CLASSES = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{number}." for number in (1, 2, 4, 6, 7, 12, 20, 128)
+)
 _CHEST = ("CHEST", "THORAX", "LUNG")
 _RADIOGRAPHS = ("CR", "DX", "RG", "OT", "SC")
 
@@ -176,6 +180,33 @@ def is_dicom(data: bytes) -> bool:
     with a tag of group 2 or 8.
     """
     return data[128:132] == b"DICM" or (data[:2] in (b"\2\0", b"\x08\0") and data[3:4] == b"\0")
+
+
+def may_have_picture(data: bytes) -> bool:
+    """Return whether a DICOM file has a picture, or had one before it was damaged.
+
+    Nothing of the file but its kind (SOP class) is looked at where there is no picture.
+    """
+    import pydicom
+
+    marked = data[128:132] == b"DICM"  # without that, it may be another kind of file
+    try:
+        stream = io.BytesIO(transfer_syntax.inflate(data))
+        dataset = pydicom.dcmread(
+            stream, stop_before_pixels=True, specific_tags=["SOPClassUID", "Rows"], force=True
+        )
+        if "Rows" in dataset:
+            return True
+        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+    except Exception:  # noqa: BLE001 - a broken file makes pydicom raise anything
+        return marked
+    return marked and (not kind or _is_picture_class(str(kind)))
+
+
+def _is_picture_class(uid: str) -> bool:
+    """Return whether a SOP class, of which the end may be cut off, is one of pictures."""
+    whole = f"{uid}."
+    return any(whole.startswith(known) or known.startswith(uid) for known in _PICTURE_CLASSES)
 
 
 def read(data: bytes, *, pixels: bool = True) -> DicomImage:

@@ -28,8 +28,19 @@ JUNK = {
     "$RECYCLE.BIN/x.jpeg": IMAGE,
     "#recycle/x.jpeg": IMAGE,
     "__MACOSX/x.jpeg": b"x",
+    "train/NORMAL/._IM-0001-0001.jpeg": b"x",
+    "train/NORMAL/.AppleDouble/IM-0001-0001.jpeg": b"x",
+    "train/NORMAL/.~lock.labels.csv#": b"x",
+    "train/NORMAL/~$IM-0001.jpeg": b"x",
+    "train/NORMAL/Thumbs.db:encryptable": b"x",
+    "train/NORMAL/ehthumbs_vista.db": b"x",
+    "train/NORMAL/DICOMDIR": dicom_file(picture("x"), Rows=None, Columns=None),
+    "train/NORMAL/Icon\r": b"x",
+    f"{A}:AFP_AfpInfo": b"x",
+    "lost+found/IM000001": IMAGE,
+    "System Volume Information/x.jpeg": IMAGE,
 }
-"""What operating systems leave behind."""
+"""What operating systems and other programs leave behind."""
 
 
 def test_folders_at_any_depth_without_junk_files(tmp_path: Path) -> None:
@@ -85,12 +96,16 @@ def test_checksum_of_a_folder_is_that_of_the_documented_shell_command(tmp_path: 
     scanned = archive.scan(path)
     shell = (
         "find . -type f -not -path '*/.*' -not -ipath '*/__MACOSX/*' -not -ipath '*/@eaDir/*'"
-        " -not -ipath '*/#recycle/*' -not -ipath '*/$RECYCLE.BIN/*' -not -iname thumbs.db"
-        " -not -iname ehthumbs.db -not -iname desktop.ini -not -iname '*zone.identifier'"
-        " -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+        " -not -ipath '*/#recycle/*' -not -ipath '*/$RECYCLE.BIN/*' -not -ipath '*/lost+found/*'"
+        " -not -ipath '*/System Volume Information/*' -not -iname 'thumbs.db*'"
+        " -not -iname 'ehthumbs*' -not -iname '~$*' -not -iname desktop.ini -not -iname dicomdir"
+        " -not -iname $'icon\\r' -not -iname '*zone.identifier' -not -iname '*afp_afpinfo'"
+        " -not -iname '*afp_resource' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
     )
     assert shell in (Path(__file__).parents[3] / "docs/data.md").read_text(encoding="utf-8")
-    done = subprocess.run(shell, shell=True, cwd=path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=path, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split()[0] == scanned.sha256
     archive.scan(path, sha256=scanned.sha256)
     (path / A).write_bytes(IMAGE[:-1])
@@ -113,7 +128,9 @@ def test_a_suffix_may_have_capital_letters(tmp_path: Path) -> None:
 
 
 NO_IMAGES = {
-    "DICOMDIR": dicom_file(picture("x"), Rows=None, Columns=None),
+    "b/REPORT": dicom_file(
+        picture("x"), Rows=None, Columns=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"
+    ),
     "LICENSE": b"text",
     "notes.txt": IMAGE,
 }
@@ -121,7 +138,14 @@ NO_IMAGES = {
 
 @pytest.mark.parametrize("make", [folder_of, zip_of, tar_of])
 @pytest.mark.parametrize("name", ["b/IM000001", "b/1.2.840.113619.2", "b/scan.ima"])
-@pytest.mark.parametrize("data", [IMAGE, encoded(picture("x"), "PNG"), dicom_file(picture("x"))])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(IMAGE, encoded(picture("x"), "PNG"), dicom_file(picture("x"))),
+        dicom_file(picture("x"))[:180],  # cut off within the tag that says what it is
+        dicom_file(picture("x"))[:300],
+    ],
+)
 def test_an_image_is_one_by_its_content_whatever_its_name(
     tmp_path: Path, make: Callable[[Mapping[str, bytes]], Make], name: str, data: bytes
 ) -> None:
