@@ -3,6 +3,7 @@
 import pandas as pd
 
 from stages.engine import checksums
+from stages.engine.console import print_text
 from stages.engine.devices import configure
 from stages.engine.files import read_json, write_bytes, write_json, write_text
 from stages.engine.options import Threads
@@ -55,7 +56,6 @@ def main() -> None:
     chosen = choose_examples(label, probability, threshold, options.saliency_images)
     images, captions = test.pixels[[e.row for e in chosen]], [e.caption for e in chosen]
     write_bytes(paths.REPORT / "grad_cam.png", saliency.sheet_png(model, images, captions))
-
     source, validation = read_json(paths.SOURCE), read_json(paths.VALIDATION)
     subject = Subject(shards.manifest, source, point.to_json(), int(model.count_params()))
     write_text(paths.CARD, model_card(figures, validation, subject))
@@ -63,7 +63,7 @@ def main() -> None:
     write_json(paths.REPORT / "judged.json", digests)
     section.require_unchanged(options, "evaluate")
     write_json(paths.METRICS, figures)
-    print(all_figures(figures, validation, subject.point))
+    print_text(all_figures(figures, validation, subject.point))
 
 
 if __name__ == "__main__":

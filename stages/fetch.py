@@ -1,7 +1,6 @@
 """Stage `fetch`: radiographs as received, and an index of them, into data/raw."""
 
-import sys
-
+from stages.engine.console import print_note, print_text
 from stages.engine.files import read_json, replacing_folder, write_json
 from stages.engine.stage import run
 from stages.settings import fetch_inputs, paths, section
@@ -25,12 +24,12 @@ def main() -> None:
     # a licence or a pin that changes makes no other data set. Ids of patients don't go into git.
     write_json(paths.SOURCE, facts_without_ids(facts))
     for caution, number in facts.get("cautions", {}).items():
-        print(f"warning: {number} of {count} images: {caution}", file=sys.stderr)
+        print_note(f"warning: {number} of {count} images: {caution}")
     if source.merged_patients is not None:
-        print(f"warning: {source.merged_patients}", file=sys.stderr)
+        print_note(f"warning: {source.merged_patients}")
     pinned = "" if source.pinned else " (not pinned: no model made from it can be promoted)"
     checksum = source.sha256 or "none: made here"
-    print(f"{count} images from {source.file or source.name}, sha256 {checksum}{pinned}")
+    print_text(f"{count} images from {source.file or source.name}, sha256 {checksum}{pinned}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import time
 from stages.audit import report
 from stages.audit.collector import Collector
 from stages.engine.classes import CLASS_NAMES
+from stages.engine.console import print_text
 from stages.engine.stage import run
 from stages.images.build import build_shards
 from stages.images.options import PreprocessOptions
@@ -29,10 +30,10 @@ def main() -> None:
     seconds = time.perf_counter() - started
     for role, count in result.manifest["counts"].items():
         images_by_class = ", ".join(f"{count[name]} {name}" for name in CLASS_NAMES)
-        print(f"{role}: {images_by_class}, {count['patients']} patients")
+        print_text(f"{role}: {images_by_class}, {count['patients']} patients")
     if result.unreadable:
-        print(f"{len(result.unreadable)} images set aside: {paths.AUDIT / report.UNREADABLE}")
-    print(f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f}/s)")
+        print_text(f"{len(result.unreadable)} images set aside: {paths.AUDIT / report.UNREADABLE}")
+    print_text(f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f}/s)")
 
 
 if __name__ == "__main__":

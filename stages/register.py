@@ -3,6 +3,7 @@
 DVC cannot look into a registry, so this stage always runs, and usually has nothing to add.
 """
 
+from stages.engine.console import print_text
 from stages.engine.files import write_json
 from stages.engine.root import project_root
 from stages.engine.stage import run
@@ -22,7 +23,7 @@ def main() -> None:
     chain.require_closed()
     release = finished(everything)
     write_json(paths.RELEASE, release.facts())
-    print(publish(release, find_store(project_root())))
+    print_text(publish(release, find_store(project_root())))
 
 
 if __name__ == "__main__":

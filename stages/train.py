@@ -1,6 +1,7 @@
 """Stage `train`: data/shards to data/model and data/validation.json."""
 
 from stages.engine import checksums, devices, journal
+from stages.engine.console import print_text
 from stages.engine.files import write_json, write_text
 from stages.engine.sidecar import sidecar
 from stages.engine.stage import run
@@ -61,7 +62,7 @@ def main() -> None:
     checkpoints.clean_others(folder)
     if trained.speed or "train" not in journal.read(training.digest):  # else its own record stays
         journal.record(training.digest, "train", **trained.speed)
-    print(f"kept epoch {trained.best_epoch} by {options.monitor}: {paths.MODEL}")
+    print_text(f"kept epoch {trained.best_epoch} by {options.monitor}: {paths.MODEL}")
 
 
 if __name__ == "__main__":

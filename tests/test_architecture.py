@@ -244,3 +244,50 @@ def test_only_stages_with_inputs_that_dvc_cannot_see_always_run() -> None:
     # They run whatever their code is: a list would only make dvc.lock longer and DVC slower.
     deps = [dep for name in ALWAYS_RUN for dep in DVC["stages"][name].get("deps", ())]
     assert all(dep.startswith("data/") for dep in deps)
+
+
+WRITERS = {
+    "engine/console.py": {"stream.write"},
+    "engine/progress.py": {"rich"},
+    "commands/tables.py": {"rich"},
+    "engine/tables.py": {"csv"},
+    "engine/csv_text.py": {"csv"},
+    "metrics/curves.py": {"to_csv"},  # with cells of `tables.to_cell`
+    "sources/labels.py": {"csv"},
+    "sources/table_file.py": {"csv"},  # reads a table that others wrote
+    "registry/figures_page.py": {"html"},
+    "metrics/pages/text.py": {"---"},
+    "engine/kernels.py": {"print"},  # of numbers and names of its own; it imports nothing
+    "registry/predict_packaged.py": {"print"},  # JSON for the process that started it
+}
+"""What a file may do that all others leave to it: there, what comes from outside is escaped."""
+
+
+def written_formats(path: Path) -> Iterator[str]:
+    """Yield the formats and streams that a file writes or reads by itself."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = names or [alias.name for alias in node.names]
+            yield from {name.split(".")[0] for name in names} & {"csv", "html", "rich"}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
+            yield "print"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if ast.unparse(node.func.value) in ("stream", "sys.stdout", "sys.stderr"):
+                yield from {ast.unparse(node.func)} & {
+                    f"{stream}.{method}"
+                    for stream in ("stream", "sys.stdout", "sys.stderr", "sys.stdout.buffer")
+                    for method in ("write", "writelines")
+                }
+            if node.func.attr in ("to_csv", "to_html", "to_markdown"):
+                yield node.func.attr
+            if ast.unparse(node.func) in ("typer.echo", "typer.secho", "click.echo"):
+                yield "print"
+        elif isinstance(node, ast.Constant) and node.value == "---":
+            yield "---"
+
+
+@FILE
+def test_only_the_writers_print_and_write_tables_and_pages(path: Path) -> None:
+    allowed = WRITERS.get(path.relative_to(ROOT / "stages").as_posix(), set())
+    assert {*written_formats(path)} <= allowed

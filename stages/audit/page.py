@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 from stages.audit.findings import SHORTCUTS, Finding
 from stages.audit.probes import Figure, Figures
 from stages.audit.summary import Count, Counts, DuplicateSet, Patients, Size, Sizes
-from stages.metrics.pages.text import format_figure, markdown_table
+from stages.metrics.pages.text import code_span, format_figure, markdown_table, markdown_text
 from stages.sources.patient_ids import MergedPatients
 
 _LISTED = 50
@@ -69,7 +69,7 @@ def _sections(report: Report) -> list[str]:
     synthetic = "Synthetic images: no statement here is about patients. "
     return [
         "# Audit of the data",
-        f"{synthetic if source['synthetic'] else ''}Source: {source['name']}. "
+        f"{synthetic if source['synthetic'] else ''}Source: {markdown_text(source['name'])}. "
         f"Test: {report['test']}. Data {report['data'][:12]}. Made by `dvc repro preprocess`; "
         "in full: `findings.json`.",
         "## Findings",
@@ -91,10 +91,20 @@ def _sections(report: Report) -> list[str]:
         _patients(report["patients"]),
         *(_merged(merged) if (merged := report.get("merged_patients")) else ()),
         "## Unreadable images",
-        _bullets([f"`{image['path']}`: {image['reason']}" for image in report["unreadable"]])
+        _bullets(
+            [
+                f"{code_span(image['path'])}: {markdown_text(image['reason'])}"
+                for image in report["unreadable"]
+            ]
+        )
         or "None.",
         "## Cautions",
-        _bullets([f"{count} images: {caution}" for caution, count in report["cautions"].items()])
+        _bullets(
+            [
+                f"{count} images: {markdown_text(caution)}"
+                for caution, count in report["cautions"].items()
+            ]
+        )
         or "None from the images' headers.",
         "## Pictures",
         "![Some images of each class and role](contact.png)",
@@ -104,7 +114,8 @@ def _sections(report: Report) -> list[str]:
 
 def _findings(findings: Sequence[Finding]) -> str:
     lines = [
-        f"**{finding['level']}**, `preprocess.audit.{finding['name']}`: {finding['text']}"
+        f"**{finding['level']}**, `preprocess.audit.{finding['name']}`: "
+        f"{markdown_text(finding['text'])}"
         for finding in findings
     ]
     return _bullets(lines) or "None."
@@ -166,7 +177,7 @@ def _duplicates(report: Report) -> str:
     if not report["duplicates"]:
         return "No image occurs twice, neither as an equal file nor nearly equal."
     lines = [
-        f"{' = '.join(f'`{path}`' for path in images['images'])} ({', '.join(images['roles'])}; "
+        f"{' = '.join(map(code_span, images['images']))} ({', '.join(images['roles'])}; "
         f"{'equal files' if images['equal_files'] else _distance(images)})"
         for images in report["duplicates"]
     ]
@@ -204,7 +215,7 @@ def _patients(patients: Patients) -> str:
 
 def _merged(merged: MergedPatients) -> list[str]:
     """Return the section's paragraphs about patients under several spellings."""
-    lines = [" = ".join(f"`{spelling}`" for spelling in each) for each in merged.examples]
+    lines = [" = ".join(map(code_span, each)) for each in merged.examples]
     intro = str(replace(merged, examples=()))
     if not lines:
         return [f"P{intro[1:]}."]

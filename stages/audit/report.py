@@ -10,6 +10,7 @@ from stages.audit import findings, page, pictures, summary
 from stages.audit.collector import Collector
 from stages.audit.page import Report
 from stages.audit.probes import probe
+from stages.engine.console import print_text
 from stages.engine.files import replacing_folder, write_bytes, write_json, write_text
 from stages.engine.tables import write_table
 from stages.images.build import BuildResult
@@ -51,9 +52,9 @@ def write_report(
         write_table(partial / UNREADABLE, ["path", "reason"], map(asdict, result.unreadable))
         write_json(partial / REPORT, _plain(report))
     for line in page.summary_lines(report):
-        print(f"audit: {line}")
+        print_text(f"audit: {line}")
     seconds = time.perf_counter() - start
-    print(f"audit: {seconds:.1f} s, {folder / PAGE}; `pneumonia data audit` prints it")
+    print_text(f"audit: {seconds:.1f} s, {folder / PAGE}; `pneumonia data audit` prints it")
     findings.raise_on_stop(report["findings"], str(folder / PAGE))
 
 

@@ -1,6 +1,5 @@
 """The images: pin an archive, print the audit, draw phantoms."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 from stages.commands.parameters import AsJson
 from stages.commands.registration import Function
 from stages.commands.tables import print_markdown
+from stages.engine.console import print_json, print_note, print_text
 from stages.engine.files import read_json, write_bytes
 from stages.settings import paths
 
@@ -28,9 +28,9 @@ def pin(
     from stages.commands import pin_archive
 
     if path.endswith(".h5"):
-        print(pin_archive.pin_weights(path))
+        print_text(pin_archive.pin_weights(path))
         return
-    print(pin_archive.pin(path))
+    print_text(pin_archive.pin(path))
 
 
 def audit(_: "Params", as_json: AsJson = False) -> None:
@@ -39,12 +39,12 @@ def audit(_: "Params", as_json: AsJson = False) -> None:
 
     found = read_json(paths.AUDIT / REPORT)
     if as_json:
-        print((paths.AUDIT / REPORT).read_text(encoding="utf-8"), end="")
+        print_json(found)
     else:
         print_markdown((paths.AUDIT / PAGE).read_text(encoding="utf-8").removesuffix("\n"))
     manifest = paths.SHARDS / "manifest.json"
     if not manifest.exists() or read_json(manifest)["digest"] != found["data"]:
-        print(f"{paths.SHARDS} does not hold the images of this audit", file=sys.stderr)
+        print_note(f"{paths.SHARDS} does not hold the images of this audit")
 
 
 def figures(

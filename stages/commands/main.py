@@ -7,6 +7,7 @@ fast.
 """
 
 import sys
+from collections.abc import Sequence
 
 import typer
 from typer.main import get_command
@@ -19,7 +20,9 @@ from stages.commands.results import results
 from stages.commands.sync import sync
 from stages.commands.ui import ui
 from stages.commands.verify import UNKNOWN, verify
+from stages.engine.console import print_note, print_tracebacks_safely
 from stages.engine.errors import InputError, as_input_error
+from stages.engine.printable import is_printable, printable
 
 COMMANDS: dict[str, Function] = {
     "predict": predict,
@@ -96,20 +99,23 @@ def main(words: list[str] | None = None) -> int:
         0; 1 after an InputError, or as the command defines it; 2 after a usage error, and where
         `verify` cannot judge; 130 after Ctrl-C.
     """
+    if words is None:
+        print_tracebacks_safely()
+        words = sys.argv[1:]
     command = get_command(command_line())
     try:
         status = command.main(words, prog_name="pneumonia", standalone_mode=False)
     except InputError as error:
-        return _fail(str(error), 1)
+        return _fail(str(error), 1, words)
     except typer.TyperException as error:
-        return _fail(_usage_error(error), error.exit_code)
+        return _fail(_usage_error(error), error.exit_code, words)
     except typer.Abort:
         return 130
     except OSError as error:
         fixable = as_input_error(error)
         if fixable is None:
             raise
-        return _fail(str(fixable), 1)
+        return _fail(str(fixable), 1, words)
     return int(status or 0)
 
 
@@ -127,9 +133,13 @@ def _usage_error(error: typer.TyperException) -> str:
     return f"{path}: {message.rstrip('.')}; {allowed} (see `{path} --help`)"
 
 
-def _fail(message: str, status: int) -> int:
+def _fail(message: str, status: int, words: Sequence[str]) -> int:
+    """Print an error. An argument with line breaks takes one line, so it can't pass for another."""
+    for word in words:
+        if not is_printable(word):
+            message = message.replace(word, printable(word))
     if message:
-        print(f"error: {message}", file=sys.stderr)
+        print_note(f"error: {message}")
     return status
 
 

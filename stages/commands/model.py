@@ -9,6 +9,7 @@ from stages.commands.parameters import AsJson
 from stages.commands.registration import Function
 from stages.commands.tables import print_rows
 from stages.commands.tracking_store import open_tracking_store
+from stages.engine.console import print_text
 from stages.engine.errors import InputError
 from stages.settings import paths
 
@@ -51,7 +52,7 @@ def export(
     with replacing(to) as temporary:
         model.save(temporary.with_suffix(".h5"))
         temporary.with_suffix(".h5").replace(temporary)
-    print(f"{to}: an export; it opens without Keras's safe mode, so trust its sender")
+    print_text(f"{to}: an export; it opens without Keras's safe mode, so trust its sender")
 
 
 COMMANDS: dict[str, Function] = {"list": list_versions, "runs": list_runs, "export": export}

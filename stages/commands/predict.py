@@ -1,7 +1,5 @@
 """`pneumonia predict`: probability and decision for image files."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +7,8 @@ import typer
 
 from stages.commands.parameters import AsJson
 from stages.commands.tables import print_table
+from stages.engine.console import print_json, print_note
+from stages.engine.printable import printable
 from stages.engine.root import project_root
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def predict(
         for prediction in predictor.predict([image])
     ]
     if as_json:
-        print(json.dumps([vars(prediction) for prediction in predictions], indent=2))
+        print_json([vars(prediction) for prediction in predictions])
     else:
-        print(f"by {predictor.origin}, digest {predictor.model[:12]}", file=sys.stderr)
+        print_note(f"by {printable(predictor.origin)}, digest {predictor.model[:12]}")
         rows = [
             ("", "", prediction.name, prediction.reason or "")
             if prediction.probability is None
@@ -54,10 +54,10 @@ def predict(
         print_table(("probability", "decision", "image", "not used because"), rows)
         for prediction in predictions:
             for caution in prediction.cautions:
-                print(f"warning: {prediction.name}: {caution}", file=sys.stderr)
+                print_note(f"warning: {printable(prediction.name)}: {caution}")
         if predictor.synthetic:
-            print("trained on synthetic images: no prediction for patients", file=sys.stderr)
-        print("not a diagnosis", file=sys.stderr)
+            print_note("trained on synthetic images: no prediction for patients")
+        print_note("not a diagnosis")
     return int(any(prediction.probability is None for prediction in predictions))
 
 

@@ -7,6 +7,7 @@ import typer
 from stages.commands.parameters import AsJson, Source
 from stages.commands.tables import print_rows, print_table
 from stages.commands.tracking_store import open_tracking_store, registered_name
+from stages.engine.console import print_text
 from stages.engine.errors import InputError
 from stages.settings import paths
 
@@ -60,9 +61,9 @@ def promote(
         ("rule", "value", "required", "result"),
         [(rule.rule, rule.found, _required(rule.required), rule.outcome) for rule in reasons],
     )
-    print()
+    print_text()
     print_table(("reported, without a rule", "value"), list(outcome.reported.items()))
-    print()
+    print_text()
     if not outcome.moved:
         failed = [rule.rule for rule in reasons if not rule.passed]
         commands = remedies.of_refusal(
@@ -78,8 +79,8 @@ def promote(
             + (f". What can be done about it:{commands}" if commands else "")
         )
     if not outcome.verdict.passed:
-        print(f"overridden: {reason}")
-    print(_moved(outcome, to))
+        print_text(f"overridden: {reason}")
+    print_text(_moved(outcome, to))
 
 
 def rollback(
@@ -94,7 +95,7 @@ def rollback(
 
     name = registered_name(params, source)
     client, store = open_tracking_store()
-    print(_moved(gate.rollback(client, store, name, why=reason), "champion"))
+    print_text(_moved(gate.rollback(client, store, name, why=reason), "champion"))
 
 
 def history(params: "Params", source: Source = None, as_json: AsJson = False) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias
 
+from stages.engine.console import print_note
 from stages.engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def with_params(
         try:
             checked = params.load()
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print_note(f"error: {error}")
             return refused
         return function(checked, *args, **kwargs)
 
@@ -61,7 +62,7 @@ def former(name: str, present: str, function: Callable[P, Status]) -> Callable[P
     @functools.wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> Status:
         if sys.stderr.isatty():
-            print(f"`pneumonia {name}` is now `pneumonia {present}`", file=sys.stderr)
+            print_note(f"`pneumonia {name}` is now `pneumonia {present}`")
         return function(*args, **kwargs)
 
     return command

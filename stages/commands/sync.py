@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.engine.console import print_text
 from stages.engine.errors import InputError
 from stages.engine.root import project_root
 from stages.settings import paths
@@ -64,26 +65,26 @@ def _sync_workspace(params: "Params", store: "Store") -> None:
     from stages.registry.publish import publish, publish_past
 
     if not (paths.SHARDS / "manifest.json").exists():
-        print("data/: no run yet; `dvc pull` or `dvc repro` brings one")
+        print_text("data/: no run yet; `dvc pull` or `dvc repro` brings one")
         return
     try:
         progress = past.workspace_progress()
     except InputError as error:
-        print(f"data/: not logged, {error}")
+        print_text(f"data/: not logged, {error}")
         return
     if progress is past.Progress.OTHER_RUN:
         first = chain.of_workspace()[0]
-        print(
+        print_text(
             f"data/: not logged, dvc.lock is of other code, params or files ({first}); run "
             "`dvc repro`"
         )
     elif progress is past.Progress.EVALUATED:
-        print(publish(finished(params), store, limited=False))
+        print_text(publish(finished(params), store, limited=False))
     else:
         record, circumstances = trained(params, judged=False)
         new = publish_past(store, params.register.name, record, circumstances, None)
         outcome = Outcome.LOGGED if new else Outcome.ALREADY
-        print(f"data/: trained and not evaluated, {outcome.value}")
+        print_text(f"data/: trained and not evaluated, {outcome.value}")
 
 
 def _sync_history(store: "Store") -> None:
@@ -101,25 +102,25 @@ def _sync_history(store: "Store") -> None:
             outcome = _sync_run(run, cache, store, logged)
         except past.MissingError:
             missing += 1
-            print(f"{run}: not logged, DVC's cache does not hold all of it")
+            print_text(f"{run}: not logged, DVC's cache does not hold all of it")
         except (InputError, ValueError) as error:
-            print(f"{run}: not logged, {describe_failure(store, error)}")
+            print_text(f"{run}: not logged, {describe_failure(store, error)}")
         else:
             outcomes.append(outcome)
             if outcome is Outcome.LOGGED:
-                print(f"{run}: {outcome.value}")
+                print_text(f"{run}: {outcome.value}")
             elif outcome is Outcome.EARLIER_FORMAT:
                 earlier.append(run)
     if earlier:
         names = ", ".join(map(str, earlier[:_NAMED])) + (", ..." if len(earlier) > _NAMED else "")
-        print(
+        print_text(
             f"{len(earlier)} made by an earlier version of this pipeline and not logged ({names}); "
             f"to log them, `git checkout {earlier[0].rev[:7]}` and run its own `make setup` and "
             "`pneumonia sync`"
         )
     new, already = outcomes.count(Outcome.LOGGED), outcomes.count(Outcome.ALREADY)
     hint = f", {missing} not in DVC's cache (`dvc fetch --all-commits`)" if missing else ""
-    print(f"history: {new} logged now, {already} already{hint}")
+    print_text(f"history: {new} logged now, {already} already{hint}")
 
 
 def _sync_run(run: "PastRun", cache: Path, store: "Store", logged: "_LoggedRuns") -> Outcome:

@@ -1,9 +1,10 @@
 """Tables and Markdown on stdout: laid out on a terminal, plain text when piped."""
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from stages.engine.console import print_json, print_text, shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,7 @@ def print_rows(rows: Sequence[Mapping[str, str]], columns: Sequence[str], *, as_
         as_json: Print JSON, with all that the rows hold.
     """
     if as_json:
-        print(json.dumps([dict(row) for row in rows], indent=2))
+        print_json([dict(row) for row in rows])
     else:
         print_table(columns, [[row.get(name, "") for name in columns] for row in rows])
 
@@ -32,10 +33,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Where columns do not fit the terminal, cells go on in further lines, broken between words.
     Where that is not enough, each row becomes a block of lines, one for each column.
     """
-    lines = [[" ".join(cell.split()) for cell in row] for row in (columns, *rows)]
+    lines = [[shown(" ".join(cell.split())) for cell in row] for row in (columns, *rows)]
     if not sys.stdout.isatty():
         for line in lines:
-            print("\t".join(line))
+            print_text("\t".join(line))
         return
     from rich.console import Console
 
@@ -78,9 +79,10 @@ def _grid(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> "Table
 def print_markdown(text: str) -> None:
     """Print Markdown: laid out on a terminal, else as it is."""
     if not sys.stdout.isatty():
-        print(text)
+        print_text(text)
         return
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(text))
+    # Without hyperlinks: a link is printed with the address that it leads to.
+    Console().print(Markdown(shown(text), hyperlinks=False))

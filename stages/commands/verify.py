@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from stages.commands.parameters import AsJson, Source
 from stages.commands.tables import print_table
 from stages.engine import git
+from stages.engine.console import print_json, print_note, print_text
 from stages.engine.errors import InputError, NotFound
 from stages.engine.files import read_json
 from stages.metrics.pages.text import format_interval
@@ -83,16 +83,16 @@ def verify(
         commit, tags = _commit_and_tags(params, rev, version, source)
         lock = _recorded(commit)
         if git.output("status", "--porcelain").strip():
-            print("there are uncommitted changes; the commit is what is verified", file=sys.stderr)
+            print_note("there are uncommitted changes; the commit is what is verified")
         with rebuild.temporary_clone(commit, keep=keep) as folder:
             _name_mismatches(lock, folder, commit)
             rebuild.rebuild(folder)
             verified = compare(commit, lock, folder, tags)
     except InputError as error:
-        print(f"error: can't be judged: {error}", file=sys.stderr)
+        print_note(f"error: can't be judged: {error}")
         return UNKNOWN
     if as_json:
-        print(_json(verified))
+        print_json(_json(verified))
     else:
         _print(verified)
     return verified.status
@@ -128,9 +128,7 @@ def compare(rev: str, lock: "LockFile", folder: Path, tags: Mapping[str, str]) -
         recorded |= json.loads(git.file_at(rev, path))
     data = read_json(folder / paths.SHARDS / "manifest.json")["digest"]
     if tags and tags["data_digest"] != data:
-        print(
-            f"the version's data digest is {tags['data_digest']}, rebuilt {data}", file=sys.stderr
-        )
+        print_note(f"the version's data digest is {tags['data_digest']}, rebuilt {data}")
     compared, figures = compare_figures(recorded, rebuilt)
     cause = causes.first_cause(lock, rebuilt_lock, machine)
     outs = causes.compare_outs(lock, rebuilt_lock)
@@ -198,7 +196,7 @@ def _name_mismatches(lock: "LockFile", tree: Path, rev: str) -> None:
 
     found = chain.mismatches(lock, tree)
     if found:
-        print(chain.refusal(found, f"dvc.lock at {rev[:7]}"), file=sys.stderr)
+        print_note(chain.refusal(found, f"dvc.lock at {rev[:7]}"))
 
 
 def _release_at(rev: str) -> dict[str, Any] | None:
@@ -215,7 +213,7 @@ def _recorded_instruction_set(rev: str) -> str | None:
 
 
 def _print(verified: Verified) -> None:
-    print(f"{verified.rev[:7]}, rebuilt from nothing by {verified.instruction_set}")
+    print_text(f"{verified.rev[:7]}, rebuilt from nothing by {verified.instruction_set}")
     rows = [
         (
             out.stage,
@@ -227,28 +225,28 @@ def _print(verified: Verified) -> None:
         for out in verified.outs
     ]
     print_table(("stage", "out", "recorded", "rebuilt", ""), rows)
-    print()
+    print_text()
     if verified.cause is None:
         stages = len({out.stage for out in verified.outs})
-        print(f"equal to the byte: {len(rows)} outs of {stages} stages")
+        print_text(f"equal to the byte: {len(rows)} outs of {stages} stages")
         return
-    print(f"different from {verified.cause.stage} on; {verified.cause}")
+    print_text(f"different from {verified.cause.stage} on; {verified.cause}")
     _print_figures(verified)
     if verified.explained:
-        print("explained by the instruction set: no failure")
+        print_text("explained by the instruction set: no failure")
 
 
 def _print_figures(verified: Verified) -> None:
-    print(f"figures that differ: {len(verified.figures)} of {verified.compared}")
+    print_text(f"figures that differ: {len(verified.figures)} of {verified.compared}")
     figures = sorted(verified.figures, key=lambda figure: -abs(figure.difference))
     headlines = [figure for figure in figures if figure.headline]
     others = [figure for figure in figures if not figure.headline]
     if headlines:
         apart = sum(not figure.overlap for figure in headlines)
-        print(f"headline figures, {apart} with intervals apart:")
+        print_text(f"headline figures, {apart} with intervals apart:")
         _print_moves(headlines)
     if others:
-        print(f"of the {len(others)} others, those that moved most:")
+        print_text(f"of the {len(others)} others, those that moved most:")
         _print_moves(others[:_OTHERS])
 
 
@@ -265,10 +263,10 @@ def _print_moves(figures: "Iterable[MovedFigure]") -> None:
     print_table(("figure", "recorded (interval)", "rebuilt (interval)", "difference"), rows)
 
 
-def _json(verified: Verified) -> str:
+def _json(verified: Verified) -> dict[str, Any]:
     content = dataclasses.asdict(verified)
     content["outs"] = [{**dataclasses.asdict(out), "equal": out.equal} for out in verified.outs]
-    return json.dumps({**content, "status": verified.status}, indent=2)
+    return {**content, "status": verified.status}
 
 
 def _short(digest: str | None) -> str:

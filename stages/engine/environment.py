@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from stages.engine.console import print_note
 from stages.engine.interpreter import Interpreter, allowed_versions, find, probe
 from stages.engine.pins import read_pins
 
@@ -107,14 +107,14 @@ def setup(requested_python: str, extras: Collection[str] | None, needed: Collect
         return
     if python is None:
         python = find(allowed_versions(_text(PYPROJECT)), requested_python, VENV)
-        print(f"creating {VENV} with Python {python.version} ({python.path})", file=sys.stderr)
+        print_note(f"creating {VENV} with Python {python.version} ({python.path})")
         _run(python.path, "-m", "venv", "--clear", VENV)
     # The extras are remembered even if the rest fails, for instance without a network.
     _write_stamp(Stamp(wanted, python.minor, ""))
     _install(locks)
     _write_stamp(Stamp(wanted, python.minor, digest))
     with_extras = f", extras {', '.join(wanted)}" if wanted else ""
-    print(f"{VENV} is up to date: Python {python.version}{with_extras}", file=sys.stderr)
+    print_note(f"{VENV} is up to date: Python {python.version}{with_extras}")
 
 
 def _usable_venv(previous: Stamp, requested: str) -> Interpreter | None:

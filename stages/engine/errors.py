@@ -2,6 +2,8 @@
 
 import errno
 
+from stages.engine.printable import printable
+
 _FIXABLE = {
     errno.ENOSPC: ("the disk is full", "free some space there"),
     errno.EDQUOT: ("the disk quota is used up", "free some space there"),
@@ -48,5 +50,5 @@ def as_input_error(error: OSError) -> InputError | None:
     if error.errno not in _FIXABLE:
         return None
     problem, remedy = _FIXABLE[error.errno]
-    place = error.filename if error.filename is not None else "this machine"
+    place = "this machine" if error.filename is None else printable(str(error.filename))
     return InputError(f"{place}: {problem} ({error.strerror}); {remedy} and run it again")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.errors import InputError
+from stages.engine.printable import printable_json
 
 DECIMALS = 6
 """Decimals of the figures in text files."""
@@ -29,10 +30,13 @@ def sha256_bytes(data: bytes) -> str:
 def canonical_json(value: object) -> str:
     """Format `value` as JSON in one fixed form: sorted keys, indent 2, a newline at the end.
 
+    Letters of every script are written as they are, characters that nobody sees as escapes.
+
     Raises:
         ValueError: `value` holds NaN or infinity, which JSON does not have.
     """
-    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return f"{printable_json(text)}\n"
 
 
 def digest(value: object) -> str:

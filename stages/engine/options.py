@@ -1,8 +1,13 @@
 """The base class of all params: closed, strictly typed and immutable."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stages.engine.addresses import hide_credentials
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Options(BaseModel):
@@ -10,7 +15,8 @@ class Options(BaseModel):
 
     Every key must be given and no other may be. An integer becomes a float where a number is
     wanted; otherwise nothing is converted, and neither `true` nor NaN nor infinity is a number.
-    A list in YAML is a tuple here: such a field has `Field(strict=False)`.
+    A list in YAML is a tuple here: such a field has `Field(strict=False)`. Text is one line without
+    control characters, because paths and names go into messages, tables and pages.
 
     Raises:
         pydantic.ValidationError: A value is missing, unknown or not allowed; `settings.section`
@@ -24,6 +30,18 @@ class Options(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,  # an address may hold a password
     )
+
+    @model_validator(mode="after")
+    def _text_is_one_line(self) -> Self:
+        for key in type(self).model_fields:
+            text = getattr(self, key)
+            if isinstance(text, str) and _CONTROL.search(text):
+                raise FieldError(
+                    key,
+                    "expected text on one line, without control characters, received "
+                    f"{hide_credentials(text)!r}",
+                )
+        return self
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

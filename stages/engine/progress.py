@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from stages.engine.printable import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
@@ -28,7 +30,7 @@ def progress(items: Iterable[Item], *, label: str, total: int | None = None) -> 
     from rich.progress import Progress
 
     with _bar(*Progress.get_default_columns()) as bar:
-        yield from bar.track(items, total=total, description=label)
+        yield from bar.track(items, total=total, description=_text(label))
 
 
 @contextlib.contextmanager
@@ -57,8 +59,14 @@ def byte_progress(*, label: str, total: int | None) -> Iterator[Callable[[int], 
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     ) as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(_text(label), total=total)
         yield lambda count: bar.advance(task, count)
+
+
+def _text(label: str) -> str:
+    from rich.markup import escape
+
+    return escape(printable(label))
 
 
 def _bar(*columns: "ProgressColumn") -> "Progress":

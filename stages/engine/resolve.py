@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from stages.engine.console import print_text
 from stages.engine.environment import LOCK, PYPROJECT, REPLACES, extras_with_a_lock, lock_of
 from stages.engine.interpreter import allowed_versions
 from stages.engine.pins import read_pins
@@ -128,14 +129,14 @@ def main() -> None:
     texts = resolve(parser.parse_args().upgrade)
     for path in {lock_of(name) for name in extras_with_a_lock()} - texts.keys():
         path.unlink()
-        print(f"{path}: removed, pyproject.toml has no such extra")
+        print_text(f"{path}: removed, pyproject.toml has no such extra")
     for path, text in texts.items():
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         temporary = path.with_suffix(".tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
         state = "; ".join(moves(before, text)) or ("hashes only" if before != text else "unchanged")
-        print(f"{path}: {state}")
+        print_text(f"{path}: {state}")
 
 
 if __name__ == "__main__":

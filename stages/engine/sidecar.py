@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO
 
 from stages.engine import wait_budget
+from stages.engine.console import print_note
 
 _SHUTDOWN_S = 8.0
 
@@ -47,7 +48,7 @@ def sidecar(module: str) -> Iterator[Callable[[Mapping[str, object]], None]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            print(f"{module}: not finished after {timeout_s:.0f} s, killed", file=sys.stderr)
+            print_note(f"{module}: not finished after {timeout_s:.0f} s, killed")
         writer.join()
 
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from stages.engine import git
+from stages.engine.console import print_note
 from stages.engine.errors import NotFound
 from stages.history import dvc, lock_file
 from stages.history.yaml_file import parse_mapping
@@ -59,7 +59,7 @@ def temporary_clone(rev: str, *, keep: bool) -> Iterator[Path]:
         yield folder
     finally:
         if keep:
-            print(f"kept: {folder}", file=sys.stderr)
+            print_note(f"kept: {folder}")
         else:
             _remove(top)
         for number, handler in handlers.items():

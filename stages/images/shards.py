@@ -15,6 +15,7 @@ from stages.engine import checksums
 from stages.engine.arrays import GrayImages
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
+from stages.engine.tables import MARK, from_cell
 
 if TYPE_CHECKING:  # imported where it is used, because writing and predicting do without it
     import pandas as pd
@@ -129,6 +130,11 @@ def open_shards(folder: Path) -> Shards:
         keep_default_na=False,
         na_values={name: [""] for name in _NUMBERS},
     )
+    for name in COLUMNS:
+        if name not in _NUMBERS:
+            marked = records[name].str.startswith(MARK)
+            if marked.any():
+                records.loc[marked, name] = records.loc[marked, name].map(from_cell)
     return Shards(folder, manifest, records)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from stages.engine.arrays import Floats
 from stages.engine.classes import CLASS_NAMES
 from stages.engine.csv_text import csv_text
+from stages.engine.tables import to_cell
 from stages.metrics.calibration import at_prior
 from stages.metrics.probability import bin_of
 
@@ -110,6 +111,8 @@ def predictions(
         decision=(stated >= threshold).astype(int),
         split=records["role"],
     )
+    for name in ("id", "patient", "kind", "split"):
+        table[name] = table[name].map(to_cell)
     return str(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
 
 

@@ -8,7 +8,6 @@ and skipped for the one before it.
 import io
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.engine.console import print_note
 from stages.engine.files import sha256_bytes, write_bytes
 
 _KEPT = 2
@@ -52,13 +52,13 @@ def latest(folder: Path) -> Checkpoint | None:
             data = path.read_bytes()
         except OSError as error:
             data = b""
-            print(f"{path}: {error.strerror}", file=sys.stderr)
+            print_note(f"{path}: {error.strerror}")
         # Checked before a byte is parsed: nobody knows what NumPy and zipfile do with garbage.
         right = epoch.isdecimal() and sha256_bytes(data)[:16] == stamp
         checkpoint = _parsed(int(epoch), data) if right else None
         if checkpoint:
             return checkpoint
-        print(f"{path}: damaged, skipped for an earlier checkpoint", file=sys.stderr)
+        print_note(f"{path}: damaged, skipped for an earlier checkpoint")
     return None
 
 

@@ -7,7 +7,6 @@ set from [seed, epoch], and a checkpoint holds everything else.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import tensorflow as tf
 
 from stages.engine import devices
 from stages.engine.arrays import GrayImages
+from stages.engine.console import print_note, print_text
 from stages.engine.csv_text import csv_text
 from stages.engine.errors import InputError
 from stages.engine.progress import progress
@@ -148,7 +148,7 @@ def train(
     # -- 4. The best epoch's weights, and the speed.
     speed = _speed(step, feeder, targets, weights, clock)
     for name, value in speed.items():
-        print(f"{name}: {value:.3f}")
+        print_text(f"{name}: {value:.3f}")
     model.set_weights(state.best_weights)
     return Trained(model, state.history, state.best_epoch, speed)
 
@@ -175,7 +175,7 @@ class _State:
         model.set_weights(arrays("model"))
         for variable, value in zip(optimizer.variables, arrays("optimizer"), strict=True):
             variable.assign(value)
-        print(f"resumed after epoch {found.epoch}, from {folder}", file=sys.stderr)
+        print_note(f"resumed after epoch {found.epoch}, from {folder}")
         return cls(found.epoch, found.facts["history"], found.facts["best_epoch"], arrays("best"))
 
     def advance(self, row: Row, monitor: str, averaged: Weights) -> None:
@@ -312,7 +312,9 @@ class _Clock:
 def _print_epoch(row: Row, options: TrainOptions, trained_s: float) -> None:
     figures = {key: value for key, value in row.items() if key not in ("epoch", "learning_rate")}
     text = "  ".join(f"{key} {value:.4f}" for key, value in figures.items())
-    print(f"epoch {row['epoch']:.0f}/{options.epochs}  {text}  ({trained_s:.0f} s)", flush=True)
+    print_text(
+        f"epoch {row['epoch']:.0f}/{options.epochs}  {text}  ({trained_s:.0f} s)", flush=True
+    )
 
 
 def _speed(step: Any, feeder: Feeder, targets: Any, weights: Any, clock: _Clock) -> Row:

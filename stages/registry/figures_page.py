@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterator, Mapping
 
+from stages.engine.printable import printable
 from stages.metrics.pages.text import format_figure
 from stages.metrics.trees import Figures
 from stages.registry.description import headline
@@ -30,7 +31,7 @@ def figures_page(record: Record) -> str:
             rows.append(f'<tr><th class="part" colspan="{len(roles) + 1}">{heading}</th></tr>')
         cells = "".join(f"<td>{columns[role].get(path, '')}</td>" for role in roles)
         rows.append(f"<tr><td>{_text(name)}</td>{cells}</tr>")
-    header = "".join(f"<th>{html.escape(role)}</th>" for role in roles)
+    header = "".join(f"<th>{_text(role)}</th>" for role in roles)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures</title>'
         f"<style>{_STYLE}</style><h1>Figures</h1><p>{html.escape(headline(record))} Intervals in "
@@ -52,4 +53,4 @@ def _cells(tree: Figures, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _text(name: str) -> str:
-    return html.escape(name.replace("_", " "))
+    return html.escape(printable(name).replace("_", " "))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.engine.errors import InputError, NotFound
+from stages.engine.printable import printable
+from stages.metrics.pages.text import markdown_text
 from stages.registry.aliases import CANDIDATE, CHAMPION, alias_version
 from stages.registry.assessment import Assessment, Gate, assess
 from stages.registry.client import Client
@@ -142,7 +144,7 @@ def _gate_tags(
         outcome = "failed" if override is None else "overridden"
     tags = {"gate": outcome, "gate_against": champion or "no champion"}
     if override is not None:
-        tags["gate_override"] = override
+        tags["gate_override"] = printable(override)
     return tags
 
 
@@ -171,8 +173,11 @@ def _describe(assessment: Assessment, tags: Mapping[str, str]) -> str:
     champion = tags["gate_against"]
     outcome = f"{tags['gate']}, against {f'version {champion}' if champion.isdigit() else champion}"
     if "gate_override" in tags:
-        outcome += f"; override: {tags['gate_override']}"
-    reported = "".join(f"- {key}: {value}\n" for key, value in assessment.reported.items())
+        outcome += f"; override: {markdown_text(tags['gate_override'])}"
+    reported = "".join(
+        f"- {markdown_text(key)}: {markdown_text(value)}\n"
+        for key, value in assessment.reported.items()
+    )
     return (
         f"{outcome}\n\n{verdict_table(assessment.verdict)}\nReported, not required:\n\n{reported}"
     )

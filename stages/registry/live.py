@@ -2,11 +2,11 @@
 
 import contextlib
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from stages.engine.console import print_note
 from stages.metrics.trees import RoleFigures
 from stages.registry.circumstances import Journal
 from stages.registry.client import Client
@@ -76,10 +76,9 @@ class LiveRun:
             self._report(f"{type(error).__name__}: {describe_failure(self._store, error)}")
 
     def _report(self, reason: str) -> None:
-        print(
+        print_note(
             f"tracking: not all of this training was logged to {self._store} ({reason}); nothing "
             "is lost: `register` or `pneumonia sync` logs it from the files",
-            file=sys.stderr,
         )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.engine.errors import InputError
+from stages.engine.printable import printable
 from stages.registry.aliases import alias_version
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
@@ -161,8 +162,8 @@ def _create_record(
             "from": before or NONE,
             "to": to,
             "kind": kind,
-            "why": why,
-            "who": f"{getpass.getuser()} on {platform.node()}",
+            "why": printable(why),
+            "who": printable(f"{getpass.getuser()} on {platform.node()}"),
         },
     )
     return str(run.info.run_id)

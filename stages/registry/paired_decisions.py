@@ -7,7 +7,6 @@ the patients that either version was trained on; that version reads the raw byte
 packaged preprocessing, in a process of its own.
 """
 
-import csv
 import json
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import Flags
 from stages.engine.errors import InputError
+from stages.engine.tables import read_table
 from stages.images.shards import Shards, open_shards
 from stages.metrics.comparison import DecisionPairs
 from stages.registry.package_files import check_package, package_file
@@ -107,7 +107,7 @@ def decide(
 def patients_of(records: Path) -> frozenset[str]:
     """Return the patients of the role `train` in a records.csv."""
     with records.open(newline="", encoding="utf-8") as handle:
-        return frozenset(row["patient"] for row in csv.DictReader(handle) if row["role"] == "train")
+        return frozenset(row["patient"] for row in read_table(handle)[1] if row["role"] == "train")
 
 
 def _select(data: Shards, versions: tuple[ComparedVersion, ...]) -> tuple[Selection, str]:

@@ -1,6 +1,5 @@
 """The files of a finished run, from which the tracking store can be rebuilt."""
 
-import csv
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import canonical_json, digest, read_json, sha256_file
 from stages.engine.keys import differences
+from stages.engine.tables import read_table
 from stages.metrics.trees import RoleFigures
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.digests import model_digest
@@ -175,7 +175,7 @@ def _trained_as_recorded(path: Path, identity: Identity) -> str:
 def read_history(path: Path) -> list[Row]:
     """Return the rows of history.csv, without cells that are not numbers."""
     with path.open(encoding="utf-8", newline="") as handle:
-        return [dict(_numbers(row)) for row in csv.DictReader(handle)]
+        return [dict(_numbers(row)) for row in read_table(handle)[1]]
 
 
 def _check_records(shards: Path) -> None:

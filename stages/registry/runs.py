@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 
 from stages.engine import keys
+from stages.engine.printable import printable
+from stages.metrics.pages.text import code_span
 from stages.registry.circumstances import (
     NOT_RECORDED,
     Journal,
@@ -120,7 +122,7 @@ def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) 
     if found is None:
         synthetic = "**Synthetic images**: no figure says anything about patients. "
         description = (
-            f"Pneumonia in chest X-rays, data set `{identity.source['name']}`. "
+            f"Pneumonia in chest X-rays, data set {code_span(identity.source['name'])}. "
             f"{synthetic if identity.synthetic else ''}"
             "One run per run digest; the tag `complete` is set once everything is logged."
         )
@@ -152,10 +154,10 @@ def _add_identity(client: Client, run: Run, identity: Identity, journal: Journal
 
     present = run.data.tags
     tags = [
-        RunTag(key, value)
+        RunTag(key, printable(value))
         for key, value in _identity_tags(identity, journal).items()
         # A value that was recorded once stays when the journal is gone later.
-        if present.get(key) != value and not (value == NOT_RECORDED and key in present)
+        if present.get(key) != printable(value) and not (value == NOT_RECORDED and key in present)
     ]
     params = [
         Param(key, plain(value))

@@ -7,6 +7,7 @@ never duplicated.
 
 from collections.abc import Mapping
 
+from stages.engine.printable import printable_lines
 from stages.registry.circumstances import (
     NOT_RECORDED,
     Journal,
@@ -134,4 +135,6 @@ def _log_files(client: Client, run_id: str, record: Record, *, resumed: bool) ->
 def _set_tags(client: Client, run_id: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag
 
-    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    client.log_batch(
+        run_id, tags=[RunTag(key, printable_lines(value)) for key, value in tags.items()]
+    )

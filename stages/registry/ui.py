@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+from stages.engine.console import print_text
 from stages.engine.errors import InputError
 from stages.registry.connection import open_store
 from stages.registry.mlflow_internals.saved_view import saved_view_urls
@@ -32,8 +33,8 @@ def serve_ui(store: Store, port: int = 5000) -> int:
         )
     base = f"http://127.0.0.1:{port}"
     for url in saved_view_urls(open_store(store), base):
-        print(f"runs and their figures: {url}")
-    print(f"MLflow on {store}: {base}/#/experiments  (Ctrl-C ends it)")
+        print_text(f"runs and their figures: {url}")
+    print_text(f"MLflow on {store}: {base}/#/experiments  (Ctrl-C ends it)")
     # Without its job runner the server starts in a quarter of the time, with two processes.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # `kill` ends it as Ctrl-C does, and Ctrl-C works where a script's shell ignores it.

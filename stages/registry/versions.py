@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from stages.engine.errors import NotFound
+from stages.metrics.pages.text import markdown_text
 from stages.registry import packaging
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
@@ -119,9 +120,10 @@ def _ensure_model(client: Client, name: str, record: Record) -> None:
 
 def _model_text(record: Record) -> str:
     source = record.identity.source
+    source_name = f"{source['name']} {source['version']}"
     synthetic = "Synthetic images: these versions say nothing about patients. "
     return (
-        f"Detects pneumonia in chest X-rays; trained on {source['name']} {source['version']}. "
+        f"Detects pneumonia in chest X-rays; trained on {markdown_text(source_name)}. "
         f"{synthetic if record.identity.synthetic else ''}"
         "Input: the bytes of image files. The version at alias `champion` answers; the one at "
         "`candidate` waits for the gate. Move aliases with `pneumonia promote` and `pneumonia "

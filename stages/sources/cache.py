@@ -1,13 +1,13 @@
 """Files kept in the user's cache folder, shared by all clones and made by one process at a time."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
 
+from stages.engine.console import print_note
 from stages.engine.errors import InputError
 
 
@@ -30,9 +30,8 @@ def locked_path(name: str) -> Iterator[Path]:
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            print(
+            print_note(
                 f"waiting for another process that writes {folder / name}",
-                file=sys.stderr,
             )
             lock.acquire()
     except OSError as error:

@@ -13,7 +13,6 @@ import http.client
 import shutil
 import socket
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from stages.engine.addresses import without_secrets
+from stages.engine.console import print_note
 from stages.engine.errors import InputError
 from stages.engine.progress import byte_progress
 
@@ -113,10 +113,9 @@ def download(
                         f"{address}: download failed: {failure}; the server asks to wait "
                         f"{wait_s:.0f} s, more than the {patience.max_wait_s:.0f} s allowed"
                     ) from None
-                print(
+                print_note(
                     f"attempt {attempt} of {patience.attempts} failed: {failure}; starting over in "
                     f"{wait_s:.0f} s",
-                    file=sys.stderr,
                 )
             time.sleep(wait_s)
             next_wait_s *= 2

@@ -6,7 +6,6 @@ checksums is refused.
 """
 
 import contextlib
-import csv
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 from stages.engine import checksums
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes
+from stages.engine.tables import read_table
 
 IMAGES_FILE = "images.zip"
 INDEX_FILE = "index.csv"
@@ -141,13 +141,13 @@ def read_rows(index: Path) -> list[IndexRow]:
     """Return the rows of the index file at `index`, in its order; errors as of `read_index`."""
     try:
         with index.open(newline="", encoding="utf-8") as handle:
-            table = csv.DictReader(handle)
-            if table.fieldnames != COLUMNS:
+            columns, rows = read_table(handle)
+            if columns != COLUMNS:
                 raise InputError(
                     f"{index}: expected the columns {','.join(COLUMNS)}, received "
-                    f"{','.join(table.fieldnames or [])}; run `dvc repro --force fetch`"
+                    f"{','.join(columns)}; run `dvc repro --force fetch`"
                 )
-            return list(_parse(table))
+            return list(_parse(rows))
     except FileNotFoundError:
         raise InputError(
             f"{index}: expected an index, found none: {index.parent} is unfinished; run "

@@ -1,11 +1,11 @@
 """The real images: version 2 of Kermany et al.'s data set, downloaded once per user."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stages.engine.addresses import without_secrets
+from stages.engine.console import print_note
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
 from stages.sources import cache
@@ -66,10 +66,10 @@ def cached_download(url: str, sha256: str, size: int | None, patience: Patience 
     """
     with cache.locked_path(f"{sha256}.zip") as path:
         if path.is_file() and sha256_file(path) != sha256:
-            print(f"{path}: changed since its download; downloading it again", file=sys.stderr)
+            print_note(f"{path}: changed since its download; downloading it again")
             path.unlink()
         if not path.is_file():
-            print(f"downloading {without_secrets(url)} to {path}", file=sys.stderr)
+            print_note(f"downloading {without_secrets(url)} to {path}")
             try:
                 download(url, path, sha256=sha256, size=size, patience=patience)
             except InputError as error:

@@ -11,25 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from stages.engine.printable import is_printable
+
 _EXAMPLES = 20
-_INVISIBLE_CATEGORIES = ("Cc", "Cf")
-# What Unicode calls default ignorable beyond category Cf: joiners, fillers, variation selectors.
-_INVISIBLE = frozenset(
-    chr(code)
-    for first, last in [
-        (0x034F, 0x034F),
-        (0x115F, 0x1160),
-        (0x17B4, 0x17B5),
-        (0x180B, 0x180F),
-        (0x2065, 0x2065),
-        (0x3164, 0x3164),
-        (0xFE00, 0xFE0F),
-        (0xFFA0, 0xFFA0),
-        (0xFFF0, 0xFFF8),
-        (0xE0000, 0xE0FFF),
-    ]
-    for code in range(first, last + 1)
-)
 
 
 @dataclass(frozen=True)
@@ -88,6 +72,10 @@ def lookalikes(ids: Iterable[str]) -> list[tuple[str, ...]]:
     return sorted(tuple(sorted(group)) for group in by_key.values() if len(group) > 1)
 
 
+def _is_visible(char: str) -> bool:
+    return char.isspace() or is_printable(char)
+
+
 def folded(name: str) -> str:
     """Return Unicode's NFKC_Casefold of a cleaned id (its chapter 3.13, D146)."""
     if name.isascii():
@@ -96,9 +84,3 @@ def folded(name: str) -> str:
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", folded.casefold())
     return cleaned(folded)
-
-
-def _is_visible(char: str) -> bool:
-    if char.isspace():
-        return True
-    return char not in _INVISIBLE and unicodedata.category(char) not in _INVISIBLE_CATEGORIES

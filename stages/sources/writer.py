@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.engine import checksums
 from stages.engine.errors import UnusableImage
 from stages.engine.files import sha256_bytes, write_json
-from stages.engine.tables import table_writer, write_table
+from stages.engine.tables import TableWriter, write_table
 from stages.sources.header import Header, read_header
 from stages.sources.index import COLUMNS, IMAGES_FILE, INDEX_FILE, SOURCE_FILE, IndexRow, read_rows
 from stages.sources.received import ReceivedImage, Source
@@ -39,13 +39,13 @@ def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> 
         StoredZip(folder / IMAGES_FILE) as archive,
         partial_index.open("w", newline="", encoding="utf-8") as handle,
     ):
-        table = table_writer(handle, COLUMNS)
+        table = TableWriter(handle, COLUMNS)
         count, last_path, in_order = 0, "", True
         for image in images:
             header = _header(image.data)
             cautions.update(header.cautions if header else ())
             archive.add(image.path, image.data)
-            table.writerow(asdict(_row(image, header)))
+            table.write(asdict(_row(image, header)))
             in_order = in_order and last_path < image.path
             count, last_path = count + 1, image.path
     if not in_order:

@@ -102,7 +102,7 @@ def _cells(row: Row, roles: Sequence[str], paired: bool) -> list[str]:
     cells = [row.date, row.name, row.change]
     if row.validation is None:
         blanks = [""] * (2 * len(roles) + paired)
-        return [*cells, _one_cell(row.state or "no figures"), *blanks, row.cost]
+        return [*cells, " ".join((row.state or "no figures").split()), *blanks, row.cost]
     shift = mean_shift_auroc(row.validation)
     cells.append("" if shift is None else f"{shift:.3f}")
     if paired:
@@ -112,11 +112,6 @@ def _cells(row: Row, roles: Sequence[str], paired: bool) -> list[str]:
             missing = "undefined" if role in row.validation else "no such role"
             cells.append(format_figure(find_figure(row.validation, role, *keys), missing=missing))
     return [*cells, row.cost]
-
-
-def _one_cell(text: str) -> str:
-    """Remove from a text what would end its cell in a Markdown table."""
-    return " ".join(text.split()).replace("|", "/")
 
 
 def _named(name: str, found: list[Experiment]) -> Experiment:

@@ -1,7 +1,6 @@
 """Paired differences between trained models, on the same validation images."""
 
 import logging
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 
 from stages.engine import devices
 from stages.engine.arrays import Floats
+from stages.engine.console import print_note
 from stages.engine.errors import InputError
 from stages.history import dvc
 from stages.history.lock_file import LockFile
@@ -119,10 +119,10 @@ def differences_from(
             try:
                 here, predicted = stored.predict(rev)
             except InputError as error:  # trained elsewhere, or gone from the cache
-                print(f"{rev[:7]}: nothing to pair: {str(error).strip()}", file=sys.stderr)
+                print_note(f"{rev[:7]}: nothing to pair: {str(error).strip()}")
                 continue
             if {role: list(rows["id"]) for role, rows in here.items()} != ids:
-                print(f"{rev[:7]}: other validation images, so nothing to pair", file=sys.stderr)
+                print_note(f"{rev[:7]}: other validation images, so nothing to pair")
             else:
                 found[rev] = paired_differences(records, predicted, of_baseline, settings.evaluate)
     return found

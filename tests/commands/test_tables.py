@@ -87,3 +87,33 @@ def test_markdown_is_laid_out_on_a_terminal(
     lines = printed_lines(capsys)
     assert any("Title" in line and "#" not in line for line in lines)
     assert "b" in [line.strip() for line in lines]
+
+
+HOSTILE = "\x1b[2J\x9b2J[red]x[/red]\u202ey :smile:"
+VISIBLE = r"\x1b[2J\x9b2J[red]x[/red]\u202ey :smile:"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_cell_from_outside_is_shown_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    if terminal:
+        use_terminal(monkeypatch, columns=120)
+    print_table(("name", HOSTILE), [(HOSTILE, "a\nb\tc")])
+    lines = printed_lines(capsys)
+    assert [re.split(r"\t| {2,}", line) for line in lines] == [
+        ["name", VISIBLE],
+        [VISIBLE, "a b c"],
+    ]
+
+
+def test_a_link_in_a_page_is_printed_with_its_address(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_terminal(monkeypatch, columns=120)
+    print_markdown(f"{HOSTILE} [text](http://evil.example)")
+    printed = capsys.readouterr().out
+    assert "\x1b]8" not in printed  # the start of a hyperlink
+    assert "\x1b[2J" not in printed
+    assert "text (http://evil.example)" in re.sub(r"\x1b\[[0-9;]*m", "", printed)
+    assert "[red]x[/red]" in printed

@@ -58,3 +58,14 @@ def test_a_field_error_names_its_field() -> None:
     assert str(FieldError("count", "expected less, received 1")) == (
         "count: expected less, received 1"
     )
+
+
+@pytest.mark.parametrize("text", ["a\n", "a\x1b[2J", "\x9b", "a\u2028b"])
+def test_text_is_one_line_without_controls(text: str) -> None:
+    class Named(Options):
+        name: str | None
+
+    assert Named(name="Ärztin, =x").name == "Ärztin, =x"
+    with pytest.raises(ValidationError, match="name: expected text on one line") as caught:
+        Named(name=text)
+    assert text not in str(caught.value)

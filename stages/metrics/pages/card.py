@@ -7,7 +7,7 @@ from typing import Any
 from stages.engine.classes import CLASS_NAMES
 from stages.metrics.pages.all_figures import all_figures
 from stages.metrics.pages.results import SYNTHETIC, source_name
-from stages.metrics.pages.text import markdown_table
+from stages.metrics.pages.text import markdown_table, markdown_text
 from stages.metrics.trees import RoleFigures
 
 _ROLES = {
@@ -102,8 +102,8 @@ def _licence(subject: Subject) -> str:
             "## Licence and citation",
             "",
             "- Code and model: Apache-2.0.",
-            f"- Data of this model: {source['licence'] or 'licence not stated'}.",
-            *([f"- {source['citation']}"] if source["citation"] else []),
+            f"- Data of this model: {markdown_text(source['licence'] or 'licence not stated')}.",
+            *([f"- {markdown_text(source['citation'])}"] if source["citation"] else []),
             "- The real images that this pipeline is made for are CC BY 4.0: Kermany D, Zhang K, "
             "Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images "
             "for Classification, Mendeley Data V2, doi 10.17632/rscbjbr9sj.2; Kermany et al., "

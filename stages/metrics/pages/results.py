@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.engine.errors import InputError
-from stages.metrics.pages.text import format_figure, markdown_table
+from stages.metrics.pages.text import format_figure, markdown_table, markdown_text
 from stages.metrics.pages.titles import BASELINE_TITLES, HEADLINES, TITLES
 from stages.metrics.trees import Figures, RoleFigures, find_figure
 
@@ -34,9 +34,9 @@ def results_table(metrics: RoleFigures, validation: RoleFigures, source: Mapping
 
 
 def source_name(source: Mapping[str, Any]) -> str:
-    """Name where the images come from, such as "archive chest.zip" or "phantom 1"."""
+    """Name where the images come from, in Markdown, such as "archive chest.zip" or "phantom 1"."""
     parts = [source["name"], source["version"], source["file"]]
-    return " ".join(part for part in parts if part)
+    return markdown_text(" ".join(part for part in parts if part))
 
 
 def splice(page: str, content: str) -> str:

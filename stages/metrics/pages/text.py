@@ -1,11 +1,22 @@
 """Figures with their intervals, and Markdown tables, as text: one format wherever they are read.
 
-Imports nothing of the project, so that what only prints figures depends on no computation.
+What comes from outside, such as the name of an archive or an image, passes `markdown_text` or
+`code_span` on its way into a page: it is shown as it is, and makes no link, picture or heading.
+Imports little of the project, so that what only prints figures depends on no computation.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
+
+from stages.engine.printable import printable
+
+# An underscore between letters or digits, as in val_matched, means nothing in Markdown. A colon
+# is escaped where an address would become a link without further signs.
+_MARKUP = re.compile(
+    r"[\\`*\[\]<|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.|^(?=[#>])|^[-+](?=\s)"
+)
 
 
 class Interval(Protocol):
@@ -55,6 +66,28 @@ def format_difference(difference: Interval | None) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Format a table in Markdown, without a line break at its end."""
-    lines = [header, ["---"] * len(header), *rows]
+    """Format a table in Markdown, without a line break at its end; cells are plain text."""
+    lines = [list(map(markdown_text, line)) for line in (header, *rows)]
+    lines.insert(1, ["---"] * len(header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def markdown_text(text: str) -> str:
+    """Return a text that a Markdown page shows as it is, on one line.
+
+    Apply it once: applied twice, it shows its own escapes.
+    """
+    return _MARKUP.sub(lambda found: f"\\{found.group()}", printable(text))
+
+
+def code_span(text: str) -> str:
+    """Return a text as Markdown's code, such as `train/NORMAL/IM-0001-0001.jpeg`.
+
+    Not for the cell of a table, where a | would end the cell.
+    """
+    text = printable(text)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    # Markdown takes one space off each end, so a backtick there needs one, and so does a space.
+    space = " " if not text or {text[0], text[-1]} & {"`", " "} else ""
+    return f"{fence}{space}{text}{space}{fence}"

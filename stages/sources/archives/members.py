@@ -23,7 +23,7 @@ _JUNK_STARTS = ("thumbs.db", "ehthumbs", "~$")
 # colon differs by system.
 _JUNK_ENDS = ("zone.identifier", "afp_afpinfo", "afp_resource")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def name_problem(name: str) -> str | None:
     if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):
         return "its path leads out of the archive"
     if _CONTROL.search(name) and not is_junk(path.parts):  # macOS has a file `Icon\r`
-        return "its name contains control characters; rename the file"
+        return "its name contains control characters or line breaks; rename the file"
     try:
         name.encode()
     except UnicodeEncodeError:

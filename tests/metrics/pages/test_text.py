@@ -2,13 +2,19 @@
 
 import math
 
+import pytest
+
+from stages.engine.printable import printable
 from stages.metrics.intervals import Figure
 from stages.metrics.pages.text import (
+    code_span,
     format_difference,
     format_figure,
     format_interval,
     markdown_table,
+    markdown_text,
 )
+from tests.hostile import TEXTS, rendered, unprintable
 
 
 def test_a_figure_has_three_decimals_and_its_interval() -> None:
@@ -30,3 +36,27 @@ def test_a_difference_has_its_sign() -> None:
 
 def test_a_table_has_a_rule_below_its_header() -> None:
     assert markdown_table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_from_outside_is_shown_as_it_is(text: str) -> None:
+    shown = printable(text)
+    for page in (f"Source: {markdown_text(text)}.", f"- Source: {code_span(text)}."):
+        tags, visible = rendered(page)
+        assert not {*tags} - {"p", "ul", "li", "code"}
+        assert visible.strip() == f"Source: {shown}."
+        assert not unprintable(page)
+    assert rendered(markdown_text(text)) == (["p"], f"{shown}\n")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_cell_stays_a_cell(text: str) -> None:
+    tags, visible = rendered(markdown_table(["a", "b"], [[text, "2"]]))
+    assert tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]
+    assert visible.split("\n")[-6:-4] == [printable(text).strip(), "2"]
+
+
+@pytest.mark.parametrize("text", ["val_matched", "+0.012 (-0.003 to +0.020)", "a.b/c_d-1.jpeg, 5%"])
+def test_ordinary_text_has_no_escapes(text: str) -> None:
+    assert markdown_text(text) == text
+    assert code_span(text) == f"`{text}`"

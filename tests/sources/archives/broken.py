@@ -233,6 +233,8 @@ KINDS: dict[str, Make] = {
     "zip: a path with a drive": zip_with("C:/images/IM-0001-0001.jpeg"),
     "zip: a path out of the archive, with backslashes": zip_with("..\\..\\IM-0001-0001.jpeg"),
     "zip: control characters in a name": zip_with("train/NORMAL/IM-0001-\x1b[2J.jpeg"),
+    "zip: a C1 control in a name": zip_with("train/NORMAL/IM-0001-\x9b2J.jpeg"),
+    "zip: a line separator in a name": zip_with("train/NORMAL/IM-0001-\u2028.jpeg"),
     "zip: a symbolic link": zip_with("train/NORMAL/IM-9.jpeg", b"/etc/hostname", LINK),
     "zip: an encrypted member": zip_patched(8, b"\x01"),
     "zip: an unsupported compression method": zip_patched(10, b"\x09"),
