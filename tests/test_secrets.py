@@ -1,6 +1,7 @@
 """A password in an address reaches its server and no file, log or message."""
 
 import base64
+import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
@@ -65,6 +66,38 @@ def test_password_of_a_failing_tracking_server_is_not_written(tmp_path: Path, ad
         assert PASSWORD not in finished.stdout + finished.stderr
     assert HEADER in Failing.credentials
     assert holding(workspace) == ["tests/test_secrets.py"]
+
+
+def _arguments_of_descendants(pid: int) -> dict[int, bytes]:
+    """Return what `ps` has of a process and all that it started, by process id."""
+    found, waiting = {}, [pid]
+    while waiting:
+        each = waiting.pop()
+        with contextlib.suppress(OSError):  # it has ended
+            folder = Path(f"/proc/{each}")
+            found[each] = (folder / "cmdline").read_bytes()
+            for thread in (folder / "task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def test_password_of_a_database_is_no_argument_of_the_pages_server(tmp_path: Path) -> None:
+    workspace = copy_tree(tmp_path / "pneumonia")
+    # SQLite ignores what it does not know in the address, as another database would not.
+    database = f"file:{tmp_path}/runs.db?mode=rwc&password={PASSWORD}&uri=true"
+    with (tmp_path / "output").open("w+b") as output:
+        address = {"MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
+        with workspace.pages(output.fileno(), **address) as (page, pid):
+            arguments = _arguments_of_descendants(pid)
+        output.seek(0)
+        printed = output.read()
+    assert b"MLflow" in page
+    assert (tmp_path / "runs.db").stat().st_size > 0  # the server uses the address
+    assert len(arguments) >= 2
+    assert any(b"mlflow\0server" in words for words in arguments.values())
+    assert not [words for words in arguments.values() if PASSWORD.encode() in words]
+    assert b"MLflow on sqlite:///file:" in printed
+    assert PASSWORD.encode() not in printed
 
 
 def test_password_in_a_download_address_is_refused(tmp_path: Path) -> None:

@@ -119,10 +119,12 @@ class Workspace:
             return process.returncode, output.read_text(encoding="utf-8")
 
     @contextlib.contextmanager
-    def pages(self) -> Iterator[bytes]:
-        """Run `pneumonia ui` and yield the first page of MLflow.
+    def pages(
+        self, output: int = subprocess.DEVNULL, **environment: str
+    ) -> Iterator[tuple[bytes, int]]:
+        """Run `pneumonia ui` and yield the first page of MLflow and the process's id.
 
-        Ends it as Ctrl-C does; its exit status must be 0.
+        Ends it as Ctrl-C does; its exit status must be 0. `output` is a file descriptor.
         """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -130,13 +132,13 @@ class Workspace:
         with subprocess.Popen(
             ["pneumonia", "ui", "--port", port],
             cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            env=self.environment() | environment,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         ) as server:
             try:
-                yield _first_page(f"http://127.0.0.1:{port}/", server)
+                yield _first_page(f"http://127.0.0.1:{port}/", server), server.pid
             finally:
                 os.killpg(server.pid, signal.SIGINT)  # as a terminal does: to the whole group
         assert server.returncode == 0

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,11 +53,11 @@ def digest(value: object) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` on success.
 
-    If the block raises, `path` keeps its content. The temporary name contains the process id, so
-    two writers never share one.
+    If the block raises, `path` keeps its content. Nobody can guess the temporary name: `path` may
+    lie in a folder where another user would plant a link of that name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
         temporary.replace(path)

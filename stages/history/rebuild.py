@@ -113,9 +113,12 @@ def _exit(number: int, _: FrameType | None) -> None:
 
 
 def _remove_leftovers() -> None:
-    """Remove the clones of processes that have ended."""
+    """Remove the clones of this user's processes that have ended."""
     for leftover in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         number = leftover.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(FileNotFoundError):  # removed by another process
+            if leftover.lstat().st_uid != os.geteuid():
+                continue  # anybody can give a folder this name
         if number.isdigit():
             try:
                 os.kill(int(number), 0)

@@ -1,46 +1,38 @@
 """One promotion or rollback at a time on one host."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
+from stages.engine.addresses import without_credentials
 from stages.engine.errors import InputError
 from stages.engine.files import digest
+from stages.engine.locks import locked, user_folder
 from stages.registry.store import Store
 
 
 @contextlib.contextmanager
 def promotion_lock(store: Store, name: str) -> Iterator[None]:
-    """Keep other promotions and rollbacks on this host out.
-
-    The operating system releases the lock when its holder ends, however it ends.
+    """Keep other promotions and rollbacks of this user on this host out.
 
     Args:
         store: The tracking store.
         name: Registered model, for the message.
 
     Raises:
-        InputError: Another process holds the lock.
+        InputError: Another process holds the lock, or there is no safe place for it.
     """
-    from filelock import FileLock, Timeout
-
-    if store.folder is None:  # for every repository on this host that uses the server
-        key = digest({"store": store.uri, "user": os.getuid()})[:16]
-        path = Path(tempfile.gettempdir()) / f"pneumonia-{key}.lock"
+    if store.folder is None:  # for every repository of this user that uses the server
+        key = digest({"store": without_credentials(store.uri)})[:16]
+        path = user_folder() / f"promotion-{key}.lock"
     else:
         store.folder.mkdir(parents=True, exist_ok=True)
         path = store.folder / ".promotion.lock"
-    lock = FileLock(path, fallback_to_soft=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
+
+    def refuse() -> None:
         raise InputError(
             f"{name}: another promotion or rollback is in progress on this host; try again when "
             "it has ended"
-        ) from None
-    try:
+        )
+
+    with locked(path, when_held=refuse):
         yield
-    finally:
-        lock.release()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.engine.addresses import without_secrets
+from stages.engine.locks import locked
 
 FOLDER = "mlruns"
 LOCK_TIMEOUT_S = 30
@@ -63,8 +64,6 @@ def exclusive(store: Store) -> Iterator[None]:
     if store.folder is None:
         yield
         return
-    from filelock import FileLock
-
     store.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.folder / ".lock", fallback_to_soft=False):
+    with locked(store.folder / ".lock"):
         yield

@@ -4,42 +4,33 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
-from filelock import FileLock, Timeout
-
 from stages.engine.console import print_note
 from stages.engine.errors import InputError
+from stages.engine.locks import locked, user_folder
 
 
 @contextlib.contextmanager
 def locked_path(name: str) -> Iterator[Path]:
-    """Yield the path of the cache file `name` while holding its lock.
+    """Yield the path of the file `name` in `locks.user_folder` while holding its lock.
 
-    The folder is $XDG_CACHE_HOME/pneumonia-pipeline or ~/.cache/pneumonia-pipeline on Linux, the
-    platform's own cache folder elsewhere. The lock is an empty file `<name>.lock`, which stays;
-    the operating system releases it however its holder ends.
+    The lock is an empty file `<name>.lock`, which stays.
 
     Raises:
-        InputError: The folder can't be created or written to, or doesn't support locks.
+        InputError: The folder can't be created or written to, is not the user's own, or doesn't
+            support locks.
     """
-    folder = platformdirs.user_cache_path("pneumonia-pipeline", appauthor=False)
-    # A soft lock, the library's fallback, would survive a killed holder.
-    lock = FileLock(folder / f"{name}.lock", fallback_to_soft=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            print_note(
-                f"waiting for another process that writes {folder / name}",
+            path = user_folder() / name
+            held.enter_context(
+                locked(
+                    path.with_name(f"{name}.lock"),
+                    when_held=lambda: print_note(f"waiting for another process that writes {path}"),
+                )
             )
-            lock.acquire()
-    except OSError as error:
-        raise InputError(
-            f"{folder}: can't keep the download here ({error}); set XDG_CACHE_HOME to a folder "
-            "that can be written to"
-        ) from None
-    try:
-        yield folder / name
-    finally:
-        lock.release()
+        except OSError as error:
+            raise InputError(
+                f"{error.filename or 'the cache folder'}: can't keep the download here ({error}); "
+                "set XDG_CACHE_HOME to a folder that can be written to"
+            ) from None
+        yield path

@@ -359,5 +359,5 @@ def test_a_version_that_does_not_exist_is_one_line(copied: Workspace) -> None:
 
 @pytest.mark.slow
 def test_the_pages_are_served_until_interrupted(copied: Workspace) -> None:
-    with copied.pages() as page:
+    with copied.pages() as (page, _):
         assert b"<title>MLflow</title>" in page

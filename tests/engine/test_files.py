@@ -1,7 +1,7 @@
 """Files and folders are written whole or not at all; JSON and digests have one form."""
 
 import hashlib
-import os
+import re
 from pathlib import Path
 
 import pytest
@@ -66,11 +66,17 @@ def test_an_error_while_writing_leaves_what_was_there(tmp_path: Path, old: str |
     assert [found.name for found in tmp_path.iterdir()] == (["index.csv"] if old else [])
 
 
-def test_the_temporary_file_is_in_the_same_folder_and_named_by_the_process(tmp_path: Path) -> None:
-    with files.replacing(tmp_path / "index.csv") as temporary:
-        assert temporary.parent == tmp_path
-        assert str(os.getpid()) in temporary.name
-        temporary.write_text("x")
+def test_the_temporary_file_is_in_the_same_folder_and_nobody_can_guess_its_name(
+    tmp_path: Path,
+) -> None:
+    names = set()
+    for _ in range(2):
+        with files.replacing(tmp_path / "index.csv") as temporary:
+            assert temporary.parent == tmp_path
+            assert re.fullmatch(r"\.index\.csv\.[0-9a-f]{16}\.tmp", temporary.name)
+            names.add(temporary.name)
+            temporary.write_text("x")
+    assert len(names) == 2
 
 
 def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
