@@ -11,7 +11,7 @@ from tests.dicoms import SECRET, as_dicom
 from tests.workspace import copy_tree
 
 FEW = PhantomOptions(seed=0, patients_train=48, patients_test=14, confound=1.0)
-LEFT_OUT = {".git", "stages", "tests", "docs", "received", "params.yaml"}
+LEFT_OUT = {".git", "stages", "tests", "docs", "received", "params.yaml", "names.key"}
 
 
 @pytest.mark.slow
@@ -24,11 +24,12 @@ def test_whole_pipeline_on_a_dicom_folder_reveals_no_identity(tmp_path: Path) ->
         paths.append(received / made.path)
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         paths[-1].write_bytes(made.data)
-    workspace.params(
-        {"fetch.source": "archive", "fetch.path": "received", "fetch.hash_names": True}
-    )
     ignored = tmp_path / ".gitignore"
-    ignored.write_text(ignored.read_text() + "/received/\n")
+    ignored.write_text(ignored.read_text() + "/received/\n/names.key\n")
+    workspace.run("pneumonia", "data", "key", "names.key")
+    workspace.params(
+        {"fetch.source": "archive", "fetch.path": "received", "fetch.hash_names": "names.key"}
+    )
     workspace.run("pneumonia", "data", "pin", "received")
     workspace.commit()
     workspace.run("dvc", "repro", seconds=1800)
@@ -42,8 +43,11 @@ def test_whole_pipeline_on_a_dicom_folder_reveals_no_identity(tmp_path: Path) ->
         assert SECRET not in text
 
     names = {path.stem for path in paths}
+    key = (tmp_path / "names.key").read_bytes()
     for path in tmp_path.rglob("*"):
         if path.is_file() and not LEFT_OUT & set(path.relative_to(tmp_path).parts):
             data = path.read_bytes()
             assert SECRET.encode() not in data, path
+            assert key not in data, path
+            assert key.hex().encode() not in data, path
             assert not [name for name in names if name.encode() in data], path

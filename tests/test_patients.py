@@ -11,23 +11,23 @@ import pytest
 
 from stages.commands.main import main
 from stages.engine.files import read_json
-from stages.engine.tables import write_table
 from tests.sample_images import encoded, picture
 from tests.test_fetch_preprocess import stage
 
 TABLE = {"source": "archive", "path": "images", "labels": "labels.csv"}
 
 
-def table_of(folder: Path, spellings: Iterable[str], columns: str = "path,label,patient") -> None:
+def table_of(folder: Path, spellings: Iterable[str]) -> None:
     """Write one image and one row for each spelling of a patient, both labels in turn."""
     shutil.rmtree(folder / "images", ignore_errors=True)
     (folder / "images").mkdir()
-    rows = []
+    rows = [["path", "label", "patient"]]
     for number, patient in enumerate(spellings):
         name = f"{number}.png"
         (folder / "images" / name).write_bytes(encoded(picture(name), "PNG"))
-        rows.append({"path": name, "label": number // 2 % 2, "patient": patient})
-    write_table(folder / "labels.csv", columns.split(","), rows)
+        rows.append([name, str(number // 2 % 2), patient])
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle).writerows(rows)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

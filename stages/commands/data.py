@@ -1,4 +1,4 @@
-"""The images: pin an archive, print the audit, draw phantoms."""
+"""The images: pin an archive, make a key for their names, print the audit, draw phantoms."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +33,27 @@ def pin(
     print_text(pin_archive.pin(path))
 
 
+def key(
+    _: "Params",
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A new file, best outside of here.")],
+) -> None:
+    """Write a new secret key for fetch.hash_names, which replaces names by hashes."""
+    from stages.engine.root import from_root, project_root
+    from stages.sources import hash_key
+
+    place = from_root(str(path))
+    hash_key.make(place)
+    print_text(
+        f"{place}: a new key. Set `hash_names: {path}` in the section fetch of {paths.PARAMS}. "
+        "Keep a copy: without it, nobody can make the same names again"
+    )
+    if place.resolve().is_relative_to(project_root()):
+        print_note(
+            f"warning: {place} lies in the repository; move it out or keep it out of git, since "
+            "whoever has the key can undo the names"
+        )
+
+
 def audit(_: "Params", as_json: AsJson = False) -> None:
     """Print what the images give away about class, source and patient."""
     from stages.audit.report import PAGE, REPORT
@@ -56,4 +77,4 @@ def figures(
     write_bytes(to, phantom_figure.draw())
 
 
-COMMANDS: dict[str, Function] = {"pin": pin, "audit": audit, "figures": figures}
+COMMANDS: dict[str, Function] = {"pin": pin, "key": key, "audit": audit, "figures": figures}

@@ -12,6 +12,7 @@ from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file
 from stages.engine.root import from_root, project_root
 from stages.settings import paths
+from stages.sources import hash_key
 from stages.sources.archives.folder_archive import FolderPacking
 from stages.sources.options import FetchOptions
 
@@ -19,7 +20,30 @@ from stages.sources.options import FetchOptions
 def named(options: FetchOptions) -> dict[str, str | None]:
     """Return the files and folders that the section fetch names, by key; None for none."""
     own = options.source not in ("phantom", "kermany")  # which read neither
-    return {"path": options.path if own else None, "labels": options.labels if own else None}
+    key = hash_key.path_of(options.hash_names)
+    return {
+        "path": options.path if own else None,
+        "labels": options.labels if own else None,
+        **({"hash_names": key} if key else {}),
+    }
+
+
+def recorded_as(key: str, name: str | None, memory: FileMemory) -> str | None:
+    """Return what data/inputs.json records of the file `name`; None if it is missing.
+
+    Args:
+        key: The last part of the param that names it.
+        name: As of `content`.
+        memory: SHA-256 of archives by path and state; small files are always read.
+
+    Raises:
+        InputError: It is no key that can hash names.
+        OSError: It can't be read.
+    """
+    if key == "hash_names" and name is not None:
+        path = from_root(name)
+        return hash_key.read(path).fingerprint if path.exists() else None
+    return content(name, memory.of if key == "path" else sha256_file)
 
 
 def content(name: str | None, sha256: Callable[[Path], str] = sha256_file) -> str | None:
@@ -55,7 +79,7 @@ def require_recorded(options: FetchOptions) -> None:
     recorded = read_json(paths.INPUTS).get("fetch", {})
     memory = large_files()
     for key, name in named(options).items():
-        found = content(name, memory.of if key == "path" else sha256_file)
+        found = recorded_as(key, name, memory)
         if found is not None and found != recorded.get(key):
             raise InputError(
                 f"fetch.{key}: expected the content of {name} that {paths.INPUTS} records "

@@ -11,7 +11,6 @@ from typing import Any
 
 from stages.engine.errors import InputError
 from stages.engine.file_memory import FileMemory
-from stages.engine.files import sha256_file
 from stages.engine.keys import differences
 from stages.settings import fetch_inputs
 from stages.settings.params import Params
@@ -38,14 +37,14 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
         memory: SHA-256 of large files by path and state; tables and weights are always read.
 
     Raises:
-        InputError: The file of weights is not the one that train.weights pins.
+        InputError: The file of weights is not the one that train.weights pins, or the key of
+            fetch.hash_names can't keep names secret.
     """
     found: Digests = {}
     for section, keys in named(params).items():
         found[section] = {}
         for key, name in keys.items():
-            sha256 = memory.of if key == "path" else sha256_file
-            content = fetch_inputs.content(name, sha256)
+            content = fetch_inputs.recorded_as(key, name, memory)
             if name is not None and content is None:
                 content = recorded.get(section, {}).get(key)
             found[section][key] = content

@@ -119,10 +119,10 @@ def _resolved(part: Schema, schema: Schema) -> Schema:
 def _allowed(part: Schema, schema: Schema) -> str:
     """What a part of a schema allows, such as "an integer from 1"."""
     part = _resolved(part, schema)
-    if "anyOf" in part:
-        return " or ".join(_allowed(choice, schema) for choice in part["anyOf"])
     if "allowed" in part:
         return str(part["allowed"])
+    if "anyOf" in part:
+        return " or ".join(_allowed(choice, schema) for choice in part["anyOf"])
     if "enum" in part:
         return "one of " + ", ".join(map(repr, part["enum"]))
     if part["type"] == "array":

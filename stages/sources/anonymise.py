@@ -1,15 +1,15 @@
 """Remove what identifies a person: DICOM tags always, names of files and patients on request."""
 
-import hashlib
 import io
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stages.engine.errors import UnusableImage
+from stages.engine.errors import InputError, UnusableImage
 from stages.sources.dicom import tags, transfer_syntax
 from stages.sources.dicom.tags import UNREADABLE_PLACEHOLDER, DicomImage
+from stages.sources.hash_key import HashKey
 from stages.sources.header import JPEG_AND_PNG_MAGIC
 from stages.sources.names import LABELS
 from stages.sources.received import ReceivedImage, Source
@@ -17,31 +17,30 @@ from stages.sources.received import ReceivedImage, Source
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _KNOWN_SUFFIXES = (*_DICOM_SUFFIXES, ".jpeg", ".jpg", ".png")
 _CLASS_FOLDERS = {label: name for name, label in LABELS.items()}
-# 64 bits: in a set of a million images, two names collide with a probability of 3e-8.
-_DIGITS = 16
 
 
-def anonymise(images: Iterable[ReceivedImage], *, hash_names: bool) -> Iterator[ReceivedImage]:
+def anonymise(images: Iterable[ReceivedImage], key: HashKey | None) -> Iterator[ReceivedImage]:
     """Yield `images` with DICOM files reduced to pixels and tags that identify nobody.
 
     JPEG and PNG files are not changed.
 
     Args:
         images: As their source delivers them.
-        hash_names: Name each image after a hash of its bytes, and each patient after their first
-            image. Unlike a hash of a name, this can't be undone by hashing all likely names.
-            Equal images get the suffixes -2, -3, ... in their order.
+        key: Makes a name for each image of its path, and for each patient of their id. So no name
+            depends on other images. None: names stay.
+
+    Raises:
+        InputError: The key makes one name of two.
     """
-    counts: dict[str, int] = {}
-    pseudonyms: dict[tuple[str, str], str] = {}
+    names = _Names(key) if key else None
     for image in images:
         image = replace(image, data=_anonymous_data(image))
-        yield _renamed(image, counts, pseudonyms) if hash_names else image
+        yield names.hide(image) if names else image
 
 
-def anonymise_source(source: Source, *, hash_names: bool) -> Source:
+def anonymise_source(source: Source, key: HashKey | None) -> Source:
     """Return `source` without the spellings of patients' ids if names are hashed."""
-    if not hash_names or source.merged_patients is None:
+    if key is None or source.merged_patients is None:
         return source
     return replace(source, merged_patients=replace(source.merged_patients, examples=()))
 
@@ -104,16 +103,29 @@ def _anonymous_data(image: ReceivedImage) -> bytes:
     return image.data
 
 
-def _renamed(
-    image: ReceivedImage, counts: dict[str, int], pseudonyms: dict[tuple[str, str], str]
-) -> ReceivedImage:
-    digest = hashlib.sha256(image.data).hexdigest()[:_DIGITS]
-    folder = f"{image.source_split or 'train'}/{_CLASS_FOLDERS[image.label]}"
-    counts[digest] = number = counts.get(digest, 0) + 1
-    name = digest if number == 1 else f"{digest}-{number}"
-    # `name`, not `digest`: two patients may have the same first image, and stay two.
-    patient = pseudonyms.setdefault(("patient", image.patient), f"patient-{name}")
-    group = pseudonyms.setdefault(("group", image.split_group), f"group-{name}")
-    suffix = PurePosixPath(image.path).suffix.lower()
-    suffix = suffix if suffix in _KNOWN_SUFFIXES else ""
-    return replace(image, path=f"{folder}/{name}{suffix}", patient=patient, split_group=group)
+class _Names:
+    """The hashed names of a source, each of one original."""
+
+    def __init__(self, key: HashKey) -> None:
+        self._key = key
+        self._originals: dict[str, str] = {}
+
+    def hide(self, image: ReceivedImage) -> ReceivedImage:
+        folder = f"{image.source_split or 'train'}/{_CLASS_FOLDERS[image.label]}"
+        suffix = PurePosixPath(image.path).suffix.lower()
+        suffix = suffix if suffix in _KNOWN_SUFFIXES else ""
+        return replace(
+            image,
+            path=f"{folder}/{self._name('image', image.path)}{suffix}",
+            patient=f"patient-{self._name('patient', image.patient)}",
+            split_group=f"group-{self._name('group', image.split_group)}",
+        )
+
+    def _name(self, kind: str, original: str) -> str:
+        name = self._key.name(kind, original)
+        if self._originals.setdefault(f"{kind}-{name}", original) != original:
+            raise InputError(
+                f"fetch.hash_names: this key makes the name {name} of two {kind}s; make another "
+                "with `pneumonia data key PATH`"
+            )
+        return name

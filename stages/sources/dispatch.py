@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import assert_never
 
 from stages.engine.root import from_root
-from stages.sources import kermany
+from stages.sources import hash_key, kermany
 from stages.sources.anonymise import anonymise, anonymise_source
 from stages.sources.archives import archive
 from stages.sources.options import FetchOptions
@@ -32,6 +32,7 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
         InputError: The source is missing, damaged or not the pinned one. The iterator raises it
             too, where an image can't be read.
     """
+    key = hash_key.of_params(options.hash_names)  # before any work
     images: Iterator[ReceivedImage]
     match options.source:
         case "phantom":
@@ -47,8 +48,4 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
             )
         case _:
             assert_never(options.source)
-    hash_names = options.hash_names
-    return (
-        anonymise(images, hash_names=hash_names),
-        anonymise_source(source, hash_names=hash_names),
-    )
+    return anonymise(images, key), anonymise_source(source, key)

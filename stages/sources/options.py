@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from stages.engine.options import FieldError, Options
 from stages.sources.phantom.options import PhantomOptions
@@ -20,6 +20,20 @@ SourceName = Literal["phantom", "kermany", "archive"]
 
 Sha256 = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$", json_schema_extra={"allowed": "64 digits of 0-9a-f"})
+]
+
+
+def _false_or_path(value: object) -> object:
+    if not isinstance(value, (bool, str)):
+        raise ValueError("expected false, or the path of a key")
+    return value
+
+
+# One validator, because pydantic reports a union's two types as two errors.
+HashNames = Annotated[
+    bool | str,
+    PlainValidator(_false_or_path, json_schema_input_type=bool | str),
+    Field(json_schema_extra={"allowed": "false, or the path of a key (`pneumonia data key PATH`)"}),
 ]
 
 
@@ -44,8 +58,11 @@ class FetchOptions(Options):
     """Checksum of the archive, or of the file at `url` where that isn't the original. Null: a
     change of the archive goes unnoticed, and what is made from it is marked as not pinned."""
 
-    hash_names: bool
-    """Replace the names of images and patients by hashes before anything is written."""
+    hash_names: HashNames
+    """False, or the path of a key with which the names of images and patients are replaced by
+    hashes before anything is written. Absolute or relative to the repository's root. `true` is
+    what earlier versions had; it can be read, so that old records can, and is refused where names
+    would be hashed (`hash_key.path_of`)."""
 
     phantom: PhantomOptions
     """The generator of synthetic images."""
@@ -90,10 +107,12 @@ class FetchOptions(Options):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
+        if self.hash_names == "":
+            raise FieldError("hash_names", "expected false, or the path of a key, received ''")
         if self.source == "phantom" and self.hash_names:
             raise FieldError(
                 "hash_names",
                 "expected false (fetch.source is 'phantom', whose patients don't exist), received "
-                "True",
+                f"{self.hash_names!r}",
             )
         return self

@@ -359,7 +359,7 @@ def both_shards(folder: Path, images: list[ReceivedImage], image_px: int) -> tup
     found = []
     for name, each in (("jpeg", images), ("dicom", other)):
         (folder / name).mkdir()
-        write_raw(folder / name, anonymise(each, hash_names=False), SOURCE)
+        write_raw(folder / name, anonymise(each, None), SOURCE)
         assert SECRET.encode() not in (folder / name / "images.zip").read_bytes()
         params = options(image_px=image_px)
         built = build_shards(open_raw(folder / name)[0], params, folder / name / "shards")

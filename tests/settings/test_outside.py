@@ -28,7 +28,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     TABLE.write_text("path,label,patient\n")
 
 
-def settings(**changes: str | None) -> params.Params:
+def settings(**changes: str | bool | None) -> params.Params:
     """The default params, but an archive as the source and `changes` by "section.key"."""
     tree = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
     tree["fetch"] |= {"source": "archive", "path": str(ARCHIVE), "labels": str(TABLE)}
@@ -39,8 +39,10 @@ def settings(**changes: str | None) -> params.Params:
     return params.load()
 
 
-def record(recorded: outside.Digests | None = None, **changes: str | None) -> outside.Digests:
-    memory = FileMemory(Path("memory.json"), vars(outside)["sha256_file"])
+def record(
+    recorded: outside.Digests | None = None, **changes: str | bool | None
+) -> outside.Digests:
+    memory = FileMemory(Path("memory.json"), vars(fetch_inputs)["sha256_file"])
     found = outside.digests(settings(**changes), recorded or {}, memory)
     memory.save()
     return found
@@ -98,7 +100,7 @@ def test_what_did_not_move_is_not_read_again(monkeypatch: pytest.MonkeyPatch) ->
         seen.append(path)
         return sha256_file(path)
 
-    monkeypatch.setattr(outside, "sha256_file", reading)
+    monkeypatch.setattr(fetch_inputs, "sha256_file", reading)
     assert record() == before
     assert seen == [TABLE]  # small, so always read
 
@@ -108,6 +110,29 @@ def test_a_file_that_has_just_changed_is_read_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(file_memory, "_SETTLED_NS", 10**12)
     record()
     assert not Path("memory.json").exists() or not read_json(Path("memory.json"))
+
+
+def test_a_key_is_known_by_a_digest_that_gives_nothing_away() -> None:
+    key = Path("outside/names.key")
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+    before = record(fetch_hash_names=str(key))
+    found = before["fetch"]["hash_names"]
+    assert found not in (None, sha256_file(key))
+    key.rename("elsewhere.key")
+    assert record(fetch_hash_names="elsewhere.key") == before
+    assert record(before, fetch_hash_names=str(key)) == before  # as in a clone without the key
+    key.write_bytes(bytes(range(1, 33)))
+    key.chmod(0o600)
+    assert record(before, fetch_hash_names=str(key))["fetch"]["hash_names"] != found
+    key.write_bytes(b"short")
+    with pytest.raises(InputError, match="expected a key of 32 to"):
+        record(before, fetch_hash_names=str(key))
+
+
+def test_a_key_without_a_path_is_refused_before_any_work() -> None:
+    with pytest.raises(InvalidSettings, match=r"`pneumonia data key PATH`, outside the repository"):
+        record(fetch_hash_names=True)
 
 
 def test_what_is_not_there_keeps_its_digest() -> None:
