@@ -197,6 +197,12 @@ def test_loading_keeps_every_value_of_the_file() -> None:
     assert listed == TREE
 
 
+def test_params_of_earlier_commits_with_keyless_hashes_can_be_read() -> None:
+    tree = copy.deepcopy(TREE)
+    tree["fetch"] |= {"source": "archive", "path": "images.zip", "hash_names": True}
+    assert params.check(tree).fetch.hash_names is True  # fetch and inputs refuse it
+
+
 def test_the_files_keys_are_the_models_fields() -> None:
     assert paths_of(TREE) == set(FIELDS)
 

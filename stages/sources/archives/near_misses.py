@@ -3,7 +3,9 @@
 Nothing is matched by such a guess. It only makes the message useful that refuses the two.
 """
 
+import contextlib
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
@@ -56,6 +58,12 @@ def difference(row: str, image: str) -> str | None:
     if start := _START.match(path):
         path = path[start.end() :]
         reasons.append("it is absolute instead of relative to the archive")
+    if (repaired := _repaired(path)) != path:
+        path = repaired
+        reasons.append("it is UTF-8 that was read in another encoding")
+    if (repaired := _repaired(image)) != image:
+        image = repaired
+        reasons.append("the archive's names are UTF-8 that was packed as another encoding")
     table, archive = PurePosixPath(path).parts, PurePosixPath(image).parts
     common = min(len(table), len(archive))
     folders = [[_alike(part) for part in parts[-common:-1]] for parts in (table, archive)]
@@ -107,7 +115,16 @@ def _by_key(paths: Iterable[str]) -> Mapping[str, list[str]]:
 
 def _key(path: str) -> str:
     """Return a key that is equal for paths whose file names may be meant to be the same."""
-    return _alike(_without_suffix(unquote(path.replace("\\", "/"))).rpartition("/")[2])
+    path = _repaired(unquote(path.replace("\\", "/")))
+    return _alike(_without_suffix(path).rpartition("/")[2])
+
+
+def _repaired(name: str) -> str:
+    """Return the name that was UTF-8 and was read as the old encoding of zip or Windows."""
+    for encoding in () if name.isascii() else ("cp437", "cp1252"):
+        with contextlib.suppress(UnicodeError):
+            return unicodedata.normalize("NFC", name.encode(encoding).decode())
+    return name
 
 
 def _alike(name: str) -> str:

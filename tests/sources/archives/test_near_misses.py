@@ -62,6 +62,14 @@ def test_both_lines_name_the_other_and_what_differs(tmp_path: Path, row: str, re
     assert f"(nearest image: 'scans/a (1).png'; the table's path differs: {reason}" in row_line
 
 
+def test_garbled_accents_are_named_on_either_side(tmp_path: Path) -> None:
+    name = "clich\u00e9.png"
+    text = message(tmp_path, {name.encode().decode("cp437"): IMAGE}, name)
+    assert "the archive's names are UTF-8 that was packed as another encoding)" in text
+    text = message(tmp_path, {name: IMAGE}, name.encode().decode("cp1252"))
+    assert "differs: it is UTF-8 that was read in another encoding)" in text
+
+
 def test_an_accent_in_another_form_fits(tmp_path: Path) -> None:
     text = message(tmp_path, {"cliche\u0301.png": IMAGE}, "clich\u00e9.png", "none.png")
     _, line = text.splitlines()  # the other row alone
