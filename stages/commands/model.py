@@ -1,5 +1,6 @@
 """Models and runs: list them, export a model."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 def list_versions(params: "Params", as_json: AsJson = False) -> None:
     """List the registered versions of every data set, newest first."""
     from stages.registry import listing
+    from stages.registry.stored_package import REMEDY
 
     client, _ = open_tracking_store()
     rows = listing.list_versions(client, params.register.name)
     print_rows(rows, listing.VERSION_COLUMNS, as_json=as_json)
+    for row in rows:
+        if row["stored"] == "no":
+            print(
+                f"warning: {row['model']} version {row['version']}: its files were deleted from "
+                f"MLflow, so that it can't be loaded; {REMEDY}",
+                file=sys.stderr,
+            )
 
 
 def list_runs(params: "Params", as_json: AsJson = False) -> None:

@@ -11,6 +11,7 @@ from stages.registry.aliases import CHAMPION
 from stages.registry.connection import open_store
 from stages.registry.identity import model_name
 from stages.registry.store import find_store
+from stages.registry.stored_package import REMEDY, require_loadable
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,14 @@ def _load(name: str, version: str) -> Champion:
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
+    require_loadable(name, version)
     try:
         model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
-    except MlflowException as error:
-        raise InputError(f"version {version} of {name}: {error.message}") from None
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{name} version {version}: can't be loaded ({reason}); {REMEDY}"
+        ) from None
     facts: dict[str, Any] = model.metadata.metadata
 
     def predict(image: bytes) -> tuple[float, str]:

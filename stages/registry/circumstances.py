@@ -12,6 +12,8 @@ from stages.engine.files import digest
 from stages.registry.text import plain
 
 NOT_RECORDED = "not recorded"
+FILE = "circumstances.json"
+"""The journal, among the files of a run."""
 
 Journal: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Facts by stage, as `engine.journal` keeps them; empty if none were kept."""

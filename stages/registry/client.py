@@ -35,8 +35,16 @@ class Client(Protocol):
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         """Return the experiment with this name, or None."""
 
-    def search_experiments(self, *, max_results: int = 1000) -> Page[Experiment]:
-        """Return the active experiments."""
+    def search_experiments(
+        self, *, view_type: int = 1, max_results: int = 1000, filter_string: str | None = None
+    ) -> Page[Experiment]:
+        """Return the experiments that match, by default (`ViewType.ACTIVE_ONLY`) active ones."""
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Mark an experiment and its runs as deleted."""
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Restore a deleted experiment and all its runs."""
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
         """Set a tag of an experiment."""
@@ -58,11 +66,12 @@ class Client(Protocol):
         experiment_ids: list[str],
         filter_string: str = "",
         *,
+        run_view_type: int = 1,
         max_results: int = 1000,
         order_by: list[str] | None = None,
         page_token: str | None = None,
     ) -> Page[Run]:
-        """Return a page of the active runs that match."""
+        """Return a page of the runs that match, by default (`ViewType.ACTIVE_ONLY`) active ones."""
 
     def update_run(self, run_id: str, status: str | None = None) -> None:
         """Change the status of a run."""
@@ -74,6 +83,9 @@ class Client(Protocol):
 
     def delete_run(self, run_id: str) -> None:
         """Mark a run as deleted."""
+
+    def restore_run(self, run_id: str) -> None:
+        """Restore a deleted run."""
 
     def set_tag(self, run_id: str, key: str, value: str) -> object:
         """Set a tag of a run."""
@@ -136,6 +148,12 @@ class Client(Protocol):
         self, experiment_ids: list[str], filter_string: str | None = None
     ) -> Page[LoggedModel]:
         """Return the stored models that match."""
+
+    def get_logged_model(self, model_id: str) -> LoggedModel:
+        """Return the stored model with this id, unless it is deleted."""
+
+    def delete_logged_model(self, model_id: str) -> None:
+        """Mark a stored model as deleted."""
 
     def log_model_artifacts(self, model_id: str, local_dir: str) -> None:
         """Upload the files of a stored model."""

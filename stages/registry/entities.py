@@ -12,6 +12,7 @@ class Experiment(Protocol):
     experiment_id: str
     name: str
     artifact_location: str
+    lifecycle_stage: str
     tags: Mapping[str, str]
 
 
@@ -77,6 +78,7 @@ class ModelVersion(Protocol):
 
     name: str
     version: str | int
+    source: str | None
     run_id: str | None
     description: str | None
     tags: Mapping[str, str]

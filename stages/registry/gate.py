@@ -16,6 +16,7 @@ from stages.registry.moves import move_alias, read_moves, take_snapshot
 from stages.registry.promotion_lock import promotion_lock
 from stages.registry.rule import Verdict
 from stages.registry.store import Store
+from stages.registry.stored_package import require_loadable
 from stages.registry.versions import get_version
 
 
@@ -74,6 +75,7 @@ def promote(
         entry = get_version(client, name, number)
         if number == snapshot.version:
             raise InputError(f"{name} version {number} is the {alias} already; nothing to do")
+        require_loadable(name, number)
         assessment = assess(client, name, entry, snapshot.version, gate)
         tags = _gate_tags(assessment, snapshot.version, override)
         _keep_verdict(client, name, entry, assessment, tags)
@@ -118,6 +120,7 @@ def rollback(
             )
         previous = stack[-2]
         get_version(client, name, previous)
+        require_loadable(name, previous)
         move_alias(
             client, store, name, alias, previous, kind="rollback", why=why, snapshot=snapshot
         )

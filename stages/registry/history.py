@@ -13,7 +13,7 @@ from stages.registry.client import Client
 from stages.registry.moves import Move, read_moves
 
 DONE = "done"
-OUTSIDE = "made outside the gate"
+OUTSIDE = "made outside the gate, or its record was purged"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Line:
         before: Version before the move; None for none.
         to: Version after it; None for none.
         who: User and host.
-        kind: "register", "promote" or "rollback"; "" for a move outside the gate.
+        kind: As in Move; "" for a move outside the gate.
         why: The reason.
         outcome: DONE, OUTSIDE, or what happened instead.
     """
@@ -62,7 +62,8 @@ def replay(moves: Sequence[Move], present: str | None) -> tuple[list[Line], list
 
     Returns:
         Its history, and its versions as a stack, the present one last. A rollback pops versions
-        down to the one that it returned to; any other move pushes a version.
+        down to the one that it returned to; a repair puts a version in the place of another; any
+        other move pushes one.
     """
     lines: list[Line] = []
     stack: list[str] = []
@@ -80,7 +81,10 @@ def replay(moves: Sequence[Move], present: str | None) -> tuple[list[Line], list
         interrupted = f"interrupted {'after' if moved else 'before'} the alias moved"
         lines.append(_line(move, DONE if move.state == "FINISHED" else interrupted))
         if moved:
-            _push(stack, move.to, rollback=move.kind == "rollback")
+            if move.kind == "repair" and move.to is not None:
+                stack[:] = [move.to if version == move.before else version for version in stack]
+            else:
+                _push(stack, move.to, rollback=move.kind == "rollback")
             top = move.to
     if present != top:
         lines.append(_unrecorded(NOT_RECORDED, top, present))

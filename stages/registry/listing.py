@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
+from stages.registry.connection import is_store_failure
 from stages.registry.entities import ModelVersion, RegisteredModel, Run
+from stages.registry.experiments import TAG
 from stages.registry.runs import search_all_runs
+from stages.registry.stored_package import is_loadable
+from stages.registry.text import plain
 
 _FIGURES = ("auroc", "sensitivity", "specificity")
 RUN_COLUMNS = ("run", "name", "data", "status", *_FIGURES, "started", "git_commit")
@@ -31,7 +35,7 @@ def find_runs(client: Client, stem: str) -> Iterator[Run]:
     experiments = [
         experiment.experiment_id
         for experiment in client.search_experiments()
-        if experiment.name.startswith(f"{stem}-")
+        if experiment.tags.get(TAG, experiment.name).startswith(f"{stem}-")
     ]
     return search_all_runs(
         client,
@@ -42,7 +46,10 @@ def find_runs(client: Client, stem: str) -> Iterator[Run]:
 
 
 def list_versions(client: Client, stem: str) -> list[dict[str, str]]:
-    """Return the versions of every data set's model, newest first, with their test figures."""
+    """Return the versions of every data set's model, newest first, with their test figures.
+
+    `stored` tells whether MLflow still has the network: "yes", "no" or "unknown".
+    """
     rows = []
     for model in client.search_registered_models(f"name LIKE '{stem}-%'"):
         found = client.search_model_versions(f"name = '{model.name}'")
@@ -68,6 +75,16 @@ def _run(run: Run) -> dict[str, str]:
     }
 
 
+def _stored(name: str, number: str) -> str:
+    """Return "yes" or "no"; "unknown" if the place of the artifacts does not answer."""
+    try:
+        return plain(is_loadable(name, number))
+    except Exception as error:
+        if not is_store_failure(error):
+            raise
+        return "unknown"
+
+
 def _version(model: RegisteredModel, version: ModelVersion) -> dict[str, str]:
     number, tags = str(version.version), version.tags
     aliases = [alias for alias, target in model.aliases.items() if str(target) == number]
@@ -79,4 +96,5 @@ def _version(model: RegisteredModel, version: ModelVersion) -> dict[str, str]:
         "floors": tags.get("floors", NOT_RECORDED),
         "gate": tags.get("gate", "not assessed"),
         "model_digest": tags.get("model_digest", "")[:12],
+        "stored": _stored(model.name, number),
     }

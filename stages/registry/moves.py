@@ -6,7 +6,6 @@ that is killed in between leaves a run that has not ended; history.py finds out 
 had moved.
 """
 
-import contextlib
 import datetime
 import getpass
 import platform
@@ -20,6 +19,7 @@ from stages.registry.aliases import alias_version
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import Run
+from stages.registry.experiments import ensure_experiment, find_experiment
 from stages.registry.runs import search_all_runs
 from stages.registry.store import Store
 
@@ -37,7 +37,7 @@ class Move:
         to: Version after it; None for none.
         when: Start, ISO 8601.
         who: User and host.
-        kind: "register", "promote" or "rollback".
+        kind: "register", "promote", "rollback", or "repair" where a version was registered again.
         why: The reason.
         state: RUNNING (not ended), FINISHED (moved) or KILLED (given up).
         note: Why it was given up.
@@ -65,11 +65,13 @@ class Snapshot:
 
 def read_moves(client: Client, name: str) -> list[Move]:
     """Return every record of the model `name`, oldest first."""
-    experiment = client.get_experiment_by_name(_experiment_name(name))
+    experiment = find_experiment(client, _experiment_name(name))
     if experiment is None:
         return []
     order = ["attributes.start_time ASC", "attributes.run_id ASC"]
-    return [_move(run) for run in search_all_runs(client, [experiment.experiment_id], order)]
+    # A record that was deleted on MLflow's pages is still what happened.
+    runs = search_all_runs(client, [experiment.experiment_id], order, with_deleted=True)
+    return [_move(run) for run in runs]
 
 
 def take_snapshot(client: Client, name: str, alias: str) -> Snapshot:
@@ -98,7 +100,7 @@ def move_alias(
         name: Registered model.
         alias: Alias to move.
         to: Version that it is to point at.
-        kind: "register", "promote" or "rollback".
+        kind: As in Move.
         why: The reason.
         snapshot: What the decision was based on. If the alias or its records have changed since,
             nothing moves, and that is recorded. None: move in any case, and record nothing if the
@@ -155,7 +157,12 @@ def _create_record(
 ) -> str:
     """Record in one call that the alias is about to move, and return the record's id."""
     run = client.create_run(
-        _experiment_id(client, store, name),
+        ensure_experiment(
+            client,
+            store,
+            _experiment_name(name),
+            f"One record per move of an alias of {name}, written by `pneumonia`; do not edit.",
+        ),
         run_name=f"{alias}: {before or NONE} to {to}",
         tags={
             "alias": alias,
@@ -167,25 +174,6 @@ def _create_record(
         },
     )
     return str(run.info.run_id)
-
-
-def _experiment_id(client: Client, store: Store, name: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    title = _experiment_name(name)
-    found = client.get_experiment_by_name(title)
-    if found is not None:
-        return found.experiment_id
-    description = f"One record per move of an alias of {name}, written by `pneumonia`; do not edit."
-    location = None if store.artifacts is None else f"{store.artifacts}/{title}"
-    with contextlib.suppress(MlflowException):  # another process was faster
-        return client.create_experiment(
-            title, artifact_location=location, tags={"mlflow.note.content": description}
-        )
-    found = client.get_experiment_by_name(title)
-    if found is None:
-        raise RuntimeError(f"MLflow neither created the experiment {title} nor has it")
-    return found.experiment_id
 
 
 def _experiment_name(name: str) -> str:

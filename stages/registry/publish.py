@@ -8,7 +8,9 @@ from stages.registry.mlflow_internals.quick_check import Expected, registered_ve
 from stages.registry.record import Record
 from stages.registry.release import Release
 from stages.registry.store import Store
+from stages.registry.stored_package import package_files
 from stages.registry.time_limit import within_wait_budget
+from stages.registry.tracking import OTHER_FILES
 
 
 def publish(release: Release, store: Store, *, limited: bool = True) -> str:
@@ -97,8 +99,8 @@ def publish_past(
     from stages.registry import tracking, versions
 
     client = open_store(store)
-    if tracking.is_logged(client, stem, record, journal) and (
-        release is None or versions.find_by_digest(client, release.name, record.model) is not None
+    if tracking.is_logged(client, store, stem, record, journal) and (
+        release is None or versions.is_registered(client, store, release.name, record)
     ):
         return False
     run_id = tracking.log_run(client, store, stem, record, journal)
@@ -111,11 +113,14 @@ def _expected(release: Release, candidate: bool) -> Expected:
     run_tags = {"complete": release.record.view}
     if is_complete(release.journal):  # an incomplete journal replaces nothing
         run_tags["circumstances"] = digest(dict(release.journal))
+    files = {path: file.stat().st_size for path, file in release.record.files.items()}
     return Expected(
         run=release.record.identity.run,
         run_tags=run_tags,
+        run_files={**files, **dict.fromkeys(OTHER_FILES)},
         name=release.name,
         model=release.record.model,
+        package_files=package_files(release.record),
         text=release.description.digest,
         alias=aliases.CANDIDATE if candidate else None,
     )

@@ -15,6 +15,7 @@ from stages.registry.circumstances import (
 )
 from stages.registry.client import Client
 from stages.registry.entities import Run
+from stages.registry.experiments import ensure_experiment
 from stages.registry.identity import Identity
 from stages.registry.store import Store, exclusive
 from stages.registry.text import plain
@@ -46,7 +47,7 @@ def find_or_create_run(
                 run_name=_run_name(identity, journal),
             )
             # Clients of a server do not lock each other out. Of runs that were created at the same
-            # time, each client keeps the first that it finds; `remove_duplicates` settles the rest.
+            # time, each client keeps the first that it finds; `join_runs` settles the rest.
             run = find_run(client, experiment_id, identity.run) or created
             if run.info.run_id != created.info.run_id:
                 client.delete_run(created.info.run_id)
@@ -56,55 +57,11 @@ def find_or_create_run(
 
 def find_run(client: Client, experiment_id: str, run_digest: str) -> Run | None:
     """Return the first run with this digest, or None."""
-    return next(_find_runs(client, experiment_id, run_digest), None)
+    return next(find_runs(client, experiment_id, run_digest), None)
 
 
-def remove_duplicates(client: Client, run: Run, run_digest: str) -> str | None:
-    """Delete every run with this digest but the first; return the id of that one, None for none.
-
-    If two clients of a server create a run at the same time, the one whose run is not the first may
-    not have seen the other's run yet. Both have by the time that they have logged everything, and
-    agree on the first, since the order does not depend on who created which run when.
-
-    Args:
-        client: Client of the store.
-        run: A run with this digest.
-        run_digest: The digest.
-    """
-    from mlflow.exceptions import MlflowException
-
-    runs = _find_runs(client, run.info.experiment_id, run_digest)
-    run_ids = [found.info.run_id for found in runs]
-    for run_id in run_ids[1:]:
-        try:
-            client.delete_run(run_id)
-        except MlflowException:
-            if not is_deleted(client, run_id):  # by another client, a moment ago
-                raise
-    return run_ids[0] if run_ids else None
-
-
-def is_deleted(client: Client, run_id: str) -> bool:
-    """Return whether a run was deleted, as `remove_duplicates` of another client does."""
-    return client.get_run(run_id).info.lifecycle_stage == "deleted"
-
-
-def search_all_runs(
-    client: Client, experiment_ids: list[str], order_by: list[str], filter_string: str = ""
-) -> Iterator[Run]:
-    """Yield every run that matches, however many pages that takes."""
-    token = None
-    while experiment_ids:
-        page = client.search_runs(
-            experiment_ids, filter_string, order_by=order_by, page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _find_runs(client: Client, experiment_id: str, run_digest: str) -> Iterator[Run]:
+def find_runs(client: Client, experiment_id: str, run_digest: str) -> Iterator[Run]:
+    """Yield the runs with this digest, in an order that does not depend on who asks."""
     return search_all_runs(
         client,
         [experiment_id],
@@ -113,33 +70,43 @@ def _find_runs(client: Client, experiment_id: str, run_digest: str) -> Iterator[
     )
 
 
+def is_deleted(client: Client, run_id: str) -> bool:
+    """Return whether a run was deleted, as `join_runs` of another client does."""
+    return client.get_run(run_id).info.lifecycle_stage == "deleted"
+
+
+def search_all_runs(
+    client: Client,
+    experiment_ids: list[str],
+    order_by: list[str],
+    filter_string: str = "",
+    *,
+    with_deleted: bool = False,
+) -> Iterator[Run]:
+    """Yield every run that matches, however many pages that takes."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if with_deleted else ViewType.ACTIVE_ONLY
+    token = None
+    while experiment_ids:
+        page = client.search_runs(
+            experiment_ids, filter_string, run_view_type=view, order_by=order_by, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
 def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) -> str:
     """Return the experiment for runs on this data set, created if it does not exist."""
-    from mlflow.exceptions import MlflowException
-
-    name = identity.named(stem)
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        synthetic = "**Synthetic images**: no figure says anything about patients. "
-        description = (
-            f"Pneumonia in chest X-rays, data set {code_span(identity.source['name'])}. "
-            f"{synthetic if identity.synthetic else ''}"
-            "One run per run digest; the tag `complete` is set once everything is logged."
-        )
-        location = None if store.artifacts is None else f"{store.artifacts}/{name}"
-        try:
-            return str(
-                client.create_experiment(
-                    name,
-                    artifact_location=location,
-                    tags={"mlflow.note.content": description},
-                )
-            )
-        except MlflowException:  # another client of the same server was faster
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    return str(found.experiment_id)
+    synthetic = "**Synthetic images**: no figure says anything about patients. "
+    description = (
+        f"Pneumonia in chest X-rays, data set {code_span(identity.source['name'])}. "
+        f"{synthetic if identity.synthetic else ''}"
+        "One run per run digest; the tag `complete` is set once everything is logged."
+    )
+    return ensure_experiment(client, store, identity.named(stem), description)
 
 
 def _run_name(identity: Identity, journal: Journal) -> str:

@@ -1,19 +1,22 @@
 """Versions of a registered model: one per model digest."""
 
+import sys
 import tempfile
 from pathlib import Path
 
 from stages.engine.errors import NotFound
 from stages.metrics.pages.text import markdown_text
-from stages.registry import packaging
+from stages.registry import moves, packaging, stored_package
+from stages.registry.aliases import alias_versions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.description import GATE, Description
-from stages.registry.entities import ModelVersion
+from stages.registry.entities import LoggedModel, ModelVersion
 from stages.registry.mlflow_internals.saved_view import ensure_saved_view
 from stages.registry.record import Record
 from stages.registry.release import Release
 from stages.registry.store import Store, exclusive
+from stages.registry.stored_package import State
 from stages.registry.text import plain
 
 
@@ -34,9 +37,17 @@ def register(client: Client, store: Store, release: Release, *, run_id: str, upd
         _ensure_model(client, name, record)
         version = find_by_digest(client, name, record.model)
         if version is None:
-            version = _create_version(client, release, run_id)
+            version = _create_version(client, store, release, run_id)
+        else:
+            version = _with_package(client, store, release, run_id, version)
     _describe(client, name, version, release.description, update=update)
     return str(version.version)
+
+
+def is_registered(client: Client, store: Store, name: str, record: Record) -> bool:
+    """Return whether there is a version of a record's model, with its files."""
+    version = find_by_digest(client, name, record.model)
+    return version is not None and _state(client, store, version, record) is State.COMPLETE
 
 
 def find_by_digest(client: Client, name: str, model_digest: str) -> ModelVersion | None:
@@ -68,9 +79,61 @@ def get_version(client: Client, name: str, number: str) -> ModelVersion:
         ) from None
 
 
-def _create_version(client: Client, release: Release, run_id: str) -> ModelVersion:
+def _state(client: Client, store: Store, version: ModelVersion, record: Record) -> State:
+    model_id = stored_package.stored_model_id(version)
+    if model_id is None:  # registered by hand from something else
+        return State.COMPLETE
+    return stored_package.state(client, store, model_id, record)
+
+
+def _with_package(
+    client: Client, store: Store, release: Release, run_id: str, version: ModelVersion
+) -> ModelVersion:
+    """Return a version of the same model whose files are stored: this one, or another for it."""
+    label = f"{release.name} version {version.version}"
+    match _state(client, store, version, release.record):
+        case State.COMPLETE:
+            return version
+        case State.DAMAGED:
+            model_id = str(stored_package.stored_model_id(version))
+            _upload(client, release, run_id, client.get_logged_model(model_id))
+            print(f"registry: files of {label} were deleted; stored again", file=sys.stderr)
+            return version
+    created = _replace_version(client, store, release, run_id, version)
+    print(
+        f"registry: the stored model of {label} was deleted; it is registered again, as version "
+        f"{created.version}",
+        file=sys.stderr,
+    )
+    return created
+
+
+def _replace_version(
+    client: Client, store: Store, release: Release, run_id: str, former: ModelVersion
+) -> ModelVersion:
+    """Register the model of `former`, whose source can't be changed, with its tags and aliases."""
+    name, number = release.name, str(former.version)
+    model_id = _logged_model(client, store, release, run_id)
+    created = client.create_model_version(
+        name,
+        f"models:/{model_id}",
+        run_id=run_id,
+        model_id=model_id,
+        tags={**former.tags, "replaces": number},
+    )
+    client.update_model_version(name, str(created.version), former.description or "")
+    for alias, version in alias_versions(client, name).items():
+        if version == number:
+            why = f"the stored model of version {number} was deleted"
+            to = str(created.version)
+            moves.move_alias(client, store, name, alias, to, kind="repair", why=why)
+    client.delete_model_version(name, number)
+    return client.get_model_version(name, str(created.version))
+
+
+def _create_version(client: Client, store: Store, release: Release, run_id: str) -> ModelVersion:
     name, digest = release.name, release.record.model
-    model_id = _logged_model(client, release, run_id)
+    model_id = _logged_model(client, store, release, run_id)
     created = client.create_model_version(
         name,
         f"models:/{model_id}",
@@ -132,10 +195,9 @@ def _model_text(record: Record) -> str:
     )
 
 
-def _logged_model(client: Client, release: Release, run_id: str) -> str:
+def _logged_model(client: Client, store: Store, release: Release, run_id: str) -> str:
     """Return the stored model with the release's digest, packaged and uploaded if needed."""
     from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model
 
     digest = release.record.model
     experiment_id = client.get_run(run_id).info.experiment_id
@@ -143,6 +205,9 @@ def _logged_model(client: Client, release: Release, run_id: str) -> str:
         [experiment_id], filter_string=f"tags.model_digest = '{digest}'"
     ):
         if str(stored.status) == "READY":  # the upload of any other was interrupted
+            found = stored_package.state(client, store, stored.model_id, release.record)
+            if found is not State.COMPLETE:
+                _upload(client, release, run_id, stored)
             return stored.model_id
     model = client.create_logged_model(
         experiment_id,
@@ -151,6 +216,16 @@ def _logged_model(client: Client, release: Release, run_id: str) -> str:
         model_type="classifier",
         tags={"model_digest": digest},
     )
+    _upload(client, release, run_id, model)
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    client.finalize_logged_model(model.model_id, "READY")
+    return model.model_id
+
+
+def _upload(client: Client, release: Release, run_id: str, model: LoggedModel) -> None:
+    """Package a release and upload it as the files of a stored model."""
+    from mlflow.models import Model
+
     metadata = Model(
         artifact_path=model.artifact_location,
         model_uuid=model.model_id,
@@ -163,6 +238,3 @@ def _logged_model(client: Client, release: Release, run_id: str) -> str:
             folder, release.record, root=release.root, lock=release.lock, mlflow_model=metadata
         )
         client.log_model_artifacts(model.model_id, str(folder))
-    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    client.finalize_logged_model(model.model_id, "READY")
-    return model.model_id

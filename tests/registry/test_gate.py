@@ -71,8 +71,9 @@ def create_versions(client: Client, store: Store, tmp_path: Path) -> Client:
     Without packages: packaging three models would take half a minute.
     """
     fake.write(tmp_path / "data")
-    (tmp_path / "package").mkdir()
+    (tmp_path / "package/artifacts").mkdir(parents=True)
     (tmp_path / "package/MLmodel").write_text("flavors: {}\n")
+    (tmp_path / "package/artifacts/model.keras").write_bytes(b"a network")
     release = fake.release(tmp_path / "data")
     figures = {
         "test": {
@@ -281,5 +282,5 @@ def test_the_tables_list_versions_and_runs(three: Client, store: Store) -> None:
     runs = listing.list_runs(three, "pneumonia")
     assert [row["status"] for row in runs] == ["FINISHED"] * 3  # moves are not listed
     assert set(runs[0]) == set(listing.RUN_COLUMNS)
-    assert set(rows[0]) == set(listing.VERSION_COLUMNS)
+    assert set(rows[0]) == {*listing.VERSION_COLUMNS, "stored"}
     assert listing.list_versions(three, "other") == listing.list_runs(three, "other") == []

@@ -22,8 +22,8 @@ def log_run(client: Client, store: Store, record: Any, journal: Any) -> str:
     return tracking.log_run(client, store, "pneumonia", record, journal)
 
 
-def is_logged(client: Client, record: Any, journal: Any) -> bool:
-    return tracking.is_logged(client, "pneumonia", record, journal)
+def is_logged(client: Client, store: Store, record: Any, journal: Any) -> bool:
+    return tracking.is_logged(client, store, "pneumonia", record, journal)
 
 
 def start_run(client: Client, store: Store, record: Any) -> Run:
@@ -98,9 +98,9 @@ def test_a_run_logged_by_an_earlier_version_is_updated(
         earlier.setattr("stages.registry.record.VIEW", 2)
         first = log_run(client, store, record, fake.JOURNAL)
     client.log_metric(first, "test/auroc_low", 0.93)  # MLflow can't remove a metric
-    assert not is_logged(client, record, fake.JOURNAL)
+    assert not is_logged(client, store, record, fake.JOURNAL)
     assert log_run(client, store, record, fake.JOURNAL) == first
-    assert is_logged(client, record, fake.JOURNAL)
+    assert is_logged(client, store, record, fake.JOURNAL)
     [run] = all_runs(client)
     for key in run.data.metrics:
         points = client.get_metric_history(first, key)
@@ -152,11 +152,11 @@ def test_a_training_without_test_figures_is_logged_and_gets_them_later(
     run = client.get_run(first)
     assert (run.info.status, run.data.tags["judged"]) == ("FINISHED", "no")
     assert "Not evaluated on test" in run.data.tags["mlflow.note.content"]
-    assert is_logged(client, unjudged, {})
-    assert not is_logged(client, judged, {})
+    assert is_logged(client, store, unjudged, {})
+    assert not is_logged(client, store, judged, {})
     assert log_run(client, store, judged, {}) == first
     # Finding the training again without its report removes nothing.
-    assert is_logged(client, unjudged, {})
+    assert is_logged(client, store, unjudged, {})
     assert log_run(client, store, unjudged, {}) == first
     [run] = all_runs(client)
     assert run.data.tags["judged"] == "yes"
@@ -253,7 +253,7 @@ def test_files_uploaded_before_an_interruption_are_not_sent_again(
         log_run(client, store, record, {})
     log_run(client, store, record, {})
     assert len(sent) == len(record.files) + 1  # the one that failed
-    assert is_logged(client, record, {})
+    assert is_logged(client, store, record, {})
 
 
 def test_the_seconds_of_each_stage_are_logged_if_they_were_recorded(

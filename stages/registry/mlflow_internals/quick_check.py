@@ -7,34 +7,39 @@ complete path through MLflow.
 
 import contextlib
 import sqlite3
+import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 
 from stages.registry.store import Store
+from stages.registry.stored_package import are_there
 
 COLUMNS = {
     "experiments": ("experiment_id", "artifact_location"),
-    "runs": ("run_uuid", "lifecycle_stage"),
+    "runs": ("run_uuid", "lifecycle_stage", "artifact_uri"),
     "tags": ("run_uuid", "key", "value"),
-    "model_versions": ("name", "version", "current_stage"),
+    "model_versions": ("name", "version", "current_stage", "source"),
+    "logged_models": ("model_id", "lifecycle_stage", "artifact_location"),
     "model_version_tags": ("name", "version", "key", "value"),
     "registered_model_aliases": ("name", "alias", "version"),
 }
 """The columns of MLflow's tables that are read here."""
 
-_RUN_WITH_TAG = """
-SELECT 1
-FROM tags AS identity
-JOIN tags AS tag ON tag.run_uuid = identity.run_uuid
-JOIN runs ON runs.run_uuid = identity.run_uuid
-WHERE identity.key = 'run_digest' AND identity.value = ? AND runs.lifecycle_stage = 'active'
-AND tag.key = ? AND tag.value = ?
+_RUNS = """
+SELECT runs.run_uuid, runs.artifact_uri
+FROM tags
+JOIN runs ON runs.run_uuid = tags.run_uuid
+WHERE tags.key = 'run_digest' AND tags.value = ? AND runs.lifecycle_stage = 'active'
 """
+_TAG = "SELECT 1 FROM tags WHERE run_uuid = ? AND key = ? AND value = ?"
 _VERSION = """
-SELECT identity.version
+SELECT identity.version, models.artifact_location
 FROM model_version_tags AS identity
 JOIN model_version_tags AS tag ON tag.name = identity.name AND tag.version = identity.version
 JOIN model_versions AS versions
 ON versions.name = identity.name AND versions.version = identity.version
+JOIN logged_models AS models
+ON versions.source = 'models:/' || models.model_id AND models.lifecycle_stage = 'active'
 WHERE identity.name = ? AND identity.key = 'model_digest' AND identity.value = ?
 AND tag.key = 'shown' AND tag.value = ? AND versions.current_stage != 'Deleted_Internal'
 """
@@ -47,18 +52,22 @@ class Expected:
     """What the store has to hold.
 
     Attributes:
-        run: Run digest of a run that carries `run_tags`.
+        run: Run digest of the one run that carries `run_tags`.
         run_tags: Tags of that run.
+        run_files: Its files by path, with their sizes where known.
         name: Registered model.
         model: Model digest of its version.
+        package_files: Files of that version, as `run_files`.
         text: Digest of the version's tags and description, which its tag `shown` repeats.
         alias: Alias that must point at the version; None if that does not matter.
     """
 
     run: str
     run_tags: dict[str, str]
+    run_files: dict[str, int | None]
     name: str
     model: str
+    package_files: dict[str, int | None]
     text: str
     alias: str | None
 
@@ -79,11 +88,14 @@ def _find(connection: sqlite3.Connection, store: Store, expected: Expected) -> s
     query = connection.execute
     if query(_ARTIFACTS).fetchone() != (f"{store.artifacts}/0",):  # the folder has moved
         return None
+    runs = query(_RUNS, (expected.run,)).fetchall()
+    if len(runs) != 1 or not are_there(_local(runs[0][1]), expected.run_files):
+        return None
     for key, value in expected.run_tags.items():
-        if query(_RUN_WITH_TAG, (expected.run, key, value)).fetchone() is None:
+        if query(_TAG, (runs[0][0], key, value)).fetchone() is None:
             return None
     versions = query(_VERSION, (expected.name, expected.model, expected.text)).fetchall()
-    if len(versions) != 1:
+    if len(versions) != 1 or not are_there(_local(versions[0][1]), expected.package_files):
         return None
     version = str(versions[0][0])
     if expected.alias is not None:
@@ -91,3 +103,8 @@ def _find(connection: sqlite3.Connection, store: Store, expected: Expected) -> s
         if pointed_at is None or str(pointed_at[0]) != version:
             return None
     return version
+
+
+def _local(uri: str) -> Path:
+    """Return the folder of an artifact location of the embedded store."""
+    return Path(urllib.parse.unquote(urllib.parse.urlsplit(uri).path))
