@@ -1,6 +1,5 @@
 """Models and runs: list them, export a model."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ from stages.commands.parameters import AsJson
 from stages.commands.registration import Function
 from stages.commands.tables import print_rows
 from stages.commands.tracking_store import open_tracking_store
-from stages.engine.console import print_text
+from stages.engine.console import print_note, print_text
 from stages.engine.errors import InputError
 from stages.settings import paths
 
@@ -28,10 +27,9 @@ def list_versions(params: "Params", as_json: AsJson = False) -> None:
     print_rows(rows, listing.VERSION_COLUMNS, as_json=as_json)
     for row in rows:
         if row["stored"] == "no":
-            print(
+            print_note(
                 f"warning: {row['model']} version {row['version']}: its files were deleted from "
-                f"MLflow, so that it can't be loaded; {REMEDY}",
-                file=sys.stderr,
+                f"MLflow, so that it can't be loaded; {REMEDY}"
             )
 
 

@@ -4,11 +4,11 @@ There are several where two clients of a server created one each at the same tim
 was deleted on MLflow's pages, logged again from the files, and restored there.
 """
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from stages.engine.console import print_note
 from stages.registry.circumstances import FILE, NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import Run
@@ -47,10 +47,9 @@ def join_runs(client: Client, run: Run, run_digest: str) -> str | None:
         except MlflowException:
             if not is_deleted(client, other.info.run_id):  # by another client, a moment ago
                 raise
-    print(
+    print_note(
         f"registry: {len(found)} runs had the digest {run_digest[:12]}; {kept.info.run_name} "
-        f"(run id {kept.info.run_id}) is kept, the rest is deleted",
-        file=sys.stderr,
+        f"(run id {kept.info.run_id}) is kept, the rest is deleted"
     )
     return kept.info.run_id
 

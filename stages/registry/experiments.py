@@ -5,8 +5,8 @@ removes it. One that is renamed is found by a tag.
 """
 
 import contextlib
-import sys
 
+from stages.engine.console import print_note
 from stages.registry.client import Client
 from stages.registry.entities import Experiment
 from stages.registry.store import Store
@@ -67,8 +67,7 @@ def _restore(client: Client, experiment: Experiment) -> None:
         if client.get_experiment(experiment.experiment_id).lifecycle_stage == "deleted":
             raise
         return  # another client was faster
-    print(
+    print_note(
         f"registry: the experiment {experiment.name} was deleted in MLflow; it is restored with "
-        "its runs",
-        file=sys.stderr,
+        "its runs"
     )

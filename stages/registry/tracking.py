@@ -5,9 +5,9 @@ the digest of everything that the files give (`Record.view`). An incomplete run 
 never duplicated.
 """
 
-import sys
 from collections.abc import Mapping
 
+from stages.engine.console import print_note
 from stages.engine.printable import printable_lines
 from stages.registry import circumstances
 from stages.registry.circumstances import (
@@ -87,10 +87,7 @@ def _log_missing(client: Client, store: Store, run: Run, record: Record, journal
     if complete and not missing:
         return
     if missing:
-        print(
-            f"registry: files of the run {run.info.run_name} were deleted; stored again",
-            file=sys.stderr,
-        )
+        print_note(f"registry: files of the run {run.info.run_name} were deleted; stored again")
     logged = logged_epochs(client, run_id)
     log_epochs(client, run_id, record.epochs, logged=logged, timestamp=run.info.start_time)
     log_figures(client, run_id, record.figures)

@@ -1,9 +1,9 @@
 """Versions of a registered model: one per model digest."""
 
-import sys
 import tempfile
 from pathlib import Path
 
+from stages.engine.console import print_note
 from stages.engine.errors import NotFound
 from stages.metrics.pages.text import markdown_text
 from stages.registry import moves, packaging, stored_package
@@ -97,13 +97,12 @@ def _with_package(
         case State.DAMAGED:
             model_id = str(stored_package.stored_model_id(version))
             _upload(client, release, run_id, client.get_logged_model(model_id))
-            print(f"registry: files of {label} were deleted; stored again", file=sys.stderr)
+            print_note(f"registry: files of {label} were deleted; stored again")
             return version
     created = _replace_version(client, store, release, run_id, version)
-    print(
+    print_note(
         f"registry: the stored model of {label} was deleted; it is registered again, as version "
-        f"{created.version}",
-        file=sys.stderr,
+        f"{created.version}"
     )
     return created
 
