@@ -72,10 +72,14 @@ def _text(path: Path, data: bytes) -> str:
     mark = next((mark for mark in _MARKS if data.startswith(mark)), None)
     if mark:
         raise _other_encoding(path, _MARKS[mark], _MARKS[mark])
-    if b"\0" in data:  # no text has one, and UTF-16 has one for each letter of a header
-        little_endian = data[1:2] == b"\0"
-        name = "UTF-16LE" if little_endian else "UTF-16BE"
-        raise _other_encoding(path, f"perhaps {name}", name)
+    for name, second in (("UTF-16BE", 0), ("UTF-16LE", 1)):  # which has a zero in each letter
+        if data[:2].count(0) == 1 and data[second] == 0:
+            raise _other_encoding(path, f"perhaps {name}", name)
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise InputError(
+            f"{path}: line {line}: expected a CSV file, received one with the byte 0x00; remove it"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

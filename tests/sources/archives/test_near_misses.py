@@ -132,6 +132,10 @@ def test_another_encoding_is_named_and_the_command_converts_it(
         (b"sep=;\npath;label;patient\n", "remove this line and separate the columns by commas"),
         (b"PK\x03\x04rest", "received a workbook of a spreadsheet program; save it there as CSV"),
         (b"path,label,patient,Path\n", "expected the columns path,label,patient"),
+        (
+            b"path,label,patient\na.png,0,a\0b\n",
+            "line 2: expected .* with the byte 0x00; remove it",
+        ),
         (b"", "received an empty file"),
     ],
 )
