@@ -17,13 +17,14 @@ from stages.metrics.pages.card import Subject, model_card
 from stages.metrics.report import report
 from stages.metrics.report_digests import report_digests
 from stages.network import operating_point, predict, saliency
-from stages.settings import paths, section
+from stages.settings import paths, section, words
 
 
 def main() -> None:
     """Write figures, predictions, plots and the model card; metrics.json last."""
     options = section.load(EvaluateOptions, "evaluate")
     configure(section.value(Threads, "train.threads"))
+    source, task = words.read(paths.SOURCE)
     paths.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
     shards = open_shards(paths.SHARDS)
     test, train = shards.role("test"), shards.role("train")
@@ -33,7 +34,7 @@ def main() -> None:
     point = operating_point.load(paths.MODEL / "operating_point.json")
     logit = predict.predictor(model)(test.pixels)
     probability = point.probability(logit)
-    label, threshold = test.records["label"].to_numpy(), point.thresholds["decision"]
+    judged = test.records["label"].to_numpy(), probability, point.thresholds["decision"]
     trivial = baselines.fit(train.records, train.pixels)
     truth = paths.RAW / "truth.csv"  # phantoms alone have one
     checksums.verify_file(truth)
@@ -48,22 +49,22 @@ def main() -> None:
             truth=pd.read_csv(truth) if truth.exists() else None,
         )
     }
-    listed = curves.predictions(test.records, logit, probability, threshold)
+    listed = curves.predictions(test.records, logit, *judged[1:])
     write_text(paths.REPORT / "predictions.csv", listed)
-    tables = curves.plot_tables(label, probability, threshold, options.ece_bins, point.prior)
+    tables = curves.plot_tables(*judged, options.ece_bins, point.prior, task.classes)
     for name, text in tables.items():
         write_text(paths.REPORT / "plots" / name, text)
-    chosen = choose_examples(label, probability, threshold, options.saliency_images)
+    chosen = choose_examples(*judged, options.saliency_images, task.classes)
     images, captions = test.pixels[[e.row for e in chosen]], [e.caption for e in chosen]
     write_bytes(paths.REPORT / "grad_cam.png", saliency.sheet_png(model, images, captions))
-    source, validation = read_json(paths.SOURCE), read_json(paths.VALIDATION)
-    subject = Subject(shards.manifest, source, point.to_json(), int(model.count_params()))
+    validation = read_json(paths.VALIDATION)
+    subject = Subject(shards.manifest, source, task, point.to_json(), int(model.count_params()))
     write_text(paths.CARD, model_card(figures, validation, subject))
     digests = report_digests(shards.manifest["digest"], model_file, figures, listed)
     write_json(paths.REPORT / "judged.json", digests)
     section.require_unchanged(options, "evaluate")
     write_json(paths.METRICS, figures)
-    print_text(all_figures(figures, validation, subject.point))
+    print_text(all_figures(figures, validation, subject.point, task))
 
 
 if __name__ == "__main__":

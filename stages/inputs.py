@@ -1,4 +1,8 @@
-"""Stage `inputs`: what params name outside the repository, by content, in data/inputs.json."""
+"""Stage `inputs`: what params name outside the repository, by content, in data/inputs.json.
+
+The words of the section `task` stand there too: a params.yaml may leave them out, and DVC wants
+every key that a stage depends on.
+"""
 
 from stages.engine.files import read_json, write_json
 from stages.engine.stage import run
@@ -10,7 +14,7 @@ def main() -> None:
     everything = params.load()
     recorded = read_json(paths.INPUTS) if paths.INPUTS.exists() else {}
     memory = fetch_inputs.large_files()
-    found = outside.digests(everything, recorded, memory)
+    found = outside.record(everything, recorded, memory)
     memory.save()
     write_json(paths.INPUTS, {"format": outside.FORMAT, **found})
 

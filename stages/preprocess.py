@@ -4,12 +4,12 @@ import time
 
 from stages.audit import report
 from stages.audit.collector import Collector
-from stages.engine.classes import CLASS_NAMES
+from stages.engine.classes import CLASS_KEYS
 from stages.engine.console import print_text
 from stages.engine.stage import run
 from stages.images.build import build_shards
 from stages.images.options import PreprocessOptions
-from stages.settings import paths, section
+from stages.settings import paths, section, words
 from stages.sources.index import open_raw
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     """Write data/audit, and data/shards once the audit has approved of them."""
     options = section.load(PreprocessOptions, "preprocess")
     images, source = open_raw(paths.RAW)
+    classes = words.task(source).classes
     started = time.perf_counter()
     collected = Collector()
     result = build_shards(
@@ -24,12 +25,16 @@ def main() -> None:
         options,
         paths.SHARDS,
         on_image=collected.add,
-        approve=lambda built: report.write_report(built, collected, source, options, paths.AUDIT),
+        approve=lambda built: report.write_report(
+            built, collected, source, options, paths.AUDIT, classes=classes
+        ),
     )
     section.require_unchanged(options, "preprocess")
     seconds = time.perf_counter() - started
     for role, count in result.manifest["counts"].items():
-        images_by_class = ", ".join(f"{count[name]} {name}" for name in CLASS_NAMES)
+        images_by_class = ", ".join(
+            f"{count[key]} {name}" for key, name in zip(CLASS_KEYS, classes, strict=True)
+        )
         print_text(f"{role}: {images_by_class}, {count['patients']} patients")
     if result.unreadable:
         print_text(f"{len(result.unreadable)} images set aside: {paths.AUDIT / report.UNREADABLE}")

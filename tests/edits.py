@@ -60,7 +60,7 @@ def steps_per_epoch(workspace: Workspace) -> int:
     """Full batches in the training role; an incomplete last batch is dropped."""
     counts = json.loads(workspace.text("data/shards/manifest.json"))["counts"]["train"]
     batch: int = yaml.safe_load(workspace.text("params.yaml"))["train"]["batch"]
-    return int(counts["normal"] + counts["pneumonia"]) // batch
+    return int(counts["negative"] + counts["positive"]) // batch
 
 
 def _count_epochs(output: str) -> int:

@@ -98,7 +98,7 @@ def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
     assert len(rows) == figures["images"]
     called = sum(row["decision"] == "1" for row in rows)
     assert called == figures["counts"]["tp"] + figures["counts"]["fp"]
-    trivial = {"always_pneumonia", "encoding", "shape", "frame", "thumbnail"}
+    trivial = {"always_positive", "encoding", "shape", "frame", "thumbnail"}
     assert set(figures["baselines"]) == trivial
     assert "computer-made phantoms" in first["model_card.md"].decode()
     assert evaluate(tmp_path) == first

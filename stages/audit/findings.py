@@ -9,7 +9,7 @@ from stages.engine.errors import InputError
 from stages.images.options import LEVELS, AuditOptions, Level
 
 SHORTCUTS = ("encoding", "shape", "frame")
-"""Probes that see no lung. The thumbnail shows the chest, so it is for comparison only."""
+"""Probes that see nothing of the body. The thumbnail does, so it is for comparison only."""
 
 _LISTED = 5
 
@@ -83,7 +83,7 @@ def _label_conflicts(
     if names:
         texts.append(
             f"{len(names)} patients have images of both labels ({_list(names)}): right where a "
-            "child fell ill or recovered, else a label or a name is wrong"
+            "patient fell ill or recovered, else a label or a name is wrong"
         )
     return [
         {"name": "label_conflicts", "level": options.label_conflicts, "text": text}
@@ -104,8 +104,9 @@ def _shortcuts(probes: Mapping[str, Figures], options: AuditOptions) -> list[Fin
     if not found:
         return []
     text = (
-        f"the class can be predicted without the lungs, AUROC by {', by '.join(found)}: a network "
-        "can learn that instead of the chest; evaluate it on images where it does not hold"
+        f"the class can be predicted without the anatomy, AUROC by {', by '.join(found)}: a "
+        "network can learn that instead of the finding; evaluate it on images where it does not "
+        "hold"
     )
     return [{"name": "shortcuts", "level": options.shortcuts, "text": text}]
 

@@ -1,12 +1,13 @@
 """Render the report of the audit: a page in Markdown, and the few lines that a stage prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from stages.audit.findings import SHORTCUTS, Finding
 from stages.audit.probes import Figure, Figures
 from stages.audit.summary import Count, Counts, DuplicateSet, Patients, Size, Sizes
+from stages.engine.classes import CLASS_KEYS
 from stages.metrics.pages.text import code_span, format_figure, markdown_table, markdown_text
 from stages.sources.patient_ids import MergedPatients
 
@@ -59,12 +60,16 @@ def summary_lines(report: Report) -> list[str]:
     ]
 
 
-def render_page(report: Report) -> str:
-    """Return the page: the whole report except that long lists are shortened."""
-    return "\n\n".join(_sections(report)) + "\n"
+def render_page(report: Report, classes: tuple[str, str]) -> str:
+    """Return the page: the whole report except that long lists are shortened.
+
+    classes: Names of the labels 0 and 1.
+    """
+    return "\n\n".join(_sections(report, dict(zip(CLASS_KEYS, classes, strict=True)))) + "\n"
 
 
-def _sections(report: Report) -> list[str]:
+def _sections(report: Report, names: Mapping[str, str]) -> list[str]:
+    """Return the page in parts; `names` of the classes by their keys."""
     source = report["source"]
     synthetic = "Synthetic images: no statement here is about patients. "
     return [
@@ -74,17 +79,17 @@ def _sections(report: Report) -> list[str]:
         "in full: `findings.json`.",
         "## Findings",
         _findings(report["findings"]),
-        "## How well the class can be predicted without the lungs",
+        "## How well the class can be predicted without the anatomy",
         _probes(report["probes"]),
         "## Images",
-        _counts(report["roles"], "role"),
+        _counts(report["roles"], "role", names),
         "By the source's own split, each image once:",
-        _counts(report["source_splits"], "split"),
+        _counts(report["source_splits"], "split", names),
         "## Sizes",
         "Percentiles 5, 50 and 95 of the image files' facts.",
-        _sizes(report["sizes"]),
+        _sizes(report["sizes"], names),
         "## Grey levels",
-        f"{_GREY_LEVELS}\n\n{_sizes(report['grey_levels'])}",
+        f"{_GREY_LEVELS}\n\n{_sizes(report['grey_levels'], names)}",
         "## Duplicates",
         _duplicates(report),
         "## Patients",
@@ -126,7 +131,7 @@ def _probes(probes: dict[str, Figures]) -> str:
     rows = [[role, *(_figure(figures[name]) for name in names)] for role, figures in probes.items()]
     return (
         "AUROC of a linear model, out of fold by patient within the role, with 95% intervals from "
-        f"resampling patients. {', '.join(SHORTCUTS)} see no lung; the thumbnail shows the chest, "
+        f"resampling patients. {', '.join(SHORTCUTS)} see nothing of the body; the thumbnail does, "
         "but no detail. 0.5 or less: no better than chance. A dash: too few patients, or "
         "copies that never had a file.\n\n" + markdown_table(["role", *names], rows)
     )
@@ -140,25 +145,26 @@ def _figure(figure: Figure | None) -> str:
     return format_figure(figure)
 
 
-def _counts(counts: Counts, title: str) -> str:
+def _counts(counts: Counts, title: str, names: Mapping[str, str]) -> str:
     kinds = sorted({kind for by_kind in counts.values() for kind in by_kind})
     rows = [
         [name, *(_count(by_kind.get(kind)) for kind in kinds)] for name, by_kind in counts.items()
     ]
-    return markdown_table([title, *(f"{kind} images (patients)" for kind in kinds)], rows)
+    titles = (f"{names.get(kind, kind)} images (patients)" for kind in kinds)
+    return markdown_table([title, *titles], rows)
 
 
 def _count(count: Count | None) -> str:
     return f"{count['images']} ({count['patients']})" if count else "0"
 
 
-def _sizes(sizes: Sizes) -> str:
+def _sizes(sizes: Sizes, names: Mapping[str, str]) -> str:
     groups = [
         (role, name, facts) for role, classes in sizes.items() for name, facts in classes.items()
     ]
     columns = list(dict.fromkeys(column for _, _, facts in groups for column in facts))
     rows = [
-        [role, name, *(_size(facts.get(column)) for column in columns)]
+        [role, names[name], *(_size(facts.get(column)) for column in columns)]
         for role, name, facts in groups
     ]
     return markdown_table(["role", "class", *columns], rows)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.audit.collector import TILE_PX, TILES, RoleImages
 from stages.engine.arrays import ColorImage, Floats, GrayImage
-from stages.engine.classes import CLASS_NAMES
+from stages.engine.task import drawable
 from stages.images.resize import resize
 
 Tile = NDArray[np.uint8]
@@ -23,11 +23,14 @@ _MEAN_PX = 160
 _WHITE, _BLACK = 255, 0
 
 
-def contact_sheet(roles: Mapping[str, RoleImages]) -> bytes:
-    """Return a PNG with a row of up to 8 images for each role and class."""
+def contact_sheet(roles: Mapping[str, RoleImages], classes: tuple[str, str]) -> bytes:
+    """Return a PNG with a row of up to 8 images for each role and class.
+
+    classes: Names of the labels 0 and 1.
+    """
     rows = []
     for role, images in roles.items():
-        for label, name in enumerate(CLASS_NAMES):
+        for label, name in enumerate(drawable(classes)):
             tiles = [tile for _, tile in images.tiles.get(label, [])]
             padding = [_blank(TILE_PX)] * (TILES - len(tiles))
             row = _join_tiles([*tiles, *padding])
@@ -35,21 +38,23 @@ def contact_sheet(roles: Mapping[str, RoleImages]) -> bytes:
     return _encode(_stack(rows))
 
 
-def mean_images(roles: Mapping[str, RoleImages]) -> bytes:
-    """Return a PNG with each role's mean normal, mean pneumonia image, and their difference.
+def mean_images(roles: Mapping[str, RoleImages], classes: tuple[str, str]) -> bytes:
+    """Return a PNG with each role's mean negative, mean positive image, and their difference.
 
-    The difference is pneumonia minus normal, red where pneumonia is brighter and blue where it is
-    darker, on the same scale for all roles.
+    The difference is positive minus negative, red where the positive is brighter and blue where it
+    is darker, on the same scale for all roles.
+
+    classes: Names of the labels 0 and 1.
     """
     means = {role: (images.mean(0), images.mean(1)) for role, images in roles.items()}
     differences = {
-        role: pneumonia - normal
-        for role, (normal, pneumonia) in means.items()
-        if normal is not None and pneumonia is not None
+        role: positive - negative
+        for role, (negative, positive) in means.items()
+        if negative is not None and positive is not None
     }
     peaks = [float(np.abs(difference).max()) for difference in differences.values()]
     scale = max(1, int(np.ceil(max(peaks, default=1.0))))
-    titles = (*CLASS_NAMES, f"difference, +/-{scale}")
+    titles = (*drawable(classes), f"difference, +/-{scale}")
     rows = [_title_row(titles)]
     for role, pair in means.items():
         tiles = [_blank(_MEAN_PX) if mean is None else _draw_mean(mean) for mean in pair]

@@ -1,4 +1,4 @@
-"""Probes: how well can the class be predicted without looking at the lungs?
+"""Probes: how well can the class be predicted without looking at the anatomy?
 
 A linear model gets how an image was encoded, or its shape, its outer frame, or a thumbnail, and
 nothing else; each image is scored by a model that was fitted on other patients. The baselines of
@@ -112,6 +112,6 @@ def _choose_rows(images: RoleImages, salt: str) -> list[int]:
 
 
 def _count_patients(patients: Sequence[str], label: Labels) -> tuple[int, int]:
-    """Number of patients with a normal image, and with a pneumonia image."""
+    """Number of patients with a negative image, and with a positive image."""
     pairs = set(zip(patients, label.tolist(), strict=True))
     return sum(label == 0 for _, label in pairs), sum(label == 1 for _, label in pairs)

@@ -17,7 +17,7 @@ from stages.images.build import BuildResult
 from stages.images.options import PreprocessOptions
 from stages.sources.patient_ids import MergedPatients
 
-FORMAT = 2
+FORMAT = 3
 REPORT = "findings.json"
 PAGE = "audit.md"
 UNREADABLE = "unreadable.csv"
@@ -29,6 +29,8 @@ def write_report(
     source: Mapping[str, Any],
     options: PreprocessOptions,
     folder: Path,
+    *,
+    classes: tuple[str, str],
 ) -> None:
     """Write the report of what was built, and print a summary.
 
@@ -38,6 +40,7 @@ def write_report(
         source: Where the images come from: source.json of data/raw.
         options: Section preprocess of the params.
         folder: Is replaced.
+        classes: Names of the labels 0 and 1, for the page and the pictures.
 
     Raises:
         InputError: A finding's level is "stop". The report is written all the same, because it
@@ -46,9 +49,9 @@ def write_report(
     start = time.perf_counter()
     report = _build(result, collected, source, options)
     with replacing_folder(folder) as partial:
-        write_bytes(partial / "contact.png", pictures.contact_sheet(collected.roles))
-        write_bytes(partial / "means.png", pictures.mean_images(collected.roles))
-        write_text(partial / PAGE, page.render_page(report))
+        write_bytes(partial / "contact.png", pictures.contact_sheet(collected.roles, classes))
+        write_bytes(partial / "means.png", pictures.mean_images(collected.roles, classes))
+        write_text(partial / PAGE, page.render_page(report, classes))
         write_table(partial / UNREADABLE, ["path", "reason"], map(asdict, result.unreadable))
         write_json(partial / REPORT, _plain(report))
     for line in page.summary_lines(report):

@@ -7,7 +7,7 @@ from typing import TypeAlias, TypedDict
 import numpy as np
 
 from stages.audit.collector import LEVEL_SHARES, RoleImages
-from stages.engine.classes import CLASS_NAMES
+from stages.engine.classes import CLASS_KEYS
 from stages.images import duplicates
 from stages.images.build import BuildResult
 from stages.images.shards import Record
@@ -25,7 +25,7 @@ class Count(TypedDict):
 
 
 Counts: TypeAlias = dict[str, dict[str, Count]]
-"""Counts by role or split, then by kind."""
+"""Counts by role or split, then by kind of the positive class, or class."""
 
 Size: TypeAlias = list[float] | float
 """Percentiles 5, 50 and 95 of a fact (of grey levels 0, 50, 100), or the share that has it."""
@@ -80,7 +80,7 @@ def _count_kinds(records: Iterable[Record | IndexRow]) -> dict[str, Count]:
     images: Counter[str] = Counter()
     patients: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        kind = record.kind or CLASS_NAMES[record.label]
+        kind = (record.kind if record.label else "") or CLASS_KEYS[record.label]
         images[kind] += 1
         patients[kind].add(record.patient)
     return {
@@ -93,7 +93,7 @@ def summarize_sizes(roles: Mapping[str, RoleImages]) -> Sizes:
     return {
         role: {
             name: sizes
-            for label, name in enumerate(CLASS_NAMES)
+            for label, name in enumerate(CLASS_KEYS)
             if (sizes := _sizes([record for record in images.records if record.label == label]))
         }
         for role, images in roles.items()
@@ -133,7 +133,7 @@ def summarize_grey_levels(roles: Mapping[str, RoleImages]) -> Sizes:
     return {
         role: {
             name: _grey_levels(images, label)
-            for label, name in enumerate(CLASS_NAMES)
+            for label, name in enumerate(CLASS_KEYS)
             if images.count(label)
         }
         for role, images in roles.items()
@@ -167,7 +167,7 @@ def _describe_set(
         "images": [row.path for row in rows],
         "roles": sorted({result.roles[image] for image in images}),
         "source_splits": sorted({row.source_split for row in rows}),
-        "labels": sorted({CLASS_NAMES[row.label] for row in rows}),
+        "labels": sorted({CLASS_KEYS[row.label] for row in rows}),
         "patients": sorted({row.patient for row in rows}),
         "equal_files": all(pair.equal_files for pair in pairs),
         "distance": max(pair.distance for pair in pairs),

@@ -26,6 +26,7 @@ def main() -> None:
         decisive=digests.decisive_params(settings.train, settings.evaluate),
         code=digests.run_code(),
         lock=paths.LOCK,
+        task=settings.task,
     )
     store = find_store(project_root())
     circumstances = {"train": journal.circumstances()}

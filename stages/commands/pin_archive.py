@@ -31,13 +31,15 @@ def pin(path: str) -> str:
     section.read()  # says what is wrong where it is no YAML
     text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
     text = with_values(text, "fetch", {"source": "archive", "path": path})
-    labels = params.check(yaml.safe_load(text)).fetch.labels
-    found = archive.scan(from_root(path), table=from_root(labels) if labels else None)
+    completed = params.check(yaml.safe_load(text))
+    labels = completed.fetch.labels
+    table = from_root(labels) if labels else None
+    found = archive.scan(from_root(path), table=table, classes=completed.task.classes)
     _write(with_values(text, "fetch", {"sha256": found.sha256}))
-    table = f" with {labels}" if labels else ""
+    described = f" with {labels}" if labels else ""
     merged = f"\nwarning: {found.merged_patients}" if found.merged_patients else ""
     return (
-        f"{paths.PARAMS}: fetch reads {path}{table}, {len(found.images):,} images, sha256 "
+        f"{paths.PARAMS}: fetch reads {path}{described}, {len(found.images):,} images, sha256 "
         f"{found.sha256}; now run `dvc repro`{merged}"
     )
 

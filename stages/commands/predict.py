@@ -8,8 +8,11 @@ import typer
 from stages.commands.parameters import AsJson
 from stages.commands.tables import print_table
 from stages.engine.console import print_json, print_note
+from stages.engine.files import read_json
 from stages.engine.printable import printable
 from stages.engine.root import project_root
+from stages.engine.task import complete
+from stages.settings import paths
 
 if TYPE_CHECKING:
     from stages.serving.predictor import Predictor
@@ -67,4 +70,6 @@ def _predictor(params: "Params", model: Path | None, source: str | None) -> "Pre
     if model is None:
         return Predictor.from_champion(project_root(), params.register.name, source)
     point = model.with_name("operating_point.json")
-    return Predictor.from_file(model, point, params.preprocess.pixels)
+    source_file = read_json(paths.SOURCE) if paths.SOURCE.exists() else {"task": {}}
+    task = complete(params.task, source_file)
+    return Predictor.from_file(model, point, params.preprocess.pixels, classes=task.classes)

@@ -1,6 +1,4 @@
-"""The two classes that images are sorted into."""
+"""The two classes that images are sorted into, under keys that no renaming of a class changes."""
 
-CLASS_NAMES = ("normal", "pneumonia")
-"""Names of the labels 0 and 1, in this order."""
-
-NORMAL, PNEUMONIA = CLASS_NAMES
+CLASS_KEYS = ("negative", "positive")
+"""Keys of the labels 0 and 1 in files. Texts show the names of `engine.task` instead."""

@@ -66,7 +66,7 @@ def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
 
 
 def changed_outside() -> Iterator[Mismatch]:
-    """Yield what differs between data/inputs.json and the files outside the repository.
+    """Yield what differs between data/inputs.json and the files outside the repository and words.
 
     `inputs` runs on each `dvc repro`, and not on that of a single stage.
     """
@@ -75,8 +75,8 @@ def changed_outside() -> Iterator[Mismatch]:
         yield Mismatch(
             key.partition(".")[0],
             f"the content of {key}",
-            (recorded or "nothing")[:12],
-            (found or "nothing")[:12],
+            str(recorded or "nothing")[:12],
+            str(found or "nothing")[:12],
             paths.INPUTS.as_posix(),
         )
     memory.save()

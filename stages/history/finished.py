@@ -44,6 +44,7 @@ def trained(params: Params, root: Path = Path(), *, judged: bool = True) -> tupl
         decisive=digests.decisive_params(params.train, params.evaluate, root),
         code=digests.run_code(root),
         lock=root / paths.LOCK,
+        task=params.task,
     )
     record = read_record(
         identity,

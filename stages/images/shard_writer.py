@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.engine import checksums
 from stages.engine.arrays import GrayImage
-from stages.engine.classes import CLASS_NAMES
+from stages.engine.classes import CLASS_KEYS
 from stages.engine.files import sha256_file, write_json
 from stages.engine.tables import write_table
 from stages.images.pixel_file import PixelFile
@@ -95,6 +95,6 @@ def _counts(records: Sequence[Record]) -> dict[str, int]:
     """Count images by class, and patients."""
     by_class = {
         name: sum(record.label == label for record in records)
-        for label, name in enumerate(CLASS_NAMES)
+        for label, name in enumerate(CLASS_KEYS)
     }
     return {**by_class, "patients": len({record.patient for record in records})}

@@ -20,7 +20,7 @@ from stages.engine.tables import MARK, from_cell
 if TYPE_CHECKING:  # imported where it is used, because writing and predicting do without it
     import pandas as pd
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 RECORDS = "records.csv"
 _REMEDY = "run `dvc repro --force preprocess`"

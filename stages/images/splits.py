@@ -87,10 +87,10 @@ def _check_classes(rows: Sequence[IndexRow], roles: Sequence[str]) -> None:
     counts = {role: [0, 0] for role in (TRAIN, VAL, TEST)}
     for row, role in zip(rows, roles, strict=True):
         counts[role][row.label] += 1
-    for role, (normal, pneumonia) in counts.items():
-        if not normal or not pneumonia:
+    for role, (negative, positive) in counts.items():
+        if not negative or not positive:
             raise InputError(
-                f"data/raw: expected images of both classes in {role}, received {normal} normal "
-                f"and {pneumonia} pneumonia; give more patients of each class, or change "
+                f"data/raw: expected images of both classes in {role}, received {negative} "
+                f"negative and {positive} positive; give more patients of each class, or change "
                 f"preprocess.{'test' if role == TEST else 'val'}_fraction"
             )

@@ -1,4 +1,4 @@
-"""Trivial baselines: how well can the class be predicted without looking at the lungs?
+"""Trivial baselines: how well can the class be predicted without looking at the anatomy?
 
 Each baseline is a logistic regression (both classes in equal weight) on facts that carry no sign
 of disease. Where one comes near the model, the data give the label away by other means.
@@ -14,8 +14,8 @@ import pandas as pd
 from stages.engine.arrays import Floats, GrayImages
 from stages.images.features import FEATURES, THUMBNAIL_PX, thumbnail
 
-ALWAYS = "always_pneumonia"
-"""The baseline that calls every image pneumonia."""
+ALWAYS = "always_positive"
+"""The baseline that calls every image positive."""
 
 _DECIMALS = 9
 """Of a probability, so that its last bits, which depend on the solver's kernels, rank no image."""
@@ -26,7 +26,7 @@ class Baselines:
     """The fitted baselines.
 
     Attributes:
-        prevalence: Share of pneumonia in the training role.
+        prevalence: Share of positives in the training role.
         fitted: scikit-learn pipelines by name.
     """
 
@@ -34,7 +34,7 @@ class Baselines:
     fitted: Mapping[str, Any]
 
     def probabilities(self, records: pd.DataFrame, pixels: GrayImages) -> dict[str, Floats]:
-        """Predict the probability of pneumonia by each baseline, float64 (N,), by name.
+        """Predict the probability of the positive class by each baseline, float64 (N,), by name.
 
         ALWAYS states the training prevalence or 0.5, whichever is more.
 

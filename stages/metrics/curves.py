@@ -1,6 +1,6 @@
 """The tables behind the plots, as CSV text: few enough points to draw, stable bytes.
 
-Throughout, `label` is 0 or 1 (N,) and `probability` of pneumonia float64 (N,), 0 to 1.
+Throughout, `label` is 0 or 1 (N,) and `probability` of a positive float64 (N,), 0 to 1.
 """
 
 import numpy as np
@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stages.engine.arrays import Floats
-from stages.engine.classes import CLASS_NAMES
 from stages.engine.csv_text import csv_text
 from stages.engine.tables import to_cell
 from stages.metrics.calibration import at_prior
@@ -19,22 +18,28 @@ MAX_POINTS = 200
 
 
 def plot_tables(
-    label: ArrayLike, probability: ArrayLike, threshold: float, bins: int, prior: float
+    label: ArrayLike,
+    probability: ArrayLike,
+    threshold: float,
+    bins: int,
+    prior: float,
+    classes: tuple[str, str],
 ) -> dict[str, str]:
     """Make the table of every plot, by file name.
 
     Args:
         label: 0 or 1 (N,).
-        probability: Of pneumonia (N,).
+        probability: Of a positive (N,).
         threshold: Of the frozen decision.
         bins: Equal-width bins of the reliability diagram.
-        prior: The share of pneumonia at which the probabilities are stated.
+        prior: The share of positives at which the probabilities are stated.
+        classes: Names of the labels 0 and 1.
     """
     return {
         "roc.csv": roc(label, probability),
         "precision_recall.csv": precision_recall(label, probability),
         "calibration.csv": reliability(label, probability, bins, prior),
-        "confusion.csv": confusion(label, np.asarray(probability) >= threshold),
+        "confusion.csv": confusion(label, np.asarray(probability) >= threshold, classes),
     }
 
 
@@ -66,28 +71,29 @@ def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: floa
     """Make the reliability diagram: columns predicted, observed, perfect, images.
 
     One row for each bin that holds images, lowest probability first: the mean probability, the
-    share of pneumonia, with classes re-weighted to `prior`, and the number of images.
+    share of positives, with classes re-weighted to `prior`, and the number of images.
     """
-    is_pneumonia, stated = np.asarray(label, np.float64), np.asarray(probability, np.float64)
+    is_positive, stated = np.asarray(label, np.float64), np.asarray(probability, np.float64)
     weight = at_prior(label, np.ones((1, len(stated))), prior)[0]
     member = bin_of(stated, bins)
     rows = []
     for inside in (member == number for number in np.unique(member)):
         predicted = float(np.average(stated[inside], weights=weight[inside]))
-        observed = float(np.average(is_pneumonia[inside], weights=weight[inside]))
+        observed = float(np.average(is_positive[inside], weights=weight[inside]))
         rows.append((predicted, observed, predicted, int(inside.sum())))
     return csv_text(("predicted", "observed", "perfect", "images"), rows)
 
 
-def confusion(label: ArrayLike, positive: ArrayLike) -> str:
+def confusion(label: ArrayLike, positive: ArrayLike, classes: tuple[str, str]) -> str:
     """Make the confusion table: columns actual, predicted; one row per image.
 
-    DVC's template counts the rows. positive: whether each image is called pneumonia, bool (N,).
+    DVC's template counts the rows. positive: whether each image is called positive, bool (N,).
+    classes: Names of the labels 0 and 1.
     """
     pairs = zip(np.asarray(label, int).tolist(), np.asarray(positive, int).tolist(), strict=True)
     return csv_text(
         ("actual", "predicted"),
-        ((CLASS_NAMES[actual], CLASS_NAMES[called]) for actual, called in pairs),
+        ((classes[actual], classes[called]) for actual, called in pairs),
     )
 
 
@@ -101,7 +107,7 @@ def predictions(
     Args:
         records: The rows of records.csv (N).
         logit: Of the network (N,).
-        probability: Of pneumonia (N,).
+        probability: Of a positive (N,).
         threshold: Of the frozen decision.
     """
     stated = np.asarray(probability, np.float64)
@@ -120,9 +126,9 @@ def _by_threshold(label: ArrayLike, probability: ArrayLike) -> tuple[Floats, Flo
     """Distinct thresholds, highest first, with the true and false positives at each: (T,)."""
     stated = np.asarray(probability, np.float64)
     order = np.argsort(-stated, kind="stable")
-    is_pneumonia = np.asarray(label, np.float64)[order]
+    is_positive = np.asarray(label, np.float64)[order]
     last = np.flatnonzero(np.append(np.diff(stated[order]) != 0, True))
-    return stated[order][last], np.cumsum(is_pneumonia)[last], np.cumsum(1 - is_pneumonia)[last]
+    return stated[order][last], np.cumsum(is_positive)[last], np.cumsum(1 - is_positive)[last]
 
 
 def _thinned(x: Floats, y: Floats) -> NDArray[np.intp]:

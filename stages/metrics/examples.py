@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.engine.arrays import Floats, Labels
-from stages.engine.classes import CLASS_NAMES
+from stages.engine.task import drawable
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,19 @@ class Example:
 
 
 def choose_examples(
-    label: Labels, probability: Floats, threshold: float, count: int
+    label: Labels, probability: Floats, threshold: float, count: int, classes: tuple[str, str]
 ) -> list[Example]:
     """Choose up to `count` images of each sort: certain and right, doubtful, certain and wrong.
 
-    An image is chosen once. Ties go to the earlier image. The certain ones are half pneumonia and
-    half normal, as far as there are such images.
+    An image is chosen once. Ties go to the earlier image. The certain ones are half positive and
+    half negative, as far as there are such images.
 
     Args:
         label: 0 or 1 (N,).
-        probability: Of pneumonia (N,).
+        probability: Of a positive (N,).
         threshold: Of the decision; the farther a probability is from it, the more certain.
         count: Of images of each sort.
+        classes: Names of the labels 0 and 1, for the captions.
     """
     right = (probability >= threshold) == (label == 1)
     most_certain = np.argsort(-np.abs(probability - threshold), kind="stable")
@@ -42,7 +43,8 @@ def choose_examples(
     rest = [int(row) for row in most_certain[::-1] if row not in chosen and row not in wrong]
     chosen |= dict.fromkeys(rest[:count], "doubtful")
     chosen |= dict.fromkeys(wrong, "wrong")
+    names = drawable(classes)
     return [
-        Example(row, f"{why}: {CLASS_NAMES[label[row]]}, probability {probability[row]:.3f}")
+        Example(row, f"{why}: {names[label[row]]}, probability {probability[row]:.3f}")
         for row, why in chosen.items()
     ]

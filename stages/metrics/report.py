@@ -30,14 +30,14 @@ def report(
 
     Nothing is fitted here: thresholds and prior come frozen from training. Floats are rounded to 6
     decimals. A figure that these images leave undefined (a predictive value where nothing was
-    called pneumonia) is left out, and so is a subgroup without images.
+    called positive) is left out, and so is a subgroup without images.
 
     Args:
         records: The role's rows of records.csv (N).
-        probability: Of pneumonia, float64 (N,).
+        probability: Of the positive class, float64 (N,).
         thresholds: Of the operating points by name, "decision" among them.
         options: Of resampling and bins.
-        prior: The share of pneumonia at which the probabilities are stated.
+        prior: The share of positives at which the probabilities are stated.
         baselines: Probabilities (N,) of the trivial baselines, by name.
         truth: Of phantoms, with the columns path and site.
 
@@ -78,7 +78,7 @@ def reports(
 
     Args:
         roles: With their records and pixels, which the baselines need.
-        probability: Of pneumonia, float64 (N,), by role.
+        probability: Of the positive class, float64 (N,), by role.
         thresholds: As of `report`.
         options: As of `report`.
         prior: As of `report`.
@@ -103,11 +103,11 @@ def _check(predictions: Predictions) -> None:
     if probability.shape != label.shape:
         raise ValueError(f"expected {label.shape} probabilities, received {probability.shape}")
     role = f"the role {records['role'].iloc[0]!r}" if len(records) else "a role without images"
-    normal, sick = int((label == 0).sum()), int((label == 1).sum())
-    if not normal or not sick:
+    negative, positive = int((label == 0).sum()), int((label == 1).sum())
+    if not negative or not positive:
         raise InputError(
-            f"{role}: expected images of both classes, received {normal} normal and {sick} "
-            "pneumonia; use source images of both, or change preprocess's fractions"
+            f"{role}: expected images of both classes, received {negative} negative and {positive} "
+            "positive; use source images of both, or change preprocess's fractions"
         )
     if not np.isfinite(probability).all():
         raise InputError(

@@ -19,8 +19,8 @@ class Champion:
     """A loaded version.
 
     Attributes:
-        predict: From the bytes of an image file to the probability of pneumonia, 0 to 1, and the
-            decision, "pneumonia" or "normal". Raises UnusableImage with the reason.
+        predict: From the bytes of an image file to the probability of the positive class, 0 to 1,
+            and the decision, the name of a class. Raises UnusableImage with the reason.
         name: Registered model.
         version: Its number.
         model_digest: Digest of the model.

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from stages.engine.arrays import Floats
-from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError, UnusableImage
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
@@ -35,23 +34,26 @@ class UnusableImagesError(UnusableImage):
 class ImageClassifier:
     """A network with its operating point and its preprocessing."""
 
-    def __init__(self, model: Path, point: Path, pixels: PixelOptions) -> None:
+    def __init__(
+        self, model: Path, point: Path, pixels: PixelOptions, classes: tuple[str, str]
+    ) -> None:
         """Load a model.
 
         Args:
             model: The `.keras` file.
             point: The `operating_point.json` that was frozen for it.
             pixels: Its preprocessing options.
+            classes: Names of the labels 0 and 1.
 
         Raises:
             InputError: A file is missing or has other content.
         """
         self._point = operating_point.load(point)
-        self._pixels = pixels
+        self._pixels, self._classes = pixels, classes
         self._logits = predictor(load_model(model))
 
     def probability(self, images: Sequence[bytes]) -> Floats:
-        """Return the probability of pneumonia at the operating point's prior.
+        """Return the probability of the positive class at the operating point's prior.
 
         Args:
             images: Bytes of N image files.
@@ -75,6 +77,7 @@ class ImageClassifier:
         return self._point.probability(self._logits(np.stack(pixels)))
 
     def decisions(self, probability: Floats) -> list[str]:
-        """Return "pneumonia" where the probability reaches the threshold, else "normal"."""
+        """Name the positive class where a probability reaches the threshold, else the other."""
         threshold = self._point.thresholds["decision"]
-        return [PNEUMONIA if value >= threshold else NORMAL for value in probability]
+        negative, positive = self._classes
+        return [positive if value >= threshold else negative for value in probability]

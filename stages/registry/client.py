@@ -169,6 +169,12 @@ class Client(Protocol):
     def get_registered_model(self, name: str) -> RegisteredModel:
         """Return the registered model with this name."""
 
+    def update_registered_model(self, name: str, description: str | None = None) -> RegisteredModel:
+        """Replace the description of a registered model."""
+
+    def set_registered_model_tag(self, name: str, key: str, value: str) -> None:
+        """Set a tag of a registered model."""
+
     def search_registered_models(self, filter_string: str | None = None) -> Page[RegisteredModel]:
         """Return the registered models that match."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.engine.files import digest
-from stages.metrics.pages.text import code_span, format_figure, markdown_table
+from stages.metrics.pages.text import code_span, format_figure, markdown_table, markdown_text
 from stages.network.options import split_pin
 from stages.registry.circumstances import NOT_RECORDED, Journal, circumstance
 from stages.registry.identity import Identity
@@ -77,7 +77,7 @@ def describe_run(record: Record) -> str:
         for name in HEADLINES
     ]
     return (
-        f"Detects pneumonia in chest X-rays; trained on {code_span(identity.source['name'])} "
+        f"{markdown_text(identity.task.detects)}; trained on {code_span(identity.source['name'])} "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
         f"{markdown_table(['figure (interval)', *roles], rows)}\n\n"
         "All figures are in the run's artifact `figures.html`. The model card is stored with the "

@@ -8,6 +8,7 @@ from typing import Any
 
 from stages.engine import checksums
 from stages.engine.files import digest, read_json, sha256_file
+from stages.engine.task import Task, TaskOptions, complete
 from stages.registry.digests import run_digest
 
 
@@ -23,6 +24,7 @@ class Identity:
         decisive: The params that decide model and figures on this data set.
         source: The description of the data set's source (source.json).
         counts: Images and patients per role.
+        task: What is stated of the data, for texts; no part of any digest.
     """
 
     data: str
@@ -32,6 +34,7 @@ class Identity:
     decisive: Mapping[str, Any]
     source: Mapping[str, Any]
     counts: Mapping[str, Mapping[str, int]]
+    task: Task
 
     @property
     def run(self) -> str:
@@ -69,6 +72,7 @@ def read_identity(
     decisive: Mapping[str, Any],
     code: Mapping[str, str],
     lock: Path,
+    task: TaskOptions,
 ) -> Identity:
     """Read the identity of a run.
 
@@ -79,17 +83,20 @@ def read_identity(
         decisive: The params that decide model and figures on this data set.
         code: Digest by path of every file that training reaches.
         lock: The environment's lock file.
+        task: The section `task` of params.
 
     Raises:
         InputError: The folder has no manifest, or one that was changed.
     """
     manifest = checksums.read_digested(shards / "manifest.json")
+    described = read_json(source)
     return Identity(
         data=manifest["digest"],
         code=code,
         lock=sha256_file(lock),
         params=params,
         decisive=decisive,
-        source=read_json(source),
+        source=described,
         counts=manifest["counts"],
+        task=complete(task, described),
     )

@@ -75,6 +75,7 @@ def facts(record: Record) -> dict[str, Any]:
         "run_digest": record.identity.run,
         "data_digest": record.identity.data,
         "source": dict(record.identity.source),
+        "classes": list(record.identity.task.classes),
         "pixels": dict(record.pixels),
     }
 

@@ -1,7 +1,7 @@
 """Print the decisions of a packaged version, in a process that has nothing but the package.
 
 `python -P predict_packaged.py PACKAGE FOLDER COUNT` reads the images FOLDER/0 to FOLDER/COUNT-1.
-The last line printed is a JSON list, true for pneumonia. It imports nothing of this project, since
+The last line printed is a JSON list, true for a positive. It imports nothing of this project, since
 the package may be from an earlier version of it.
 """
 
@@ -19,12 +19,14 @@ def main(package: str, folder: str, count: int) -> None:
     import pandas as pd
 
     model = mlflow.pyfunc.load_model(package)
+    # A package of an earlier version states no classes.
+    _, positive = (model.metadata.metadata or {}).get("classes", ("normal", "pneumonia"))
     decisions: list[bool] = []
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
         images = [(Path(folder) / str(number)).read_bytes() for number in numbers]
         answer = model.predict(pd.DataFrame({"image": images}))
-        decisions += [decision == "pneumonia" for decision in answer["decision"]]
+        decisions += [decision == positive for decision in answer["decision"]]
     print(json.dumps(decisions))
 
 

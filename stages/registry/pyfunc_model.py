@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 
-class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Column `image` (the bytes of image files) to `probability`, `decision`, `model_digest`."""
 
     def load_context(self, context: Any) -> None:
@@ -34,7 +34,9 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 f"those of the model {self._model_digest[:12]}; register it again",
                 error_code=INVALID_PARAMETER_VALUE,
             )
-        self._classifier = ImageClassifier(network, point, PixelOptions(**facts["pixels"]))
+        negative, positive = facts["classes"]
+        pixels = PixelOptions(**facts["pixels"])
+        self._classifier = ImageClassifier(network, point, pixels, (negative, positive))
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """Return one row per image; raise if any image can't be used."""
@@ -54,4 +56,4 @@ class PneumoniaModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         )
 
 
-mlflow.models.set_model(PneumoniaModel())
+mlflow.models.set_model(ImageModel())

@@ -102,7 +102,7 @@ def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) 
     """Return the experiment for runs on this data set, created if it does not exist."""
     synthetic = "**Synthetic images**: no figure says anything about patients. "
     description = (
-        f"Pneumonia in chest X-rays, data set {code_span(identity.source['name'])}. "
+        f"Runs on the data set {code_span(identity.source['name'])}. "
         f"{synthetic if identity.synthetic else ''}"
         "One run per run digest; the tag `complete` is set once everything is logged."
     )
@@ -159,7 +159,7 @@ def _data_sets(identity: Identity) -> list[object]:
             Dataset(
                 name=f"{identity.source['name']} {role}",
                 digest=identity.data[:32],  # MLflow keeps 36 characters
-                source_type="pneumonia",
+                source_type="images",
                 source=json.dumps(dict(identity.source), sort_keys=True),
                 profile=json.dumps(dict(counts), sort_keys=True),
             ),

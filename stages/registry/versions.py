@@ -5,13 +5,14 @@ from pathlib import Path
 
 from stages.engine.console import print_note
 from stages.engine.errors import NotFound
+from stages.engine.files import digest
 from stages.metrics.pages.text import markdown_text
 from stages.registry import moves, packaging, stored_package
 from stages.registry.aliases import alias_versions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.description import GATE, Description
-from stages.registry.entities import LoggedModel, ModelVersion
+from stages.registry.entities import LoggedModel, ModelVersion, RegisteredModel
 from stages.registry.mlflow_internals.saved_view import ensure_saved_view
 from stages.registry.record import Record
 from stages.registry.release import Release
@@ -34,7 +35,7 @@ def register(client: Client, store: Store, release: Release, *, run_id: str, upd
     name, record = release.name, release.record
     with exclusive(store):
         ensure_saved_view(client, client.get_run(run_id).info.experiment_id)
-        _ensure_model(client, name, record)
+        _ensure_model(client, name, record, update=update)
         version = find_by_digest(client, name, record.model)
         if version is None:
             version = _create_version(client, store, release, run_id)
@@ -163,21 +164,40 @@ def _describe(
     client.set_model_version_tag(name, number, "shown", description.digest)
 
 
-def _ensure_model(client: Client, name: str, record: Record) -> None:
+def _ensure_model(client: Client, name: str, record: Record, *, update: bool) -> None:
+    """Create the registered model; if `update`, describe it anew unless someone edited the text."""
     from mlflow.exceptions import MlflowException
 
+    text = _model_text(record)
     try:
-        client.get_registered_model(name)
+        present = client.get_registered_model(name)
+        if update and present.description != text and not _is_edited(present):
+            client.update_registered_model(name, text)
+            client.set_registered_model_tag(name, "described", digest(text))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         identity = record.identity
-        tags = {"source": str(identity.source["name"]), "synthetic": plain(identity.synthetic)}
+        tags = {
+            "source": str(identity.source["name"]),
+            "synthetic": plain(identity.synthetic),
+            "described": digest(text),
+        }
         try:
-            client.create_registered_model(name, tags=tags, description=_model_text(record))
+            client.create_registered_model(name, tags=tags, description=text)
         except MlflowException as race:
             if race.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _is_edited(model: RegisteredModel) -> bool:
+    """Whether a person has changed the description; the tag `described` has the digest of ours."""
+    text = model.description or ""
+    if "described" in model.tags:
+        return model.tags["described"] != digest(text)
+    # One of an earlier version, which left no digest.
+    start, end = "Detects pneumonia in chest X-rays; trained on ", "bypasses the gate."
+    return not (text.startswith(start) and text.endswith(end))
 
 
 def _model_text(record: Record) -> str:
@@ -185,7 +205,7 @@ def _model_text(record: Record) -> str:
     source_name = f"{source['name']} {source['version']}"
     synthetic = "Synthetic images: these versions say nothing about patients. "
     return (
-        f"Detects pneumonia in chest X-rays; trained on {markdown_text(source_name)}. "
+        f"{markdown_text(record.identity.task.detects)}; trained on {markdown_text(source_name)}. "
         f"{synthetic if record.identity.synthetic else ''}"
         "Input: the bytes of image files. The version at alias `champion` answers; the one at "
         "`candidate` waits for the gate. Move aliases with `pneumonia promote` and `pneumonia "

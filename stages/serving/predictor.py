@@ -22,9 +22,9 @@ class Prediction:
 
     Attributes:
         name: Name of the image.
-        probability: Of pneumonia, at the prior of the operating point, 0 to 1; None if the image
-            can't be used.
-        decision: "pneumonia" or "normal"; None if the image can't be used.
+        probability: Of the positive class, at the prior of the operating point, 0 to 1; None if
+            the image can't be used.
+        decision: The name of a class; None if the image can't be used.
         model: Digest of the model.
         reason: Why the image can't be used; None if it can.
         cautions: What makes the image doubtful, such as a lateral view in a DICOM header.
@@ -55,7 +55,13 @@ class Predictor:
 
     @classmethod
     def from_file(
-        cls, model: Path, point: Path, pixels: PixelOptions, *, synthetic: bool | None = None
+        cls,
+        model: Path,
+        point: Path,
+        pixels: PixelOptions,
+        *,
+        classes: tuple[str, str],
+        synthetic: bool | None = None,
     ) -> "Predictor":
         """Load a model file.
 
@@ -63,6 +69,7 @@ class Predictor:
             model: The `.keras` file.
             point: The `operating_point.json` that was frozen for it.
             pixels: Its preprocessing options.
+            classes: Names of the labels 0 and 1.
             synthetic: Whether it was trained on synthetic images, if that is known.
 
         Raises:
@@ -70,7 +77,7 @@ class Predictor:
         """
         from stages.registry.classifier import ImageClassifier, UnusableImagesError
 
-        classifier = ImageClassifier(model, point, pixels)
+        classifier = ImageClassifier(model, point, pixels, classes)
 
         def predict_one(image: bytes) -> tuple[float, str]:
             try:

@@ -11,7 +11,8 @@ from stages.engine.errors import InputError
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file
 from stages.engine.root import from_root, project_root
-from stages.settings import paths
+from stages.engine.task import ClassNames
+from stages.settings import paths, section
 from stages.sources import hash_key
 from stages.sources.archives.folder_archive import FolderPacking
 from stages.sources.options import FetchOptions
@@ -87,6 +88,18 @@ def require_recorded(options: FetchOptions) -> None:
                 "records it first"
             )
     memory.save()
+
+
+def classes() -> tuple[str, str] | None:
+    """Return the words for 0 and 1 in a table of labels that params state (task.classes), if any.
+
+    Raises:
+        InvalidSettings: data/inputs.json holds something else.
+    """
+    if not paths.INPUTS.exists():
+        return None
+    stated: tuple[str, str] | None = section.value(ClassNames | None, "fetch.classes", paths.INPUTS)
+    return stated
 
 
 def large_files() -> FileMemory:

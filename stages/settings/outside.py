@@ -4,6 +4,8 @@ DVC sees what lies in the repository. An archive, its table of labels or a file 
 change elsewhere, so the stage `inputs` records their digests in data/inputs.json, on which fetch
 and train depend as far as each reads it. No path stands there: the same bytes in another place are
 the same input.
+
+Beside the digests stand the words of the section `task` (`record`).
 """
 
 from collections.abc import Mapping
@@ -57,10 +59,23 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
     return found
 
 
+def record(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> dict[str, Any]:
+    """Return `digests`, and the words of params: what data/inputs.json holds beside its format.
+
+    They stand in `task`, null where params state none. `fetch.classes` are the words of a table of
+    labels; other sources have none, so that a class renamed there fetches nothing again.
+    """
+    stated = params.task.model_dump(mode="json")
+    found: dict[str, Any] = {**digests(params, recorded, memory), "task": stated}
+    has_table = named(params)["fetch"]["labels"] is not None
+    found["fetch"] = {**found["fetch"], "classes": stated["classes"] if has_table else None}
+    return found
+
+
 def changes(
     params: Params, recorded: Mapping[str, Any], memory: FileMemory
-) -> dict[str, tuple[str | None, str | None]]:
-    """Return the digest that is recorded and the present one of each file that has changed.
+) -> dict[str, tuple[Any, Any]]:
+    """Return what is recorded and what is there of each file and word that has changed.
 
     Args:
         params: The whole of params.yaml.
@@ -68,12 +83,10 @@ def changes(
         memory: As of `digests`.
 
     Returns:
-        By dotted key, such as "fetch.path".
+        By dotted key, such as "fetch.path": digests of files, words as they are.
 
     Raises:
         InputError: The file of weights is not the one that train.weights pins.
     """
-    return differences(
-        {section: recorded.get(section, {}) for section in named(params)},
-        digests(params, recorded, memory),
-    )
+    found = record(params, recorded, memory)
+    return differences({section: recorded.get(section, {}) for section in found}, found)

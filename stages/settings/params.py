@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from stages.engine.errors import InvalidSettings
 from stages.engine.options import Options
+from stages.engine.task import NOTHING, TaskOptions
 from stages.images.options import PreprocessOptions
 from stages.metrics.options import EvaluateOptions
 from stages.network.options import TrainOptions
@@ -16,7 +17,7 @@ from stages.sources.options import FetchOptions
 
 
 class Params(Options):
-    """All of params.yaml: one section per stage that has params."""
+    """All of params.yaml: one section per stage that has params, and `task` for texts."""
 
     fetch: FetchOptions
     """Where the radiographs come from."""
@@ -29,6 +30,9 @@ class Params(Options):
 
     evaluate: EvaluateOptions
     """How figures and their intervals are computed."""
+
+    task: TaskOptions = NOTHING
+    """What images and classes are called in texts; all null where the section is left out."""
 
     register_: RegisterOptions = Field(alias="register")
     """The name of the model, and which figures it must reach."""

@@ -102,6 +102,8 @@ def _at(schema: Schema, place: Place) -> Schema:
     part = _resolved(schema, schema)
     for step in place:
         if isinstance(step, int):
+            # A list that may be null.
+            part = next((each for each in part.get("anyOf", ()) if each["type"] == "array"), part)
             part = part["prefixItems"][step] if "prefixItems" in part else part["items"]
         else:
             part = part["properties"][step]

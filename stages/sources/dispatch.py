@@ -13,7 +13,9 @@ from stages.sources.phantom import generate
 from stages.sources.received import ReceivedImage, Source
 
 
-def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedImage], Source]:
+def open_source(
+    options: FetchOptions, folder: Path, *, classes: tuple[str, str] | None = None
+) -> tuple[Iterator[ReceivedImage], Source]:
     """Open the source `options.source`.
 
     A new source needs a module with a function that returns what this one does, its name in
@@ -23,6 +25,7 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
         options: The section `fetch` of params.
         folder: The raw folder that is being written, on the disk where images will go. A source
             may write files of its own there.
+        classes: The words for 0 and 1 in a table of labels that params state, if any.
 
     Returns:
         The images in the order of their paths, read as the iterator advances, without what
@@ -44,6 +47,7 @@ def open_source(options: FetchOptions, folder: Path) -> tuple[Iterator[ReceivedI
                 from_root(options.path or ""),
                 options.sha256,
                 table=from_root(options.labels) if options.labels else None,
+                classes=classes,
                 scratch=folder,
             )
         case _:

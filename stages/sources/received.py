@@ -1,6 +1,8 @@
 """What a source yields: images with their labels, and where they come from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from stages.sources.patient_ids import MergedPatients, cleaned
 
@@ -15,8 +17,8 @@ class ReceivedImage:
     Attributes:
         path: Its path in the source, unique there, such as `train/NORMAL/IM-0115-0001.jpeg`.
         data: The bytes of the image file.
-        label: 0 normal, 1 pneumonia.
-        kind: "normal", "bacterial", "viral", or "" where the kind of pneumonia is unknown.
+        label: 0 negative, 1 positive.
+        kind: "normal", "bacterial", "viral", or "" where the kind of a positive is unknown.
         patient: Identifies the patient; a patient is never in two roles.
         split_group: Patients who may be one person share it; kept together where splits are cut.
         source_split: The source's own split, "train" or "test"; "" where it has none.
@@ -51,6 +53,7 @@ class Source:
         pinned: Whether the same images are certain to come again.
         synthetic: Whether images are generated, not of patients.
         merged_patients: Patients whom the source spells in several ways; None if there are none.
+        task: What the source states of its images, by keys of `engine.task.TaskOptions`.
     """
 
     name: str
@@ -62,3 +65,4 @@ class Source:
     pinned: bool
     synthetic: bool
     merged_patients: MergedPatients | None = None
+    task: Mapping[str, Any] = field(default_factory=dict)

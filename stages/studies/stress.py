@@ -26,7 +26,7 @@ from stages.settings.params import Params
 ROLE = "val"
 """Never test: what is looked at again and again ends up being chosen by."""
 UNCHANGED = "as they are"
-AFFECTED = ("all images", "normals only", "pneumonia only")
+AFFECTED = ("all images", "negatives only", "positives only")
 _SCORES = ("auroc", "sensitivity", "specificity")
 
 

@@ -12,6 +12,7 @@ from stages.engine.errors import InputError
 from stages.images.options import AuditOptions
 from tests.changed import changed
 
+CLASSES = ("intact", "fracture")
 DEFAULT = AuditOptions(leaks="stop", label_conflicts="warn", shortcuts="warn", shortcut_auroc=0.75)
 
 
@@ -45,7 +46,7 @@ def report(**entries: Any) -> Report:
         "merged_groups": 0,
         "sizes": {},
         "grey_levels": {},
-        "roles": {"train": {"normal": {"images": 2, "patients": 1}}},
+        "roles": {"train": {"negative": {"images": 2, "patients": 1}}},
         "source_splits": {},
         "patients": {
             "in_two_roles": [],
@@ -60,7 +61,7 @@ def report(**entries: Any) -> Report:
     return typed
 
 
-LEAK = {"duplicates": [duplicates(["test", "train"], ["test", "train"], ["normal"])]}
+LEAK = {"duplicates": [duplicates(["test", "train"], ["test", "train"], ["negative"])]}
 SHORTCUT = {
     "probes": {
         "train": {"encoding": figure(0.99, 0.98), "shape": None, "frame": None},
@@ -70,17 +71,17 @@ SHORTCUT = {
 
 CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     "nothing": ({}, []),
-    "twice in one role": ({"duplicates": [duplicates(["train"], ["train"], ["normal"])]}, []),
+    "twice in one role": ({"duplicates": [duplicates(["train"], ["train"], ["negative"])]}, []),
     "a leak into the official test": (
         LEAK,
         [("leaks", "stop", "own test and its training images): a.jpeg = b.jpeg")],
     ),
     "a leak between roles that were cut here": (
-        {"duplicates": [duplicates(["train", "val"], ["train"], ["normal"])]},
+        {"duplicates": [duplicates(["train", "val"], ["train"], ["negative"])]},
         [("leaks", "stop", "(two roles)")],
     ),
     "both labels": (
-        {"duplicates": [duplicates(["train"], ["train"], ["normal", "pneumonia"])]},
+        {"duplicates": [duplicates(["train"], ["train"], ["negative", "positive"])]},
         [("label_conflicts", "warn", "1 image is under both labels")],
     ),
     "a patient with both labels": (
@@ -141,7 +142,7 @@ def test_levels_are_those_of_the_params() -> None:
 
 
 def test_the_page_holds_the_whole_report() -> None:
-    text = render_page(leaking(DEFAULT))
+    text = render_page(leaking(DEFAULT), CLASSES)
     assert "| train | 0.990 (0.980 to 0.990) | - | - |" in text
     assert (
         "Images that occur twice or more: 1 (2 files, 1 pairs; equal files: 0 of 1), 1 of them"
@@ -149,16 +150,17 @@ def test_the_page_holds_the_whole_report() -> None:
     )
     assert "`a.jpeg` = `b.jpeg` (test, train; distance 0.0120)" in text
     assert "- 3 images: a lateral view" in text
+    assert "| role | intact images (patients) |" in text
     assert "Synthetic" not in text
 
 
 def test_the_page_of_synthetic_images_is_marked() -> None:
-    text = render_page(report(source={"name": "phantom", "synthetic": True}))
+    text = render_page(report(source={"name": "phantom", "synthetic": True}), CLASSES)
     assert "Synthetic images: no statement here is about patients." in text
 
 
 def test_the_page_of_a_report_without_findings() -> None:
-    text = render_page(report())
+    text = render_page(report(), CLASSES)
     assert "all alike" in text
     assert "No image occurs twice" in text
     assert summary_lines(report()) == []

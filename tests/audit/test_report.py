@@ -49,7 +49,7 @@ def audited(
         workers=workers,
         on_image=collected.add,
         approve=lambda built: report.write_report(
-            built, collected, source, params, Path("data/audit")
+            built, collected, source, params, Path("data/audit"), classes=("intact", "fracture")
         ),
     )
 
@@ -135,7 +135,7 @@ def test_the_command_prints_the_report(capsys: pytest.CaptureFixture[str]) -> No
     Path("data/shards/manifest.json").write_text(json.dumps({"digest": "other"}))
     assert main.main(["data", "audit", "--json"]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["format"] == 2
+    assert json.loads(printed.out)["format"] == 3
     assert "does not hold the images of this audit" in printed.err
 
 

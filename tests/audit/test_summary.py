@@ -31,6 +31,7 @@ def row(path: str, **facts: str) -> IndexRow:
     )
 
 
+CLASSES = ("intact", "fracture")
 NORMALS = [row(f"train/NORMAL/IM-{n:04d}-0001.jpeg") for n in range(12)]
 PNEUMONIA = [
     row(f"test/PNEUMONIA/person{n}_virus_{n}.jpeg", split_group=f"IM-{n:04d}") for n in range(3)
@@ -75,11 +76,11 @@ def test_which_images_are_drawn_does_not_depend_on_their_order() -> None:
 def test_counts_and_sizes() -> None:
     roles = summary.count_roles(collect().roles)
     assert roles == {
-        "train": {"normal": {"images": 12, "patients": 12}},
+        "train": {"negative": {"images": 12, "patients": 12}},
         "test": {"viral": {"images": 3, "patients": 3}},
     }
     assert summary.count_source_splits(built().images) == roles
-    size = summary.summarize_sizes(collect().roles)["train"]["normal"]
+    size = summary.summarize_sizes(collect().roles)["train"]["negative"]
     assert size["width"] == [64, 64, 64]
     assert size["width / height"] == [1.333, 1.333, 1.333]
     assert size["ICC profile"] == 0.0
@@ -92,7 +93,7 @@ def test_grey_levels() -> None:
         collected.add("train", record_from_index(image), ramp)
     assert summary.summarize_grey_levels(collected.roles) == {
         "train": {
-            "normal": {
+            "negative": {
                 "percentile 5": [5, 10, 12],
                 "percentile 50": [50, 100, 125],
                 "percentile 95": [95, 190, 238],
@@ -107,7 +108,7 @@ def test_sets_of_duplicates_list_roles_and_labels() -> None:
     assert first["images"] == [NORMALS[0].path, NORMALS[1].path]
     assert (first["roles"], first["equal_files"]) == (["train"], True)
     assert second["roles"] == ["test", "train"]
-    assert second["labels"] == ["normal", "pneumonia"]
+    assert second["labels"] == ["negative", "positive"]
     assert (second["equal_files"], second["distance"]) == (False, 0.05)
 
 
@@ -126,8 +127,8 @@ def test_patients_and_groups_on_both_sides() -> None:
 @pytest.mark.parametrize("draw", [pictures.contact_sheet, pictures.mean_images])
 def test_pictures_are_deterministic_png_files(draw: object) -> None:
     assert callable(draw)
-    data = draw(collect().roles)
-    assert data == draw(collect().roles)
+    data = draw(collect().roles, CLASSES)
+    assert data == draw(collect().roles, CLASSES)
     drawn = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert drawn is not None
     assert drawn.ndim == 3
@@ -141,7 +142,7 @@ def test_the_difference_is_red_where_pneumonia_is_brighter() -> None:
     collected.add("val", record_from_index(NORMALS[0]), gray)
     collected.add("val", record_from_index(PNEUMONIA[0]), halves)
     drawn = cv2.imdecode(
-        np.frombuffer(pictures.mean_images(collected.roles), np.uint8), cv2.IMREAD_COLOR
+        np.frombuffer(pictures.mean_images(collected.roles, CLASSES), np.uint8), cv2.IMREAD_COLOR
     )
     assert drawn is not None
     height, width, _ = drawn.shape

@@ -278,7 +278,7 @@ def test_the_picture_is_small_and_the_same_again(finished: Workspace, tmp_path: 
 def test_stress_has_a_row_for_every_variant_and_class(finished: Workspace) -> None:
     printed = finished.run("pneumonia", "study", "stress").stdout
     assert len(printed.splitlines()) == 2 + 1 + 6 * 3
-    assert re.search(r"^\| frame blanked \| normals only \| \d\.\d{3} \(", printed, re.MULTILINE)
+    assert re.search(r"^\| frame blanked \| negatives only \| \d\.\d{3} \(", printed, re.MULTILINE)
     assert printed == finished.run("pneumonia", "stress").stdout
 
 

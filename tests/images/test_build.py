@@ -53,7 +53,7 @@ def test_shards_hold_every_image_once_in_its_role(tmp_path: Path) -> None:
         assert len(role.pixels) == len(role.records) > 0
         assert list(role.records["row"]) == list(range(len(role.records)))
         counts = manifest["counts"][name]
-        assert counts["pneumonia"] == role.records["label"].sum()
+        assert counts["positive"] == role.records["label"].sum()
         for image, pixels in zip(role.records["id"], role.pixels, strict=True):
             assert np.array_equal(pixels, prepare(stored[image].read(), options().pixels))
 
@@ -128,8 +128,8 @@ def test_an_unexpected_error_in_a_worker_stops_the_stage(
         (lambda folder: (folder / "val.npy").write_bytes(b"x"), r"val\.npy: its bytes are not"),
         (lambda folder: (folder / "records.csv").write_text("id\n"), r"records\.csv: its bytes"),
         (
-            lambda folder: (folder / "manifest.json").write_text('{"format": 3}'),
-            "expected format 2, received 3",
+            lambda folder: (folder / "manifest.json").write_text('{"format": 4}'),
+            "expected format 3, received 4",
         ),
         (
             lambda folder: (folder / "manifest.json").write_text(

@@ -90,7 +90,7 @@ def test_a_small_stratum_still_gives_one_group() -> None:
 
 def test_a_role_without_a_class_is_refused() -> None:
     normal = [name for name in paths(12) if "NORMAL" in name]
-    with pytest.raises(InputError, match="both classes in train, received 9 normal and 0"):
+    with pytest.raises(InputError, match="both classes in train, received 9 negative and 0"):
         assign_roles(rows(normal), options())
     one_patient = rows(["train/NORMAL/IM-1-1.jpeg", "train/PNEUMONIA/person1_virus_1.jpeg"])
     with pytest.raises(InputError, match="both classes in val"):

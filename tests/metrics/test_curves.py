@@ -9,6 +9,7 @@ from tests.metrics.sample_images import make
 RECORDS, PROBABILITY = make(1, 60, 80)
 RECORDS["role"] = "test"
 LABEL = RECORDS["label"].to_numpy()
+CLASSES = ("intact", "fracture")
 
 
 def columns(text: str) -> np.ndarray:
@@ -44,8 +45,8 @@ def test_long_curves_are_thinned_and_keep_ends_and_area() -> None:
 
 
 def test_the_confusion_table_has_one_row_per_image() -> None:
-    text = curves.confusion([0, 1, 1], [False, True, False])
-    assert text == "actual,predicted\nnormal,normal\npneumonia,pneumonia\npneumonia,normal\n"
+    text = curves.confusion([0, 1, 1], [False, True, False], CLASSES)
+    assert text == "actual,predicted\nintact,intact\nfracture,fracture\nfracture,intact\n"
 
 
 def test_reliability_bins_hold_every_image_once() -> None:
@@ -65,7 +66,7 @@ def test_reliability_bins_hold_every_image_once() -> None:
 
 
 def test_tables_have_the_same_bytes_every_time() -> None:
-    first, again = (curves.plot_tables(LABEL, PROBABILITY, 0.5, 10, 0.5) for _ in "ab")
+    first, again = (curves.plot_tables(LABEL, PROBABILITY, 0.5, 10, 0.5, CLASSES) for _ in "ab")
     assert first == again
     assert sorted(first) == ["calibration.csv", "confusion.csv", "precision_recall.csv", "roc.csv"]
     assert first["roc.csv"].startswith("fpr,tpr,threshold\n0.000000,0.000000,1.000000\n")

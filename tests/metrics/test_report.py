@@ -102,7 +102,10 @@ def test_the_seed_moves_intervals_and_no_value() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r, p: (r[r["label"] == 1], p[r["label"] == 1]), "both classes, received 0 normal"),
+        (
+            lambda r, p: (r[r["label"] == 1], p[r["label"] == 1]),
+            "both classes, received 0 negative",
+        ),
         (lambda r, p: (r, 0 * p + 0.7), "received 0.700000 for all"),
         (lambda r, p: (r, np.where(p > 0.5, np.nan, p)), "are not finite"),
     ],

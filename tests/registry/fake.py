@@ -6,6 +6,7 @@ from typing import Any
 
 from stages.engine import checksums
 from stages.engine.files import sha256_bytes, sha256_file, write_json
+from stages.engine.task import NOTHING, TaskOptions
 from stages.registry.identity import Identity, read_identity
 from stages.registry.record import Record, read_record
 from stages.registry.release import Release
@@ -49,10 +50,10 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
     for name in ("shards", "model"):
         (folder / name).mkdir(exist_ok=True)
     manifest: dict[str, Any] = {
-        "format": 2,
+        "format": 3,
         "counts": {
-            "train": {"normal": 3, "pneumonia": 4, "patients": 5},
-            "test": {"normal": 1, "pneumonia": 1, "patients": 2},
+            "train": {"negative": 3, "positive": 4, "patients": 5},
+            "test": {"negative": 1, "positive": 1, "patients": 2},
         },
     }
     records = "id,role\na,train\n"
@@ -109,7 +110,7 @@ def write_checksums(folder: Path) -> None:
     )
 
 
-def identity(folder: Path, **params: Any) -> Identity:
+def identity(folder: Path, task: TaskOptions | None = None, **params: Any) -> Identity:
     return read_identity(
         folder / "shards",
         folder / "source.json",
@@ -117,6 +118,7 @@ def identity(folder: Path, **params: Any) -> Identity:
         decisive={**PARAMS, **params},
         code={"stages/train.py": "1"},
         lock=LOCK,
+        task=task or NOTHING,
     )
 
 

@@ -77,6 +77,7 @@ def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
             tmp_path / "model.keras",
             tmp_path / "point.json",
             PixelOptions(image_px=32, aspect="stretch"),
+            classes=("intact", "fracture"),
         )
 
 
@@ -104,6 +105,7 @@ predictors = [
         model / "model.keras",
         model / "operating_point.json",
         PixelOptions(image_px=32, aspect="stretch"),
+        classes=("normal", "pneumonia"),
     ),
     Predictor.from_champion(root, "pneumonia"),
 ]

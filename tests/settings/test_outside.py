@@ -28,7 +28,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     TABLE.write_text("path,label,patient\n")
 
 
-def settings(**changes: str | bool | None) -> params.Params:
+def settings(**changes: Any) -> params.Params:
     """The default params, but an archive as the source and `changes` by "section.key"."""
     tree = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
     tree["fetch"] |= {"source": "archive", "path": str(ARCHIVE), "labels": str(TABLE)}
@@ -200,6 +200,21 @@ def test_pinned_weights_are_known_by_content_and_stop_where_they_change() -> Non
     assert record(before, **pinned) == before
     with pytest.raises(InvalidSettings, match="64 hexadecimal digits"):
         record(**change, train_weights=f"{weights}#sha256=abc")
+
+
+def test_words_are_recorded_and_fetch_reads_those_of_a_table_alone() -> None:
+    memory = FileMemory(Path("memory.json"), sha256_file)
+    words: dict[str, Any] = {"task_classes": ["intact", "fracture"], "task_title": "fractures"}
+    found = outside.record(settings(**words), {}, memory)
+    assert found["fetch"]["classes"] == ["intact", "fracture"]
+    assert found["task"]["title"] == "fractures"
+    assert found["task"]["population"] is None
+    others = outside.record(settings(fetch_source="phantom", **words), {}, memory)
+    assert others["fetch"]["classes"] is None
+    assert others["task"] == found["task"]
+    assert outside.changes(settings(**words), found, memory) == {}
+    renamed = settings(**{**words, "task_title": "breaks"})
+    assert outside.changes(renamed, found, memory) == {"task.title": ("fractures", "breaks")}
 
 
 def test_a_file_that_changed_since_it_was_recorded_is_named() -> None:

@@ -41,7 +41,7 @@ def test_a_key_that_is_there_twice_in_effect_is_only_unknown(tmp_path: Path) -> 
 def test_an_unknown_section_is_answered_too(tmp_path: Path) -> None:
     assert message(tmp_path, ("register:", "registre:")) == (
         "params.yaml: unknown key `registre`; did you mean `register`? Known keys: fetch, "
-        "preprocess, train, evaluate, register"
+        "preprocess, train, evaluate, task, register"
     )
 
 

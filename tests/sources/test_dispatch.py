@@ -41,8 +41,13 @@ def test_images_of_every_source_are_anonymised(
 
     monkeypatch.setattr(module, "receive", receive)
     monkeypatch.setenv("DVC_ROOT", "/repository")
-    images, source = dispatch.open_source(changed(OPTIONS, source=name), tmp_path)
+    options, words = changed(OPTIONS, source=name), ("intact", "fracture")
+    images, source = dispatch.open_source(options, tmp_path, classes=words)
     assert [each.data for each in images] == [anonymise_dicom(image)]
     assert source == SOURCE
     if name == "archive":
-        assert given == {"table": Path("/repository/labels.csv"), "scratch": tmp_path}
+        assert given == {
+            "table": Path("/repository/labels.csv"),
+            "classes": words,
+            "scratch": tmp_path,
+        }

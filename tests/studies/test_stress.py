@@ -16,7 +16,7 @@ def test_a_change_of_one_class_leaves_the_figure_of_the_other() -> None:
     worse = np.full_like(PROBABILITY, 0.7)
     found = by_name(stress.measure(RECORDS, PROBABILITY, {"grey": worse}, 0.5, OPTIONS))
     as_is = found[stress.UNCHANGED, ""].figures
-    normals, sick = found["grey", "normals only"], found["grey", "pneumonia only"]
+    normals, sick = found["grey", "negatives only"], found["grey", "positives only"]
     assert normals.figures["sensitivity"] == as_is["sensitivity"]
     assert normals.figures["specificity"].value == 0
     assert sick.figures["specificity"] == as_is["specificity"]

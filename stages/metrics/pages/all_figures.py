@@ -3,35 +3,43 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stages.engine.task import Task
 from stages.metrics.pages.results import figures_table, interval_note
-from stages.metrics.pages.text import format_figure, markdown_table
+from stages.metrics.pages.text import format_figure, markdown_table, markdown_text
 from stages.metrics.pages.titles import BASELINE_TITLES, TITLES
 from stages.metrics.trees import RoleFigures, find_figure
 
 _POINTS = {"decision": "decision", "screening": "screening", "rule_in": "rule-in"}
-_GROUPINGS = {"kind": "Kind of pneumonia", "series": "Series of normals", "site": "Site (phantoms)"}
+_GROUPINGS = {
+    "kind": "Kind of {positive}",
+    "series": "Series of {negative}",
+    "site": "Site (phantoms)",
+}
 
 
-def all_figures(metrics: RoleFigures, validation: RoleFigures, point: Mapping[str, Any]) -> str:
+def all_figures(
+    metrics: RoleFigures, validation: RoleFigures, point: Mapping[str, Any], task: Task
+) -> str:
     """Format every figure.
 
     Args:
         metrics: Figures by role, as metrics.json holds them.
         validation: The same of validation.json.
         point: The content of operating_point.json.
+        task: What the classes are called.
     """
     roles = {**metrics, **validation}
     sections = [
         f"## Figures\n\n{interval_note(roles)}\n\n{figures_table(roles, tuple(TITLES))}",
-        _operating_points(metrics, point),
-        *_subgroups(metrics),
+        _operating_points(metrics, point, task.positive),
+        *_subgroups(metrics, task),
         _calibration(roles, point),
         _baselines(roles),
     ]
     return "\n\n".join(sections)
 
 
-def _operating_points(metrics: RoleFigures, point: Mapping[str, Any]) -> str:
+def _operating_points(metrics: RoleFigures, point: Mapping[str, Any], positive: str) -> str:
     names = [name for name in _POINTS if name in point["thresholds"]]
     scores = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
     header = ["Point", "Threshold", *(TITLES[score] for score in scores), "TP / FP / TN / FN"]
@@ -49,17 +57,18 @@ def _operating_points(metrics: RoleFigures, point: Mapping[str, Any]) -> str:
         [
             "## Operating points",
             f"Frozen on {', '.join(point['fitted_on'])}; the test split played no part. "
-            f"Probabilities are stated at a prior of {point['prior']:.0%} pneumonia; predictive "
-            "values hold at the prevalence of these images only.",
+            f"Probabilities are stated at a prior of {point['prior']:.0%} "
+            f"{markdown_text(positive)}; predictive values hold at the prevalence of these images only.",
             *tables,
         ]
     )
 
 
-def _subgroups(metrics: RoleFigures) -> list[str]:
+def _subgroups(metrics: RoleFigures, task: Task) -> list[str]:
     rows = []
     for role, tree in metrics.items():
-        for grouping, title in _GROUPINGS.items():
+        for grouping, template in _GROUPINGS.items():
+            title = template.format(positive=task.positive, negative=task.negative)
             for group, inner in tree.get(grouping, {}).items():
                 figures = [
                     format_figure(find_figure(inner, score), missing="")
@@ -108,7 +117,7 @@ def _baselines(roles: RoleFigures) -> str:
     header = ["Split", "Detector", "AUROC", "Balanced accuracy", "Accuracy"]
     return (
         "## Trivial baselines\n\nLogistic regressions trained on the training split: on facts "
-        "without the lungs, and on a thumbnail. Where one of the former comes near the model, the "
-        "data give the label away by other means, and the model's figure there proves little.\n\n"
-        + markdown_table(header, rows)
+        "without the anatomy, and on a thumbnail. Where one of the former comes near the model, "
+        "the data give the label away by other means, and the model's figure there proves "
+        "little.\n\n" + markdown_table(header, rows)
     )

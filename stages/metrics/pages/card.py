@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.engine.classes import CLASS_NAMES
+from stages.engine.classes import CLASS_KEYS
+from stages.engine.task import Task
 from stages.metrics.pages.all_figures import all_figures
 from stages.metrics.pages.results import SYNTHETIC, source_name
 from stages.metrics.pages.text import markdown_table, markdown_text
@@ -13,8 +14,8 @@ from stages.metrics.trees import RoleFigures
 _ROLES = {
     "train": "what the weights were fitted on",
     "val": "patients drawn at random from the training images; choices were made on it",
-    "val_matched": "pneumonia of val against its normals re-acquired the way pneumonia images are",
-    "val_tail": "pneumonia of val against the normals whose frames look most like pneumonia",
+    "val_matched": "positives of val against its negatives re-acquired the way positive images are",
+    "val_tail": "positives of val against the negatives whose frames look most like positives",
     "test": "read by the evaluation alone",
 }
 
@@ -26,12 +27,14 @@ class Subject:
     Attributes:
         manifest: Of the shards.
         source: The content of source.json.
+        task: What is stated of the data.
         point: The content of operating_point.json.
         parameters: How many numbers the model has.
     """
 
     manifest: Mapping[str, Any]
     source: Mapping[str, Any]
+    task: Task
     point: Mapping[str, Any]
     parameters: int
 
@@ -44,19 +47,27 @@ def model_card(metrics: RoleFigures, validation: RoleFigures, subject: Subject) 
         validation: The same of validation.json.
         subject: What the card is about.
     """
+    task = subject.task
     sections = [
-        "# Model card: pneumonia in chest X-rays of children",
+        f"# Model card: {markdown_text(task.title or f'{task.positive} or {task.negative}')}",
         *([SYNTHETIC] if subject.source["synthetic"] else []),
-        _INTENDED_USE,
+        f"## Intended use\n\n{_stated(task.use, 'use')}\n\n{_NO_DEVICE}",
         _model(subject),
+        f"## Population\n\n{_stated(task.population, 'population')}",
+        f"## Reference standard\n\n{_stated(task.reference, 'reference')}",
         _data(subject),
-        all_figures(metrics, validation, subject.point),
-        _LIMITS,
-        _NOT_COVERED,
-        _KNOWN_BEFORE,
+        all_figures(metrics, validation, subject.point, task),
+        f"## Limits\n\n{_LIMITS}\n\n{_stated(task.limits, 'limits')}",
+        f"## Not covered\n\n{_stated(task.not_covered, 'not_covered')}",
+        f"## Known beforehand\n\n{_stated(task.known, 'known')}\n\n{_CHOSEN_ON}",
         _licence(subject),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _stated(text: str | None, key: str) -> str:
+    """What a key of params says, or that it says nothing."""
+    return text or f"Not stated (`task.{key}` in params.yaml)."
 
 
 def _model(subject: Subject) -> str:
@@ -64,7 +75,7 @@ def _model(subject: Subject) -> str:
     return (
         f"## Model\n\nA convolutional network with {subject.parameters:,} parameters. "
         f"It takes one grey image of {side} x {side} pixels, 0 to 255, "
-        "and gives the logit of pneumonia."
+        f"and gives the logit of {markdown_text(subject.task.positive)}."
     )
 
 
@@ -78,7 +89,7 @@ def _data(subject: Subject) -> str:
         "It is in-distribution (the same hospital, machines and habits as training), so figures "
         "on it are optimistic."
     )
-    counted = (*CLASS_NAMES, "patients")
+    counted = (*CLASS_KEYS, "patients")
     roles = sorted(counts, key=lambda role: ([*_ROLES, role].index(role), role))
     rows = [
         [role, *(str(counts[role][name]) for name in counted), _ROLES.get(role, "")]
@@ -90,58 +101,33 @@ def _data(subject: Subject) -> str:
             f"Source: {source_name(source)} ({pinned}). Data set digest "
             f"`{subject.manifest['digest']}`.",
             f"A patient's images are all in one split. {test}",
-            markdown_table(["Split", "Normal", "Pneumonia", "Patients", "What it is"], rows),
+            markdown_table(["Split", *subject.task.classes, "Patients", "What it is"], rows),
         ]
     )
 
 
 def _licence(subject: Subject) -> str:
-    source = subject.source
+    source, stated = subject.source, subject.task.citation
+    given = [markdown_text(source["citation"])] if source["citation"] else []
+    citations = given + ([stated] if stated else []) or [_stated(None, "citation")]
     return "\n".join(
         [
             "## Licence and citation",
             "",
             "- Code and model: Apache-2.0.",
             f"- Data of this model: {markdown_text(source['licence'] or 'licence not stated')}.",
-            *([f"- {markdown_text(source['citation'])}"] if source["citation"] else []),
-            "- The real images that this pipeline is made for are CC BY 4.0: Kermany D, Zhang K, "
-            "Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images "
-            "for Classification, Mendeley Data V2, doi 10.17632/rscbjbr9sj.2; Kermany et al., "
-            "Cell 172(5):1122-1131, 2018.",
+            *(f"- {line}" for line in citations),
         ]
     )
 
 
-_INTENDED_USE = """\
-## Intended use
-
-For learning and research: to demonstrate a reproducible pipeline and how a detector should be
-judged. It separates frontal chest X-rays of children that look like pneumonia from those that look
-normal. It is not a diagnosis, not a medical device, and not fit for decisions about a patient."""
+_NO_DEVICE = """\
+It is not a diagnosis, not a medical device, and not fit for decisions about a patient."""
 
 _LIMITS = """\
-## Limits
+- It has two answers. An image with another finding still gets one of them.
+- It sees one image at a small size: no history, no earlier image, no second view."""
 
-- Made for images of children of 1 to 5 years, from one hospital (Guangzhou), taken
-  antero-posterior in routine care. Other ages, hospitals and projections are untested.
-- It has two answers. An image with another disease still gets one of them.
-- It sees one image at a small size: no history, no earlier image, no lateral view.
-- In the real training images the file's encoding, shape and frame give the label away; read the
-  figures beside those of the trivial baselines."""
-
-_NOT_COVERED = """\
-## Not covered
-
-Adults; lateral images; computed tomography; pneumothorax, effusion, tuberculosis and every other
-finding; severity; where the lesion is (saliency maps are a check on the model, no localisation);
-differences between sexes, ages and origins, which the data do not record; drift over time."""
-
-_KNOWN_BEFORE = """\
-## Known beforehand
-
-That the normal images are the side that shifts between the official splits, that acquisition
-jitter on every image helps, that a validation against re-acquired (matched) normals predicts the
-official test, and the rule for the operating point: these come from earlier exposure to the
-official test split in aggregate, about forty looks. Figures on that split are optimistic to that
-extent. Each weight, epoch and threshold of this model was chosen on training and validation
-images alone."""
+_CHOSEN_ON = """\
+Each weight, epoch and threshold of this model was chosen on training and validation images
+alone."""

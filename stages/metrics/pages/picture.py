@@ -78,7 +78,7 @@ def _draw_curves(axes: "Sequence[Axes]", curves: Mapping[str, pd.DataFrame]) -> 
     axes[0].set(title="ROC on test", xlabel="1 - specificity", ylabel="sensitivity")
     axes[1].plot(reliability["predicted"], reliability["observed"], "o-", markersize=3)
     axes[1].plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
-    axes[1].set(title="Calibration on test", xlabel="mean probability", ylabel="share of pneumonia")
+    axes[1].set(title="Calibration on test", xlabel="mean probability", ylabel="share of positives")
     labels = {"val_auroc": "random validation", SHIFT_AUROC: "shift validations"}
     for name, label in labels.items():
         if name in history:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stages.engine.classes import NORMAL, PNEUMONIA
 from stages.engine.errors import InputError
-from stages.sources import labels, names
+from stages.sources import chest_tasks, labels, names
 from stages.sources.archives.members import Member, Packing, is_junk
 from stages.sources.archives.near_misses import IMAGE_SUFFIXES, NearMisses
 from stages.sources.archives.packing import open_packing
 from stages.sources.header import is_image
+from stages.sources.labels import Table
 from stages.sources.names import ImageFacts
 from stages.sources.options import MENDELEY_V2
 from stages.sources.patient_ids import MergedPatients, lookalikes
@@ -74,16 +74,19 @@ class Archive:
     Attributes:
         packing: How members are stored and read.
         images: Members that are images, by their paths in the index, sorted.
-        table: Facts of each image by path; None where the path itself gives them.
+        table: The facts of each image; None where the path itself gives them.
         sha256: Checksum of everything in the archive, and of the table if there is one.
-        merged_patients: As of `Source`.
     """
 
     packing: Packing
     images: Mapping[str, Member]
-    table: Mapping[str, ImageFacts] | None
+    table: Table | None
     sha256: str
-    merged_patients: MergedPatients | None
+
+    @property
+    def merged_patients(self) -> MergedPatients | None:
+        """As of `Source`."""
+        return self.table.merged if self.table else None
 
     def received(self, scratch: Path) -> Iterator[ReceivedImage]:
         """Return an iterator over the images, in the order of their paths.
@@ -107,21 +110,23 @@ class Archive:
         return self._read(scratch)
 
     def _read(self, scratch: Path) -> Iterator[ReceivedImage]:
+        facts = self.table.facts if self.table else None
         with self.packing.reader(scratch) as read:
             for path, member in self.images.items():
-                yield ReceivedImage(path, read(member), **asdict(_facts(path, self.table)))
+                yield ReceivedImage(path, read(member), **asdict(_facts(path, facts)))
 
     def source(self, *, pinned: bool, file: str | None = None) -> Source:
         """Return where the images come from; `file` is the archive's name unless given.
 
         The data set's name follows from the bytes, never from the file's name or place.
         """
-        name = "archive"
+        name, task = "archive", chest_tasks.BY_FILE_NAMES
         if self.sha256 == MENDELEY_V2:
-            name = "kermany"
+            name, task = "kermany", chest_tasks.KERMANY
             facts = "Mendeley Data V2", "CC BY 4.0", _CITATION
         elif self.table is not None:
-            facts = "", "not stated by the archive", "not stated by the archive"
+            task = {"classes": self.table.classes} if self.table.classes else {}
+            facts = "", "not stated by the archive", ""
         else:
             facts = (
                 "",
@@ -137,11 +142,17 @@ class Archive:
             pinned,
             synthetic=False,
             merged_patients=self.merged_patients,
+            task=task,
         )
 
 
 def receive(
-    path: Path, sha256: str | None, *, table: Path | None = None, scratch: Path | None = None
+    path: Path,
+    sha256: str | None,
+    *,
+    table: Path | None = None,
+    classes: tuple[str, str] | None = None,
+    scratch: Path | None = None,
 ) -> tuple[Iterator[ReceivedImage], Source]:
     """Return the images of an archive, in the order of their paths, and where they come from.
 
@@ -149,20 +160,28 @@ def receive(
         path: The archive or folder; errors as of `scan`.
         sha256: The checksum it must have; None: any, and the source counts as not pinned.
         table: As of `scan`.
+        classes: As of `scan`.
         scratch: Folder for temporary files, on the disk where images will be written; None: the
             system's temporary folder.
     """
-    archive = scan(path, table=table, sha256=sha256)
+    archive = scan(path, table=table, classes=classes, sha256=sha256)
     images = archive.received(scratch or Path(tempfile.gettempdir()))
     return images, archive.source(pinned=sha256 is not None)
 
 
-def scan(path: Path, *, table: Path | None = None, sha256: str | None = None) -> Archive:
+def scan(
+    path: Path,
+    *,
+    table: Path | None = None,
+    classes: tuple[str, str] | None = None,
+    sha256: str | None = None,
+) -> Archive:
     """Check every member of the archive or folder at `path`, writing nothing.
 
     Args:
         path: The archive or folder.
         table: A CSV file that describes the images (`sources.labels`); None: their paths do.
+        classes: The words for 0 and 1 in the table that params state, if any.
         sha256: The checksum that archive and table must have.
 
     Raises:
@@ -176,12 +195,11 @@ def scan(path: Path, *, table: Path | None = None, sha256: str | None = None) ->
             f"{path}: expected the archive pinned by fetch.sha256 ({sha256}), received {actual}; "
             "get that archive, or pin this one (`pneumonia data pin`)"
         )
-    described = None if table is None else labels.read_labels(table)
+    described = None if table is None else labels.read_labels(table, classes)
     facts = described.facts if described else None
-    merged = described.merged if described else None
     images = _images(packing, facts, table)
     _refuse_lookalikes(table or path, {_facts(name, facts).patient for name in images})
-    return Archive(packing, images, facts, actual, merged)
+    return Archive(packing, images, described, actual)
 
 
 def _facts(path: str, table: Mapping[str, ImageFacts] | None) -> ImageFacts:
@@ -344,8 +362,7 @@ def _images_by_content(
 def _check_classes(packing: Packing, found: set[int], count: int) -> None:
     if found == {0, 1}:
         return
-    received = PNEUMONIA if 1 in found else NORMAL
-    images = f"{count} images of one class only ({received})" if count else "no image"
+    images = f"{count} images of one class only (label {max(found)})" if count else "no image"
     raise InputError(
         f"{packing.path}: expected images of both classes, in {_EXPECTED_FOLDERS} or in the table "
         f"of fetch.labels, found {images}"
@@ -358,7 +375,8 @@ def _table_hint(name: str) -> str:
         "fetch.labels to\na CSV file with the columns path,label,patient[,split][,kind] and one "
         "row per image, such as\n"
         "  path,label,patient,split,kind\n"
-        f"  {name},normal,patient-1,train,\n"
-        "label: normal or pneumonia (0 or 1). patient: any text that identifies the patient. "
-        "split: train, val\nor test, for all images or none. kind: bacterial, viral or empty."
+        f"  {name},0,patient-1,train,\n"
+        "label: 0 or 1, the two words of task.classes, or normal and pneumonia. patient: any text "
+        "that\nidentifies the patient. split: train, val or test, for all images or none. kind: "
+        "bacterial, viral or\nempty."
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.engine.parallel import map_in_order
 from stages.engine.tables import write_table
-from stages.sources import names
+from stages.sources import chest_tasks, names
 from stages.sources.phantom.anatomy import draw_child, draw_pose
 from stages.sources.phantom.cohort import PlannedImage, plan
 from stages.sources.phantom.encode import encode_jpeg, encode_png
@@ -31,6 +31,7 @@ SOURCE: Final = Source(
     sha256="",
     pinned=True,
     synthetic=True,
+    task=chest_tasks.PHANTOM,
 )
 
 

@@ -1,23 +1,31 @@
 """The model card, and all figures in Markdown."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from stages.engine.task import NOTHING, Task, complete
 from stages.metrics.pages.all_figures import all_figures
 from stages.metrics.pages.card import Subject, model_card
 from stages.metrics.pages.text import format_figure
+from stages.sources import chest_tasks
 from tests.metrics.pages.figures import METRICS, POINT, SOURCE, VALIDATION
 
 
-def card(*, official: bool = True, **source: Any) -> str:
+def card(
+    *, official: bool = True, task: Mapping[str, Any] = chest_tasks.KERMANY, **source: Any
+) -> str:
     manifest = {
         "digest": "d" * 64,
         "image_px": 128,
-        "counts": {"train": {"normal": 3, "pneumonia": 9, "patients": 7}},
+        "counts": {"train": {"negative": 3, "positive": 9, "patients": 7}},
         "test": "official" if official else "cut by patient",
     }
-    subject = Subject(manifest, {**SOURCE, **source}, POINT, parameters=123456)
+    described = {**SOURCE, "task": task, **source}
+    words = complete(NOTHING, described)
+    subject = Subject(manifest, described, words, POINT, parameters=123456)
     return model_card(METRICS, VALIDATION, subject)
 
 
@@ -51,6 +59,31 @@ def test_the_card_has_what_a_reader_must_know(phrase: str) -> None:
     assert phrase in card()
 
 
+def test_the_card_of_own_images_says_what_nobody_has_stated() -> None:
+    text = card(task={}, synthetic=False, citation="")
+    assert "# Model card: positive or negative\n" in text
+    for key in ("population", "reference", "use", "limits", "not_covered", "known", "citation"):
+        assert f"Not stated (`task.{key}` in params.yaml)." in text
+    assert not re.search("pneumonia|child|chest|lung|kermany|guangzhou", text, re.IGNORECASE)
+    assert "not a medical device" in text
+
+
+def test_the_card_has_the_words_of_params_before_those_of_the_source() -> None:
+    changes = {"classes": ("intact", "fracture"), "population": "Adults, three hospitals.\n"}
+    stated = NOTHING.model_copy(update=changes)
+    words = complete(stated, {"task": chest_tasks.KERMANY})
+    assert words.classes == ("intact", "fracture")
+    assert words.population == "Adults, three hospitals."
+    assert words.title == chest_tasks.KERMANY["title"]
+
+
+def test_phantoms_stand_for_the_real_images_and_claim_no_patient() -> None:
+    text = card(task=chest_tasks.PHANTOM, synthetic=True)
+    assert "synthetic chest X-rays" in text
+    assert "Nothing that holds for phantoms need hold for patients" in text
+    assert "rscbjbr9sj.2" in text
+
+
 def test_synthetic_data_and_a_test_split_that_we_cut_are_named_as_such() -> None:
     assert "computer-made phantoms" in card()
     assert "computer-made phantoms" not in card(synthetic=False)
@@ -65,4 +98,4 @@ def test_a_table_row_has_as_many_cells_as_its_header() -> None:
 
 def test_a_figure_that_is_left_out_is_undefined() -> None:
     without = {"test": {name: f for name, f in METRICS["test"].items() if name != "ppv"}}
-    assert "| Positive predictive value | undefined |" in all_figures(without, {}, POINT)
+    assert "| Positive predictive value | undefined |" in all_figures(without, {}, POINT, Task())

@@ -48,10 +48,12 @@ def test_dvc_fills_the_page(tmp_path: Path) -> None:
     dvc("config", "plots.html_template", "plots/offline.html")
     (tmp_path / "dvc.yaml").write_text(CONFUSION)
     label, probability = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.7, 0.9])
-    for name, text in curves.plot_tables(label, probability, 0.5, 10, 0.5).items():
+    for name, text in curves.plot_tables(
+        label, probability, 0.5, 10, 0.5, ("intact", "fracture")
+    ).items():
         (tmp_path / name).write_text(text)
     dvc("plots", "show", "--out", "plots")
     page = (tmp_path / "plots" / "index.html").read_text(encoding="utf-8")
     assert page.count("vegaEmbed('#") == 2
-    assert '"predicted": "pneumonia"' in page
+    assert '"predicted": "fracture"' in page
     assert not re.search(r"<script[^>]*src", page)

@@ -205,7 +205,7 @@ def test_unknown_name_explains_how_to_give_a_table(tmp_path: Path) -> None:
         archive.scan(path)
     message = str(caught.value)
     assert "Set fetch.labels to" in message
-    header, row = (line.strip() for line in message.splitlines()[-4:-2])
+    header, row = (line.strip() for line in message.splitlines()[-5:-3])
     (tmp_path / "labels.csv").write_text(
         f"{header}\n{row}\n{A},pneumonia,patient-2,train,\n", encoding="utf-8"
     )
