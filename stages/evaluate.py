@@ -24,14 +24,14 @@ def main() -> None:
     """Write figures, predictions, plots and the model card; metrics.json last."""
     options = section.load(EvaluateOptions, "evaluate")
     configure(section.value(Threads, "train.threads"))
-    source, task = words.read(paths.SOURCE)
     paths.METRICS.unlink(missing_ok=True)  # without it, a report is unfinished
     shards = open_shards(paths.SHARDS)
     test, train = shards.role("test"), shards.role("train")
     checksums.verify(paths.MODEL)
-    model_file = paths.MODEL / "model.keras"
-    model = predict.load_model(model_file)
+    model = predict.load_model(model_file := paths.MODEL / "model.keras")
     point = operating_point.load(paths.MODEL / "operating_point.json")
+    stated, size = words.read(paths.SOURCE), int(model.count_params())
+    subject = Subject(shards.manifest, *stated, point.to_json(), size)
     logit = predict.predictor(model)(test.pixels)
     probability = point.probability(logit)
     judged = test.records["label"].to_numpy(), probability, point.thresholds["decision"]
@@ -51,20 +51,19 @@ def main() -> None:
     }
     listed = curves.predictions(test.records, logit, *judged[1:])
     write_text(paths.REPORT / "predictions.csv", listed)
-    tables = curves.plot_tables(*judged, options.ece_bins, point.prior, task.classes)
+    tables = curves.plot_tables(*judged, options.ece_bins, point.prior, subject.task.classes)
     for name, text in tables.items():
         write_text(paths.REPORT / "plots" / name, text)
-    chosen = choose_examples(*judged, options.saliency_images, task.classes)
+    chosen = choose_examples(*judged, options.saliency_images, subject.task.classes)
     images, captions = test.pixels[[e.row for e in chosen]], [e.caption for e in chosen]
     write_bytes(paths.REPORT / "grad_cam.png", saliency.sheet_png(model, images, captions))
     validation = read_json(paths.VALIDATION)
-    subject = Subject(shards.manifest, source, task, point.to_json(), int(model.count_params()))
     write_text(paths.CARD, model_card(figures, validation, subject))
     digests = report_digests(shards.manifest["digest"], model_file, figures, listed)
     write_json(paths.REPORT / "judged.json", digests)
     section.require_unchanged(options, "evaluate")
     write_json(paths.METRICS, figures)
-    print_text(all_figures(figures, validation, subject.point, task))
+    print_text(all_figures(figures, validation, subject.point, subject.task))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def _operating_points(metrics: RoleFigures, point: Mapping[str, Any], positive: 
             "## Operating points",
             f"Frozen on {', '.join(point['fitted_on'])}; the test split played no part. "
             f"Probabilities are stated at a prior of {point['prior']:.0%} "
-            f"{markdown_text(positive)}; predictive values hold at the prevalence of these images only.",
+            f"{markdown_text(positive)}; predictive values hold at the prevalence of these images "
+            "only.",
             *tables,
         ]
     )
