@@ -24,6 +24,7 @@ ALLOWED = re.compile(
         (
             # The program's own name: `pneumonia promote`, `pneumonia data audit`, ...
             r"`pneumonia( [a-z]+)*`",
+            r"pneumonia\.experiment",  # the key of a tag
             r"pneumonia_[0-9a-f]{12}",  # the folder of a packaged model's code
             r"fetch\.phantom\.\w+",  # names of params
             # The kind of every negative image, in a column; a package of Python.
