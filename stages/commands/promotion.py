@@ -9,6 +9,7 @@ from stages.commands.tables import print_rows, print_table
 from stages.commands.tracking_store import open_tracking_store, registered_name
 from stages.engine.console import print_text
 from stages.engine.errors import InputError
+from stages.engine.printable import printable
 from stages.settings import paths
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def promote(
             + (f". What can be done about it:{commands}" if commands else "")
         )
     if not outcome.verdict.passed:
-        print_text(f"overridden: {reason}")
+        print_text(f"overridden: {printable(str(reason))}")
     print_text(_moved(outcome, to))
 
 

@@ -16,16 +16,23 @@ def _credentials(end: str) -> re.Pattern[str]:
     return re.compile(rf"{database}|(?<=://)[^{end}/]*@")
 
 
+_SECRET_VALUE = re.compile(
+    r"([?&;][\w.-]*(?:passw|pwd|secret|token|credential|sig|key)[\w.-]*=)[^\s&;#'\"<>]+",
+    re.IGNORECASE,
+)
+"""The value of a key in a query that by its name is a secret."""
 _IN_URL = _credentials(r"\n")
 _IN_TEXT = _credentials(r"\s'\"<>")
 
 
 def hide_credentials(text: str) -> str:
-    """Remove user and password from every address in a text.
+    """Remove user and password from every address in a text, and secrets from its query.
 
     `redact` removes more, where the address is known.
     """
-    return _IN_TEXT.sub("", text) if "://" in text else text
+    if "://" not in text:
+        return text
+    return _SECRET_VALUE.sub(r"\1***", _IN_TEXT.sub("", text))
 
 
 def without_secrets(url: str) -> str:

@@ -44,6 +44,8 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
         ),
         ("(postgresql+psycopg2://u:p@ss@h/db)", "(postgresql+psycopg2://h/db)"),
         ("mysql://u:p/w@h/db: lost", "mysql://h/db: lost"),
+        ("x://h/db?timeout=30&password=s3cr3t&a=b", "x://h/db?timeout=30&password=***&a=b"),
+        ("'https://h/x?X-Amz-Signature=s3cr3t'", "'https://h/x?X-Amz-Signature=***'"),
         ("'https://token@h/x', see ada@example.org", "'https://h/x', see ada@example.org"),
         ("http://h/users/@ada?to=@b", "http://h/users/@ada?to=@b"),
         ("sqlite:////a@b.db", "sqlite:////a@b.db"),

@@ -19,6 +19,7 @@ with byte_progress(label="bytes", total=3) as advance:
     for item in progress(progress(iter(range(3)), label="inner"), label="outer", total=3):
         advance(1)
         print("item", item)
+list(progress(range(2), label="[red]hostile[/red]\\x1b[2J"))
 try:
     list(progress(map(lambda n: 1 // n, (1, 0)), label="failing", total=2))
 except ZeroDivisionError:
@@ -78,6 +79,8 @@ def test_bars_on_a_terminal_may_be_nested_and_left_early() -> None:
     assert printed.split() == ["item", "0", "item", "1", "item", "2", "raised"]
     for label in ("outer", "inner", "bytes", "failing"):
         assert label in drawn.decode()
+    assert r"[red]hostile[/red]\x1b[2J" in drawn.decode()
+    assert b"\x1b[2J" not in drawn
     assert "Traceback" not in drawn.decode()
 
 
