@@ -291,3 +291,18 @@ def written_formats(path: Path) -> Iterator[str]:
 def test_only_the_writers_print_and_write_tables_and_pages(path: Path) -> None:
     allowed = WRITERS.get(path.relative_to(ROOT / "stages").as_posix(), set())
     assert {*written_formats(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", import_closure("stages.engine.environment", ROOT), ids=str)
+def test_the_set_up_starts_with_an_old_python(path: Path) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    tree = ast.parse(text, feature_version=(3, 7))
+    annotations = [
+        annotation
+        for node in ast.walk(tree)
+        for annotation in (getattr(node, "returns", None), getattr(node, "annotation", None))
+        if annotation is not None
+    ]
+    newer = [each for each in annotations if isinstance(each, (ast.Subscript, ast.BinOp))]
+    # Without it, an annotation such as `int | None` or `list[str]` is an error there.
+    assert not newer or "from __future__ import annotations" in text

@@ -1,7 +1,11 @@
 """Remove credentials from URLs before they are printed or logged.
 
 A password may hold any sign. SQLAlchemy takes all between `user:` and `@` for it, slashes too.
+
+Syntax of Python 3.7, since the set-up runs this with whatever Python there is.
 """
+
+from __future__ import annotations
 
 import re
 import urllib.parse

@@ -2,7 +2,11 @@
 
 Whatever a text holds, it stays text: what a terminal would obey becomes visible
 (`engine.printable`), and user and password of an address are left out (`engine.addresses`).
+
+Syntax of Python 3.7, since the set-up runs this with whatever Python there is.
 """
+
+from __future__ import annotations
 
 import json
 import sys

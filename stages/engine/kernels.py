@@ -8,6 +8,8 @@ variables, for a process that imports a library before this project:
     env $(python stages/engine/kernels.py) mlflow models serve ...
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Mapping

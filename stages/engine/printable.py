@@ -4,7 +4,11 @@ A terminal obeys escape sequences, an editor reorders what follows U+202E, and a
 character makes two names look alike. Here each such character becomes a visible escape, as Python
 writes it: `\x1b`, `\u202e`, `\n`. Letters of every script stay as they are. The characters are
 listed, not looked up, so that every Python version writes the same bytes.
+
+Syntax of Python 3.7, since the set-up runs this with whatever Python there is.
 """
+
+from __future__ import annotations
 
 import re
 
