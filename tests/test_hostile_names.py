@@ -115,7 +115,9 @@ def test_no_name_is_lost_and_none_is_live_in_what_fetch_and_preprocess_write(
         params,
         shards,
         on_image=collected.add,
-        approve=lambda built: report.write_report(built, collected, facts, params, audit),
+        approve=lambda built: report.write_report(
+            built, collected, facts, params, audit, classes=(FORMULA, "<script>")
+        ),
     )
     records = open_shards(shards).records
     broken = {path for path in expected if _is_broken(path)}

@@ -1,7 +1,7 @@
 """The base class of all params: closed, strictly typed and immutable."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,9 +31,12 @@ class Options(BaseModel):
         hide_input_in_errors=True,  # an address may hold a password
     )
 
+    PROSE: ClassVar[frozenset[str]] = frozenset()
+    """Keys whose text may have several lines; a subclass checks it."""
+
     @model_validator(mode="after")
     def _text_is_one_line(self) -> Self:
-        for key in type(self).model_fields:
+        for key in type(self).model_fields.keys() - self.PROSE:
             text = getattr(self, key)
             if isinstance(text, str) and _CONTROL.search(text):
                 raise FieldError(

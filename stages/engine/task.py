@@ -6,7 +6,7 @@ states what it knows of its own images in source.json; the section `task` of par
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,10 @@ EARLIER_CLASSES = ("normal", "pneumonia")
 
 class TaskOptions(Options):
     """Section `task`: words for the data at hand. What is null is not stated."""
+
+    PROSE: ClassVar[frozenset[str]] = frozenset(
+        ("population", "reference", "use", "limits", "not_covered", "known", "citation")
+    )
 
     classes: ClassNames | None
     """Names of the negative and the positive class, such as [intact, fracture]."""

@@ -4,6 +4,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from stages.engine.options import FieldError, Options
+from stages.engine.task import NOTHING, TaskOptions
 
 
 class Sample(Options):
@@ -69,3 +70,11 @@ def test_text_is_one_line_without_controls(text: str) -> None:
     with pytest.raises(ValidationError, match="name: expected text on one line") as caught:
         Named(name=text)
     assert text not in str(caught.value)
+
+
+def test_prose_may_have_lines_and_a_title_may_not() -> None:
+    words = {**NOTHING.model_dump(), "limits": "One.\n\n- Two."}
+    assert TaskOptions(**words).limits == "One.\n\n- Two."
+    for key, text in (("title", "a\nb"), ("limits", "a\x1b[2J")):
+        with pytest.raises(ValidationError, match=f"{key}: expected .*control characters"):
+            TaskOptions(**{**words, key: text})
