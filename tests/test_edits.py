@@ -111,6 +111,8 @@ def delete_archive(workspace: Workspace) -> None:
 
 RULE_COMMENT = comment("stages/registry/options.py")
 RULE_VALUE = set_params(register__rule__draws=1000)
+WORDS = set_params(task__population="Adults of two hospitals.", task__title="haze in X-rays")
+CLASSES = set_params(task__classes=["clear", "hazy"])
 RULE_CODE = append("stages/registry/gate.py", "\nUNUSED = 1\n")
 CARD_TEXT = replace("stages/metrics/pages/card.py", "# Model card", "# Card of the model")
 AUDIT_TEXT = replace("stages/audit/page.py", "# Audit of", "# An audit of")
@@ -141,6 +143,9 @@ ALL = "fetch preprocess train evaluate"
 NOTHING = Expected()
 EVALUATES = Expected("evaluate", (LOCK,))
 PREPROCESSES = Expected("preprocess", (LOCK,))
+REWORDS = Expected("evaluate", (LOCK, INPUTS))
+RENAMES_CLASSES = Expected("preprocess evaluate", (LOCK, INPUTS))
+"""The audit, the plots and the card are written again, of the same shards and model."""
 FETCHES = Expected("fetch", (LOCK,))
 PINS_SOURCE = Expected("fetch preprocess evaluate", (LOCK, RELEASE, SOURCE))
 """data/source.json and data/release.json record that the source is pinned."""
@@ -165,6 +170,8 @@ ROWS = [
     # What is read, and gives the same data or only other text.
     Row("text of the model card", CARD_TEXT, EVALUATES),
     Row("text of the audit's page", AUDIT_TEXT, PREPROCESSES),
+    Row("words of the section task", WORDS, REWORDS),
+    Row("names of the classes", CLASSES, RENAMES_CLASSES),
     Row("DICOM decoder, equal pixels", DICOM_CODE, PREPROCESSES),
     Row("a new source", NEW_SOURCE, FETCHES),
     Row("pinning the archive", pin, PINS_SOURCE, archive=True),
