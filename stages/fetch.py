@@ -14,9 +14,9 @@ def main() -> None:
     """Bring the images of the source that params name, whole or not at all."""
     options = section.load(FetchOptions, "fetch")
     fetch_inputs.require_recorded(options)
-    words = fetch_inputs.classes()
+    classes, part = fetch_inputs.classes(), fetch_inputs.body_part()
     with replacing_folder(paths.RAW) as folder:
-        images, source = open_source(options, folder, classes=words)
+        images, source = open_source(options, folder, classes=classes, body_part=part)
         count = write_raw(folder, images, source)
         section.require_unchanged(options, "fetch")
         fetch_inputs.require_recorded(options)  # still

@@ -17,7 +17,9 @@ from stages.sources import names
 from stages.sources.received import ReceivedImage, Source
 from stages.sources.writer import write_raw
 
-SOURCE = Source("test", "", "1", "none", "none", "", pinned=True, synthetic=True)
+SOURCE = Source(
+    "test", "", "1", "none", "none", "", pinned=True, synthetic=True, task={"body_part": "CHEST"}
+)
 OPTIONS: dict[str, Any] = {
     "seed": 0,
     "image_px": 32,

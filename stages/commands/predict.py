@@ -72,4 +72,5 @@ def _predictor(params: "Params", model: Path | None, source: str | None) -> "Pre
     point = model.with_name("operating_point.json")
     source_file = read_json(paths.SOURCE) if paths.SOURCE.exists() else {"task": {}}
     task = complete(params.task, source_file)
-    return Predictor.from_file(model, point, params.preprocess.pixels, classes=task.classes)
+    pixels = params.preprocess.pixels
+    return Predictor.from_file(model, point, pixels, classes=task.classes, body_part=task.body_part)

@@ -6,7 +6,7 @@ states what it knows of its own images in source.json; the section `task` of par
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,8 +23,39 @@ ClassName = Annotated[
 ClassNames = Annotated[tuple[ClassName, ClassName], Field(strict=False)]
 """Names of the labels 0 and 1, in this order."""
 
+BodyPart = Literal[
+    "CHEST",
+    "THORAX",
+    "LUNG",
+    "ABDOMEN",
+    "ARM",
+    "FOOT",
+    "HAND",
+    "HEAD",
+    "HEART",
+    "HIP",
+    "KNEE",
+    "LEG",
+    "NECK",
+    "PELVIS",
+    "RIB",
+    "SHOULDER",
+    "SKULL",
+    "SPINE",
+    "TSPINE",
+    "CSPINE",
+    "LSPINE",
+    "BREAST",
+    "CLAVICLE",
+    "ELBOW",
+    "WRIST",
+    "ANKLE",
+]
+"""Codes of the DICOM tag BodyPartExamined that are told from others."""
+
+EARLIER_BODY_PART: BodyPart = "CHEST"
 EARLIER_CLASSES = ("normal", "pneumonia")
-"""Names of the classes where a record of an earlier version states none."""
+"""What holds where a record of an earlier version states none."""
 
 
 class TaskOptions(Options):
@@ -46,6 +77,10 @@ class TaskOptions(Options):
     reference: Text | None
     """The reference standard: who or what decided on each label."""
 
+    body_part: BodyPart | None
+    """What each DICOM image should show. Another body part gives a warning, and of the chest a view
+    other than AP or PA; null: any part and view."""
+
     use: Text | None
     """What the model is meant for."""
 
@@ -63,7 +98,9 @@ class TaskOptions(Options):
 
     @model_validator(mode="after")
     def _check_prose(self) -> Self:
-        for key, text in self.model_dump(exclude={"classes"}, exclude_none=True).items():
+        for key, text in self.model_dump(
+            exclude={"classes", "body_part"}, exclude_none=True
+        ).items():
             if not text.replace("\n", " ").isprintable():
                 raise FieldError(key, "expected printable text, received control characters")
         return self
@@ -102,6 +139,7 @@ class Task:
     title: str | None = None
     population: str | None = None
     reference: str | None = None
+    body_part: str | None = None
     use: str | None = None
     limits: str | None = None
     not_covered: str | None = None
@@ -133,7 +171,7 @@ def complete(stated: TaskOptions, source: Mapping[str, Any]) -> Task:
         stated: The section `task` of params.
         source: The content of source.json; one of an earlier version states no task.
     """
-    of_source = source.get("task", {"classes": EARLIER_CLASSES})
+    of_source = source.get("task", {"classes": EARLIER_CLASSES, "body_part": EARLIER_BODY_PART})
     words = {**of_source, **stated.model_dump(exclude_none=True)}
     texts = {key: text.strip() for key, text in words.items() if isinstance(text, str)}
     negative, positive = words.get("classes") or CLASS_KEYS

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.errors import InputError, NotFound, UnusableImage
+from stages.engine.task import EARLIER_BODY_PART
 from stages.registry.aliases import CHAMPION
 from stages.registry.connection import open_store
 from stages.registry.identity import model_name
@@ -25,6 +26,7 @@ class Champion:
         version: Its number.
         model_digest: Digest of the model.
         synthetic: Whether it was trained on synthetic images.
+        body_part: What DICOM images should show; None: anything.
     """
 
     predict: Callable[[bytes], tuple[float, str]]
@@ -32,6 +34,7 @@ class Champion:
     version: str
     model_digest: str
     synthetic: bool
+    body_part: str | None
 
 
 def load_champion(root: Path, stem: str, source: str | None) -> Champion:
@@ -76,6 +79,7 @@ def _load(name: str, version: str) -> Champion:
             f"{name} version {version}: can't be loaded ({reason}); {REMEDY}"
         ) from None
     facts: dict[str, Any] = model.metadata.metadata
+    body_part: str | None = facts.get("body_part", EARLIER_BODY_PART)
 
     def predict(image: bytes) -> tuple[float, str]:
         try:
@@ -85,7 +89,7 @@ def _load(name: str, version: str) -> Champion:
         return float(answer["probability"][0]), str(answer["decision"][0])
 
     return Champion(
-        predict, name, version, facts["model_digest"], bool(facts["source"]["synthetic"])
+        predict, name, version, facts["model_digest"], bool(facts["source"]["synthetic"]), body_part
     )
 
 

@@ -76,6 +76,7 @@ def facts(record: Record) -> dict[str, Any]:
         "data_digest": record.identity.data,
         "source": dict(record.identity.source),
         "classes": list(record.identity.task.classes),
+        "body_part": record.identity.task.body_part,
         "pixels": dict(record.pixels),
     }
 

@@ -48,9 +48,15 @@ class Predictor:
     """
 
     def __init__(
-        self, predict_one: PredictOne, *, origin: str, model: str, synthetic: bool | None
+        self,
+        predict_one: PredictOne,
+        *,
+        origin: str,
+        model: str,
+        synthetic: bool | None,
+        body_part: str | None = None,
     ) -> None:
-        self._predict_one = predict_one
+        self._predict_one, self._body_part = predict_one, body_part
         self.origin, self.model, self.synthetic = origin, model, synthetic
 
     @classmethod
@@ -61,6 +67,7 @@ class Predictor:
         pixels: PixelOptions,
         *,
         classes: tuple[str, str],
+        body_part: str | None = None,
         synthetic: bool | None = None,
     ) -> "Predictor":
         """Load a model file.
@@ -70,6 +77,7 @@ class Predictor:
             point: The `operating_point.json` that was frozen for it.
             pixels: Its preprocessing options.
             classes: Names of the labels 0 and 1.
+            body_part: What DICOM images should show; None: anything.
             synthetic: Whether it was trained on synthetic images, if that is known.
 
         Raises:
@@ -91,6 +99,7 @@ class Predictor:
             origin=f"the model in {model}",
             model=model_digest(model, point, pixels.model_dump()),
             synthetic=synthetic,
+            body_part=body_part,
         )
 
     @classmethod
@@ -113,6 +122,7 @@ class Predictor:
             origin=f"{champion.name} version {champion.version} (champion)",
             model=champion.model_digest,
             synthetic=champion.synthetic,
+            body_part=champion.body_part,
         )
 
     def predict(self, images: Sequence[ImageInput]) -> list[Prediction]:
@@ -131,5 +141,5 @@ class Predictor:
             return Prediction(name, None, None, self.model, reason=str(error))
         except OSError as error:
             return Prediction(name, None, None, self.model, reason=error.strerror or str(error))
-        cautions = read_header(data).cautions
+        cautions = read_header(data, self._body_part).cautions
         return Prediction(name, probability, decision, self.model, cautions=cautions)

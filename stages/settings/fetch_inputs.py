@@ -11,7 +11,7 @@ from stages.engine.errors import InputError
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file
 from stages.engine.root import from_root, project_root
-from stages.engine.task import ClassNames
+from stages.engine.task import BodyPart, ClassNames
 from stages.settings import paths, section
 from stages.sources import hash_key
 from stages.sources.archives.folder_archive import FolderPacking
@@ -99,6 +99,18 @@ def classes() -> tuple[str, str] | None:
     if not paths.INPUTS.exists():
         return None
     stated: tuple[str, str] | None = section.value(ClassNames | None, "fetch.classes", paths.INPUTS)
+    return stated
+
+
+def body_part() -> str | None:
+    """Return what the DICOM images of an archive should show (task.body_part), if params state it.
+
+    Raises:
+        InvalidSettings: As of `classes`.
+    """
+    if not paths.INPUTS.exists():
+        return None
+    stated: str | None = section.value(BodyPart | None, "fetch.body_part", paths.INPUTS)
     return stated
 
 

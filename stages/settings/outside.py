@@ -62,13 +62,18 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
 def record(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> dict[str, Any]:
     """Return `digests`, and the words of params: what data/inputs.json holds beside its format.
 
-    They stand in `task`, null where params state none. `fetch.classes` are the words of a table of
-    labels; other sources have none, so that a class renamed there fetches nothing again.
+    They stand in `task`, null where params state none. Fetch reads two of them: `fetch.classes`, of
+    a table of labels, and `fetch.body_part`, of an archive; null for other sources, so that these
+    words fetch nothing again there.
     """
     stated = params.task.model_dump(mode="json")
     found: dict[str, Any] = {**digests(params, recorded, memory), "task": stated}
-    has_table = named(params)["fetch"]["labels"] is not None
-    found["fetch"] = {**found["fetch"], "classes": stated["classes"] if has_table else None}
+    files = named(params)["fetch"]
+    found["fetch"] = {
+        **found["fetch"],
+        "classes": stated["classes"] if files["labels"] else None,
+        "body_part": stated["body_part"] if files["path"] else None,
+    }
     return found
 
 

@@ -32,6 +32,7 @@ extent."""
 
 KERMANY: Final[dict[str, Any]] = {
     "classes": CLASSES,
+    "body_part": "CHEST",
     "title": "pneumonia in chest X-rays of children",
     "population": """\
 Children of 1 to 5 years, from one hospital (Guangzhou), taken antero-posterior in routine care.
@@ -47,12 +48,14 @@ Two physicians graded each image, and a third one checked the test images (Kerma
 
 BY_FILE_NAMES: Final[dict[str, Any]] = {
     "classes": CLASSES,
+    "body_part": "CHEST",
     "known": f"If these are the images of Kermany et al., as their names suggest: {_KNOWN}",
 }
 """Of an archive whose files are named like those of Kermany et al., in any number or version."""
 
 PHANTOM: Final[dict[str, Any]] = {
     "classes": CLASSES,
+    "body_part": "CHEST",
     "title": "pneumonia in synthetic chest X-rays of children",
     "population": """\
 Nobody: computer-made phantoms of children's chests. They stand for the images of Kermany et al.,

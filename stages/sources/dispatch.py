@@ -1,6 +1,7 @@
 """Open the source that params name: the place where a new source is added."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -14,7 +15,11 @@ from stages.sources.received import ReceivedImage, Source
 
 
 def open_source(
-    options: FetchOptions, folder: Path, *, classes: tuple[str, str] | None = None
+    options: FetchOptions,
+    folder: Path,
+    *,
+    classes: tuple[str, str] | None = None,
+    body_part: str | None = None,
 ) -> tuple[Iterator[ReceivedImage], Source]:
     """Open the source `options.source`.
 
@@ -26,6 +31,7 @@ def open_source(
         folder: The raw folder that is being written, on the disk where images will go. A source
             may write files of its own there.
         classes: The words for 0 and 1 in a table of labels that params state, if any.
+        body_part: What DICOM images should show, if params state it; else the source may.
 
     Returns:
         The images in the order of their paths, read as the iterator advances, without what
@@ -52,4 +58,6 @@ def open_source(
             )
         case _:
             assert_never(options.source)
+    if body_part is not None:
+        source = replace(source, task={**source.task, "body_part": body_part})
     return anonymise(images, key), anonymise_source(source, key)

@@ -32,7 +32,7 @@ class Header:
         jpeg_table: Luminance quantisation table, 64 integers; None if not a JPEG.
         frames: Number of frames; more than 1 in an animated PNG.
         orientation: EXIF orientation, 1 to 8; 1: displayed as stored.
-        cautions: What makes a DICOM image doubtful, such as a lateral view.
+        cautions: What makes a DICOM image doubtful, such as a lateral view of a chest.
     """
 
     width: int
@@ -50,8 +50,12 @@ class Header:
         return None if self.jpeg_table is None else round(sum(self.jpeg_table) / 64, 3)
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes, body_part: str | None = None) -> Header:
     """Read the header of a JPEG, PNG or DICOM file; its content decides which, not its name.
+
+    Args:
+        data: The bytes of the file.
+        body_part: What a DICOM image should show, for its cautions; None: anything.
 
     Raises:
         UnusableImage: `data` is another kind of file, or DICOM but not a single grey image.
@@ -62,7 +66,7 @@ def read_header(data: bytes) -> Header:
         dicom = tags.read(data, pixels=False)
         dicom.check_usable()
         width, height = dicom.display_size
-        return Header(width, height, dicom.mode, False, None, 1, cautions=dicom.cautions)
+        return Header(width, height, dicom.mode, False, None, 1, cautions=dicom.cautions(body_part))
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             orientation = _orientation(image)

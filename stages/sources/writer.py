@@ -42,7 +42,7 @@ def write_raw(folder: Path, images: Iterable[ReceivedImage], source: Source) -> 
         table = TableWriter(handle, COLUMNS)
         count, last_path, in_order = 0, "", True
         for image in images:
-            header = _header(image.data)
+            header = _header(image.data, source.task.get("body_part"))
             cautions.update(header.cautions if header else ())
             archive.add(image.path, image.data)
             table.write(asdict(_row(image, header)))
@@ -70,9 +70,9 @@ def _sort(index: Path) -> None:
     write_table(index, COLUMNS, map(asdict, rows))
 
 
-def _header(data: bytes) -> Header | None:
+def _header(data: bytes, body_part: str | None) -> Header | None:
     try:
-        return read_header(data)
+        return read_header(data, body_part)
     except UnusableImage:
         return None
 

@@ -29,7 +29,7 @@ def predict_one(image: bytes) -> tuple[float, str]:
 
 @pytest.fixture
 def predictor() -> Predictor:
-    return Predictor(predict_one, origin="a test", model="m", synthetic=True)
+    return Predictor(predict_one, origin="a test", model="m", synthetic=True, body_part="CHEST")
 
 
 def test_a_bad_image_gets_its_reason_and_stops_no_other(

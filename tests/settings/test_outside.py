@@ -205,12 +205,14 @@ def test_pinned_weights_are_known_by_content_and_stop_where_they_change() -> Non
 def test_words_are_recorded_and_fetch_reads_those_of_a_table_alone() -> None:
     memory = FileMemory(Path("memory.json"), sha256_file)
     words: dict[str, Any] = {"task_classes": ["intact", "fracture"], "task_title": "fractures"}
+    words["task_body_part"] = "WRIST"
     found = outside.record(settings(**words), {}, memory)
     assert found["fetch"]["classes"] == ["intact", "fracture"]
+    assert found["fetch"]["body_part"] == "WRIST"
     assert found["task"]["title"] == "fractures"
     assert found["task"]["population"] is None
     others = outside.record(settings(fetch_source="phantom", **words), {}, memory)
-    assert others["fetch"]["classes"] is None
+    assert others["fetch"]["classes"] is others["fetch"]["body_part"] is None
     assert others["task"] == found["task"]
     assert outside.changes(settings(**words), found, memory) == {}
     renamed = settings(**{**words, "task_title": "breaks"})

@@ -85,6 +85,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
         *(["one"], ["intact", "intact"], ["Intact", "intact"], ["0", "1"], ["", "x"], [" x", "y"]),
         *(["x" * 41, "y"], ["a\nb", "c"], ["a\u200bb", "c"], ["a", "b", "c"]),
     ],
+    "task.body_part": ["TIBIA", "wrist", ""],
     **{
         f"task.{key}": ["", " \n", "\x1b[2J"]
         for key in (

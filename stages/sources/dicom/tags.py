@@ -9,9 +9,10 @@ import re
 import struct
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from stages.engine.errors import UnusableImage
+from stages.engine.task import BodyPart
 from stages.sources.dicom import transfer_syntax
 
 if TYPE_CHECKING:
@@ -58,11 +59,7 @@ _KNOWN_CODES = {
     "PresentationLUTShape": {*SHAPES},
     "Modality": {"CR", "DX", "RG", "RF", "XA", "CT", "MR", "MG", "US", "NM", "PT", "SC", "OT"},
     "ViewPosition": {"AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO"},
-    "BodyPartExamined": {
-        *("CHEST", "THORAX", "LUNG", "ABDOMEN", "ARM", "FOOT", "HAND", "HEAD", "HEART", "HIP"),
-        *("KNEE", "LEG", "NECK", "PELVIS", "RIB", "SHOULDER", "SKULL", "SPINE", "TSPINE"),
-        *("CSPINE", "LSPINE", "BREAST", "CLAVICLE", "ELBOW", "WRIST", "ANKLE"),
-    },
+    "BodyPartExamined": {*get_args(BodyPart)},
     "BurnedInAnnotation": {"YES", "NO"},
 }
 # SOP classes (DICOM PS3.4, B.5) start so if they are radiographs or other pictures of one frame.
@@ -108,14 +105,18 @@ class DicomImage:
         """Photometric interpretation and bits, such as "MONOCHROME2 12 bits"."""
         return f"{self.tags['PhotometricInterpretation']} {self.tags['BitsStored']} bits"
 
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """Reasons to doubt that this is a usable chest radiograph, though it can be decoded."""
+    def cautions(self, body_part: str | None) -> tuple[str, ...]:
+        """Return reasons to doubt that this is a usable radiograph, though it can be decoded.
+
+        body_part: What it should show, as of `engine.task.TaskOptions`.
+        """
         tags, found = self.tags, []
-        if (view := tags.get("ViewPosition", "AP")) not in ("AP", "PA"):
+        of_chest = body_part in _CHEST
+        if of_chest and (view := tags.get("ViewPosition", "AP")) not in ("AP", "PA"):
             found.append(f"view position {view} instead of AP or PA")
-        if (part := tags.get("BodyPartExamined", "CHEST")) not in _CHEST:
-            found.append(f"body part {part} instead of CHEST")
+        part = tags.get("BodyPartExamined", body_part)
+        if body_part and part not in (_CHEST if of_chest else (body_part,)):
+            found.append(f"body part {part} instead of {body_part}")
         if (modality := tags.get("Modality", "DX")) not in _RADIOGRAPHS:
             found.append(f"modality {modality} instead of CR or DX")
         if tags.get("BurnedInAnnotation") == "YES":

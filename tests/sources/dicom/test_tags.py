@@ -75,7 +75,26 @@ def test_of_an_unusable_file_no_pixels_are_kept() -> None:
     ],
 )
 def test_cautions(tags: dict[str, Any], cautions: tuple[str, ...]) -> None:
-    assert read_header(dicom_file(GREY, **tags)).cautions == cautions
+    assert read_header(dicom_file(GREY, **tags), "CHEST").cautions == cautions
+
+
+@pytest.mark.parametrize(
+    ("expected", "cautions"),
+    [
+        ("WRIST", ()),
+        (None, ()),  # nobody has stated what the images show
+        ("HAND", ("body part WRIST instead of HAND",)),
+        (
+            "LUNG",
+            ("view position LL instead of AP or PA", "body part WRIST instead of LUNG"),
+        ),
+    ],
+)
+def test_a_body_part_is_compared_with_what_the_task_states(
+    expected: str | None, cautions: tuple[str, ...]
+) -> None:
+    wrist = dicom_file(GREY, BodyPartExamined="WRIST", ViewPosition="LL")
+    assert read_header(wrist, expected).cautions == cautions
 
 
 def test_header_facts() -> None:
