@@ -4,6 +4,7 @@ Nothing here is part of an identity: data, models and runs are the same under ot
 states what it knows of its own images in source.json; the section `task` of params goes before it.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -98,11 +99,10 @@ class TaskOptions(Options):
 
     @model_validator(mode="after")
     def _check_prose(self) -> Self:
-        for key, text in self.model_dump(
-            exclude={"classes", "body_part"}, exclude_none=True
-        ).items():
-            if not text.replace("\n", " ").isprintable():
-                raise FieldError(key, "expected printable text, received control characters")
+        for key in self.PROSE:
+            text = getattr(self, key) or ""
+            if any(unicodedata.category(char) == "Cc" for char in text.replace("\n", "")):
+                raise FieldError(key, "expected text, received control characters")
         return self
 
     @model_validator(mode="after")
