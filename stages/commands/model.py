@@ -11,6 +11,7 @@ from stages.commands.tables import print_rows
 from stages.commands.tracking_store import open_tracking_store
 from stages.engine.console import print_note, print_text
 from stages.engine.errors import InputError
+from stages.engine.root import project_root
 from stages.settings import paths
 
 if TYPE_CHECKING:
@@ -62,4 +63,22 @@ def export(
     print_text(f"{to}: an export; it opens without Keras's safe mode, so trust its sender")
 
 
-COMMANDS: dict[str, Function] = {"list": list_versions, "runs": list_runs, "export": export}
+def upgrade(_: "Params") -> None:
+    """Upgrade the tracking store to the installed MLflow; keeps a backup."""
+    from stages.registry.store import find_store
+    from stages.registry.upgrade import upgrade_store
+
+    store = find_store(project_root())
+    backup = upgrade_store(store)
+    if backup is None:
+        print_text(f"{store}: up to date")
+    else:
+        print_text(f"{store}: upgraded; the database of before is kept as {backup}")
+
+
+COMMANDS: dict[str, Function] = {
+    "list": list_versions,
+    "runs": list_runs,
+    "export": export,
+    "upgrade": upgrade,
+}

@@ -11,9 +11,12 @@ from stages.engine.errors import InputError, ServiceUnavailable
 from stages.registry.client import Client
 from stages.registry.mlflow_internals.embedded_store import create_database, relocate
 from stages.registry.store import Store, exclusive
+from stages.registry.upgrade import require_present_schema, unusable
 
 HEALTH_TIMEOUT_S = 3.0
 """How long a server may take to answer a health check."""
+
+_MOST_CHARACTERS = 500
 
 # A user may override each. MLflow reads them when it is imported or called.
 _SETTINGS = {
@@ -36,6 +39,7 @@ def open_store(store: Store) -> Client:
 
     Raises:
         ServiceUnavailable: A server does not answer.
+        InputError: It is of another version of MLflow.
     """
     check_server(store)
     for name, value in _SETTINGS.items():
@@ -49,9 +53,7 @@ def open_store(store: Store) -> Client:
         return _checked_client(store)
     with exclusive(store):
         create_database(store)
-        client: Client = mlflow.MlflowClient()
-        if not client.search_experiments(max_results=1):
-            raise RuntimeError("MLflow made a store without its default experiment")
+        client = _client(store)
         relocate(store)
     return client
 
@@ -98,19 +100,40 @@ def is_store_failure(error: Exception) -> bool:
 
 
 def describe_failure(store: Store, error: object) -> str:
-    """Return the first line of an error, or its type, without the secrets in the store's URI."""
-    return redact((str(error).splitlines() or [type(error).__name__])[0], store.uri)[:200]
+    """Return an error in words, without the secrets in the store's URI.
+
+    An InputError stays whole, since it ends with what to do. Of any other error it is the first
+    line, or the type, and no more than _MOST_CHARACTERS.
+    """
+    if isinstance(error, InputError):
+        return redact(str(error), store.uri)
+    line = redact((str(error).splitlines() or [type(error).__name__])[0], store.uri)
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..."
 
 
 def _checked_client(store: Store) -> Client:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _client(store)
+    except (MlflowException, OSError) as error:
+        raise _unavailable(store, error) from None
+
+
+def _client(store: Store) -> Client:
+    """Return a client that has had an answer."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    client: Client = mlflow.MlflowClient()
+    require_present_schema(store)
     try:
+        client: Client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
-    except (MlflowException, OSError) as error:
-        raise _unavailable(store, error) from None
+    except MlflowException as error:
+        refusal = unusable(store, str(error))
+        if refusal is None:
+            raise
+        raise refusal from None
     return client
 
 

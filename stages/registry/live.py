@@ -34,6 +34,9 @@ class LiveRun:
         )
         self._has_figures = False
         self._logged: set[tuple[str, int]] = set()
+        self._ended: int | None = None
+        """When a run that is trained again ended, in milliseconds. MLflow keeps the start of the
+        first training; with the end of the last one, the page would add up all between."""
         # A daemon: a server that never answers must not keep the process from ending.
         self._thread = threading.Thread(target=self._send, name="tracking", daemon=True)
         self._thread.start()
@@ -56,17 +59,24 @@ class LiveRun:
     def close(self) -> None:
         """End the run: FINISHED if figures were sent, else FAILED. Waits at most GRACE_S."""
         status = "FINISHED" if self._has_figures else "FAILED"
-        self._messages.put(lambda client, run_id: client.set_terminated(run_id, status))
+        self._messages.put(lambda client, run_id: self._terminate(client, run_id, status))
         self._messages.put(None)
         self._thread.join(GRACE_S)
         if self._thread.is_alive():
             self._report(f"no answer within {GRACE_S:g} s")
+
+    def _terminate(self, client: Client, run_id: str, status: str) -> None:
+        if self._ended is not None:
+            status = "FINISHED"  # it has been trained, whatever becomes of training it again
+        client.set_terminated(run_id, status, end_time=self._ended)
 
     def _send(self) -> None:
         try:
             client = open_store(self._store)
             run = find_or_create_run(client, self._store, self._stem, self._identity, self._journal)
             run_id = run.info.run_id
+            if run.info.status == "FINISHED":
+                self._ended = run.info.end_time
             if run.info.status != "RUNNING":
                 client.update_run(run_id, status="RUNNING")
             self._logged = logged_epochs(client, run_id)  # by an interrupted training
@@ -77,8 +87,8 @@ class LiveRun:
 
     def _report(self, reason: str) -> None:
         print_note(
-            f"tracking: not all of this training was logged to {self._store} ({reason}); nothing "
-            "is lost: `register` or `pneumonia sync` logs it from the files",
+            f"tracking: not all of this training was logged to {self._store}; nothing is lost: "
+            f"`register` or `pneumonia sync` logs it from the files. Reason: {reason}"
         )
 
 

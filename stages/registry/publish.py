@@ -38,8 +38,9 @@ def publish(release: Release, store: Store, *, limited: bool = True) -> str:
         if not is_store_failure(error):
             raise
         return (
-            f"registry: not everything was logged ({describe_failure(store, error)}); nothing is "
-            f"lost: the next `dvc repro` or `pneumonia sync` logs it to {store} from the files"
+            "registry: not everything was logged; nothing is lost: the next `dvc repro` or "
+            f"`pneumonia sync` logs it to {store} from the files. Reason: "
+            f"{describe_failure(store, error)}"
         )
     return _report(release, version, candidate, "now")
 

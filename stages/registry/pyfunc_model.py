@@ -5,6 +5,7 @@ what it imports into the package, under a name of that version's own; so it impo
 package inside its methods, when MLflow has made the package importable.
 """
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,18 @@ import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+
+def image_file(image: bytes) -> bytes:
+    """Return the bytes of an image file, decoded if they are its base64 text.
+
+    `mlflow models serve` decodes a binary column in `dataframe_split` and `dataframe_records`, and
+    not in `inputs` and `instances`. No image file consists of base64's characters alone.
+    """
+    try:
+        return base64.b64decode(image, validate=True)
+    except ValueError:
+        return image
 
 
 class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -44,7 +57,8 @@ class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         from stages.registry.mlflow_internals.scoring_server import BadImages
 
         try:
-            probability = self._classifier.probability(list(model_input["image"]))
+            images = [image_file(image) for image in model_input["image"]]
+            probability = self._classifier.probability(images)
         except UnusableImagesError as error:
             raise BadImages(str(error), error.reasons) from None
         return pd.DataFrame(

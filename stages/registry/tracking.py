@@ -102,7 +102,9 @@ def _log_missing(client: Client, store: Store, run: Run, record: Record, journal
         "mlflow.note.content": f"{headline(record)}\n\n{describe_run(record)}",
     }
     _set_tags(client, run_id, tags)
-    client.set_terminated(run_id, "FINISHED", end_time=training_span(journal)[1])
+    # A run that was trained again keeps start and end of one training, the first.
+    ended = run.info.end_time if run.info.status == "FINISHED" else training_span(journal)[1]
+    client.set_terminated(run_id, "FINISHED", end_time=ended)
     client.set_tag(run_id, "complete", record.view)  # last
 
 

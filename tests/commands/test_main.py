@@ -155,7 +155,10 @@ def test_on_a_terminal_a_former_name_is_answered_with_the_present_one(
             r"pneumonia: No such command 'diagnose'; commands: predict, promote, .*study",
         ),
         (["predcit"], "Did you mean 'predict'"),
-        (["model", "pin"], "pneumonia model: No such command 'pin'; commands: list, runs, export"),
+        (
+            ["model", "pin"],
+            "pneumonia model: No such command 'pin'; commands: list, runs, export, upgrade",
+        ),
         (["predict"], r"Missing argument 'IMAGE'; usage: pneumonia predict \[OPTIONS\] {IMAGE}"),
         (["predict", "--modle", "x"], r"No such option: --modle \(Possible options: --model\)"),
         (["ui", "--port", "99999"], "'--port': .*less than or equal to 65535"),

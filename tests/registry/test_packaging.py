@@ -105,8 +105,8 @@ def predict_alone(
 def test_it_loads_by_alias_without_this_repository(
     registered: Store, files: Path, tmp_path: Path
 ) -> None:
-    as_dicom = dicom_file(decode(tiny.image(200)), transfer_syntax.JPEG[3])
-    answer = predict_alone(registered, tmp_path, [tiny.image(125), tiny.image(200), as_dicom])
+    as_dicom = dicom_file(decode(tiny.image(180)), transfer_syntax.JPEG[3])
+    answer = predict_alone(registered, tmp_path, [tiny.image(125), tiny.image(180), as_dicom])
     assert [row["decision"] for row in answer] == ["normal", "pneumonia", "pneumonia"]
     assert answer[1]["probability"] == answer[2]["probability"]
     assert 0 < answer[0]["probability"] < 0.5 < answer[1]["probability"] <= 1
@@ -142,7 +142,7 @@ def test_its_own_requirements_are_all_it_needs(
     frozen = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.split()
     locked = fake.LOCK.read_text(encoding="utf-8").split()
     assert [pin for pin in frozen if pin not in locked] == []
-    answer = predict_alone(registered, tmp_path, [tiny.image(200)], str(python))
+    answer = predict_alone(registered, tmp_path, [tiny.image(180)], str(python))
     assert answer[0]["decision"] == "pneumonia"
 
 
@@ -167,11 +167,15 @@ def test_mlflow_serves_it_and_refuses_bad_images_with_a_short_message(
         start_new_session=True,
     )
 
-    def post(image: bytes) -> tuple[int, str]:
-        frame = {"columns": ["image"], "data": [[base64.b64encode(image).decode()]]}
+    def form(image: bytes) -> dict[str, Any]:
+        return {
+            "dataframe_split": {"columns": ["image"], "data": [[base64.b64encode(image).decode()]]}
+        }
+
+    def post(body: dict[str, Any]) -> tuple[int, str]:
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/invocations",
-            json.dumps({"dataframe_split": frame}).encode(),
+            json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
         try:
@@ -188,16 +192,29 @@ def test_mlflow_serves_it_and_refuses_bad_images_with_a_short_message(
                     break
             except OSError:
                 time.sleep(1)
-        status, answer = post(tiny.image(200))
-        assert status == 200
-        assert json.loads(answer)["predictions"][0]["decision"] == "pneumonia"
+        text = base64.b64encode(tiny.image(180)).decode()
+        answers = []
+        for body in (
+            form(tiny.image(180)),
+            {"dataframe_records": [{"image": text}]},
+            {"inputs": {"image": [text]}},
+            {"inputs": [{"image": text}]},
+            {"instances": [{"image": text}]},
+            {"instances": [text]},
+        ):
+            status, answer = post(body)
+            assert status == 200, answer
+            answers.append(json.loads(answer)["predictions"])
+        assert answers[0][0]["decision"] == "pneumonia"
+        assert all(answer == answers[0] for answer in answers)
         secret = b"a patient's image that is no picture"
-        status, answer = post(secret)
-        assert status == 400
-        assert "image 1 of 1: " in json.loads(answer)["message"]
-        assert "patient" not in answer
-        assert "Traceback" not in answer
-        assert len(answer) < 500
+        for body in (form(secret), {"inputs": {"image": [base64.b64encode(secret).decode()]}}):
+            status, answer = post(body)
+            assert status == 400
+            assert "image 1 of 1: " in json.loads(answer)["message"]
+            assert "patient" not in answer
+            assert "Traceback" not in answer
+            assert len(answer) < 500
     finally:
         os.killpg(server.pid, 15)
         server.wait()

@@ -144,6 +144,26 @@ def test_a_live_run_becomes_the_finished_one(
     assert [point.value for point in points] == [row["loss"] for row in record.epochs]
 
 
+def test_a_run_that_is_trained_again_keeps_the_times_of_one_training(
+    client: Client, store: Store, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GRACE_S", 60.0)  # however busy the machine
+    record = fake.record(files)
+    spans = []
+    for trained in (True, True, False):  # the last one is interrupted
+        with live_run(store, "pneumonia", record.identity, fake.JOURNAL) as run:
+            if trained:
+                run.log_figures({"val": record.figures["val"]})
+        later = {"train": {**fake.JOURNAL["train"], "wall_s": 90.5}}
+        log_run(client, store, record, later)
+        [logged] = all_runs(client)
+        assert logged.info.status == "FINISHED"
+        spans.append((logged.info.start_time, logged.info.end_time))
+        (files / "report/model_card.md").write_text(f"card {len(spans)}")
+        record = fake.record(files)  # it is logged anew
+    assert spans[0] == spans[1] == spans[2]
+
+
 def test_a_training_without_test_figures_is_logged_and_gets_them_later(
     client: Client, store: Store, files: Path
 ) -> None:

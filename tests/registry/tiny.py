@@ -33,7 +33,7 @@ def _save(path: Path, image_px: int = 32) -> None:
 
 def image(grey: int) -> bytes:
     """A PNG of 64 x 48 pixels whose mean grey is near `grey`."""
-    noise = np.random.default_rng(grey).integers(-5, 6, (48, 64))
+    noise = np.random.default_rng(grey).integers(-40, 41, (48, 64))
     done, png = cv2.imencode(".png", (grey + noise).clip(0, 255).astype(np.uint8))
     assert done
     return png.tobytes()

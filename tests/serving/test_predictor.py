@@ -109,7 +109,7 @@ predictors = [
     ),
     Predictor.from_champion(root, "pneumonia"),
 ]
-images = [tiny.image(120), tiny.image(200), b"no image"]
+images = [tiny.image(120), tiny.image(180), b"no image"]
 predictions = [[dataclasses.asdict(p) for p in each.predict(images)] for each in predictors]
 print(json.dumps([*predictions, predictors[1].origin, predictors[1].synthetic]))
 """
