@@ -73,9 +73,9 @@ def promote(
         snapshot = take_snapshot(client, name, alias)
         number = version or _candidate(client, name)
         entry = get_version(client, name, number)
+        require_loadable(name, number)
         if number == snapshot.version:
             raise InputError(f"{name} version {number} is the {alias} already; nothing to do")
-        require_loadable(name, number)
         assessment = assess(client, name, entry, snapshot.version, gate)
         tags = _gate_tags(assessment, snapshot.version, override)
         _keep_verdict(client, name, entry, assessment, tags)

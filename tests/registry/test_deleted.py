@@ -290,6 +290,8 @@ def test_a_version_without_its_files_is_named_with_what_to_do(
         load_champion(store.folder.parent, "pneumonia", None)
     with pytest.raises(InputError, match=says):
         gate.promote(client, store, NAME, "1", a_gate(), alias="trial")
+    with pytest.raises(InputError, match=says):  # and not that it is the champion already
+        gate.promote(client, store, NAME, "1", a_gate())
     [row] = listing.list_versions(client, "pneumonia")
     assert row["stored"] == "no"
     fake.write(files, model=b"another network")
