@@ -89,7 +89,10 @@ def first_cause(recorded: LockFile, rebuilt: LockFile, machine: Machine) -> Caus
     code = [path for path in deps if path.endswith(".py")]
     code += ["its command"] if then.command != now.command else []
     data = [path for path in deps if path.startswith("data/")]
-    data += [f"file in {key} ({paths.INPUTS})" for key in outside]
+    data += [
+        f"{'text of' if key.startswith('task') else 'file in'} {key} ({paths.INPUTS})"
+        for key in outside
+    ]
     lock = [f"{paths.LOCK} changed since"] if paths.LOCK.as_posix() in deps else []
     environment = [*lock, *machine.packages]
     if params and set(changed) != {THREADS}:

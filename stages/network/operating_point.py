@@ -122,7 +122,7 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
         seed: Of the bootstrap draws.
 
     Raises:
-        InputError: Scores are constant or not finite, or are not higher for pneumonia.
+        InputError: Scores are constant or not finite, or are not higher for positives.
     """
     natural = pools["val"]
     matched = pools.get("val_matched")
@@ -138,15 +138,15 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
     slope, intercept = _platt(sources)
     if slope <= 0:
         raise InputError(
-            "train: expected validation scores that are higher for pneumonia, received the "
+            "train: expected validation scores that are higher for positives, received the "
             f"opposite (slope {slope:.3g}); the network has learnt nothing: train longer, at "
             "another learning rate, or on more images"
         )
     slope = _rounded(slope)
     intercept = _rounded(-slope * cut)  # probability 0.5 is the decision threshold
-    pneumonia = natural.logits[natural.labels == 1]
+    positive = natural.logits[natural.labels == 1]
     strict = sources[-1].logits[sources[-1].labels == 0]
-    screening = float(np.quantile(pneumonia, 1 - _LEVEL, method="lower"))
+    screening = float(np.quantile(positive, 1 - _LEVEL, method="lower"))
     rule_in = float(np.nextafter(np.quantile(strict, _LEVEL, method="higher"), np.inf))
     # Rounded to the side on which the image that decides stays on its own side.
     scale = 10**_PROBABILITY_DECIMALS

@@ -9,6 +9,7 @@ import pytest
 
 from stages.engine import wait_budget
 from stages.engine.files import canonical_json
+from stages.engine.task import NOTHING
 from stages.registry import publish as publishing
 from stages.registry import time_limit
 from stages.registry.aliases import alias_version
@@ -42,6 +43,34 @@ def test_the_same_model_is_one_version(client: Client, store: Store, files: Path
     )
     assert version.tags["git_commit"] == "c0ffee"
     assert client.get_model_version_by_alias(NAME, "candidate").version == version.version
+
+
+def test_texts_follow_the_words_unless_a_person_edited_them(
+    client: Client, store: Store, files: Path
+) -> None:
+    def described(title: str) -> tuple[str, str]:
+        publish(fake.release(files, task=NOTHING.model_copy(update={"title": title})), store)
+        model = client.get_registered_model("pneumonia-phantom")
+        version = client.get_model_version("pneumonia-phantom", "1")
+        return model.description or "", version.description or ""
+
+    for title in ("fractures in wrist X-rays", "breaks in wrist X-rays"):
+        for text in described(title):
+            assert f"Detects {title}; trained on" in text
+    client.update_registered_model("pneumonia-phantom", "Ours.")
+    of_model, of_version = described("cracks in wrist X-rays")
+    assert of_model == "Ours."
+    assert "Detects cracks in wrist X-rays" in of_version
+
+
+def test_the_model_text_of_an_earlier_version_is_replaced(
+    client: Client, store: Store, files: Path
+) -> None:
+    earlier = "Detects pneumonia in chest X-rays; trained on phantom 1. ... bypasses the gate."
+    client.create_registered_model("pneumonia-phantom", {}, earlier)
+    publish(fake.release(files), store)
+    found = client.get_registered_model("pneumonia-phantom").description or ""
+    assert found.startswith("Tells pneumonia images from normal ones; trained on")
 
 
 def test_the_quick_check_notices_what_is_missing(client: Client, store: Store, files: Path) -> None:

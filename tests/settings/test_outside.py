@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from stages import inputs
 from stages.engine import file_memory
 from stages.engine.errors import InputError, InvalidSettings
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file, write_json
-from stages.settings import fetch_inputs, outside, params, paths
+from stages.engine.task import NOTHING
+from stages.settings import fetch_inputs, outside, params, paths, words
 from tests.workspace import ROOT
 
 ARCHIVE, TABLE = Path("outside/images.zip"), Path("outside/labels.csv")
@@ -204,19 +206,31 @@ def test_pinned_weights_are_known_by_content_and_stop_where_they_change() -> Non
 
 def test_words_are_recorded_and_fetch_reads_those_of_a_table_alone() -> None:
     memory = FileMemory(Path("memory.json"), sha256_file)
-    words: dict[str, Any] = {"task_classes": ["intact", "fracture"], "task_title": "fractures"}
-    words["task_body_part"] = "WRIST"
-    found = outside.record(settings(**words), {}, memory)
+    stated: dict[str, Any] = {"task_classes": ["intact", "fracture"], "task_title": "fractures"}
+    stated["task_body_part"] = "WRIST"
+    found = outside.record(settings(**stated), {}, memory)
     assert found["fetch"]["classes"] == ["intact", "fracture"]
     assert found["fetch"]["body_part"] == "WRIST"
     assert found["task"]["title"] == "fractures"
     assert found["task"]["population"] is None
-    others = outside.record(settings(fetch_source="phantom", **words), {}, memory)
+    others = outside.record(settings(fetch_source="phantom", **stated), {}, memory)
     assert others["fetch"]["classes"] is others["fetch"]["body_part"] is None
     assert others["task"] == found["task"]
-    assert outside.changes(settings(**words), found, memory) == {}
-    renamed = settings(**{**words, "task_title": "breaks"})
+    assert outside.changes(settings(**stated), found, memory) == {}
+    renamed = settings(**{**stated, "task_title": "breaks"})
     assert outside.changes(renamed, found, memory) == {"task.title": ("fractures", "breaks")}
+
+
+def test_params_without_the_section_task_state_nothing() -> None:
+    settings()
+    tree = yaml.safe_load(Path("params.yaml").read_text())
+    del tree["task"]
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    inputs.main()
+    found = read_json(paths.INPUTS)
+    assert found["task"] == NOTHING.model_dump()
+    assert found["fetch"]["classes"] is None
+    assert words.task({"task": {}}).classes == ("negative", "positive")
 
 
 def test_a_file_that_changed_since_it_was_recorded_is_named() -> None:
