@@ -67,7 +67,7 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> GrayImage:
 
 def _apply_levels(stored: Codes, tags: Tags) -> GrayImage:
     """Return the grey levels of codes, uint8 (rows, columns), padding black."""
-    tags = {**tags, "BitsStored": stored.bits}
+    tags = {**tags, "BitsStored": stored.bits, "PixelRepresentation": int(stored.signed)}
     visible = None if stored.padding is None else np.asarray(~stored.padding, np.uint8)
 
     def displayed(used: SampleRange | None = None) -> GrayImage:
@@ -168,10 +168,21 @@ def _apply_modality(stored: Floats, tags: Tags) -> tuple[Floats, float, float]:
 
 
 def _look_up(values: Floats, table: tuple[int, ...]) -> Floats:
-    """Look values up in a table of `DicomImage`; those beyond it get its first or last entry."""
+    """Look values up in a table of `DicomImage`; those beyond it get its first or last entry.
+
+    Some files state the first value with the other sign: 63488 for -2048. Where a table lies beyond
+    all values as it is stated, and not with the other sign, that one is meant.
+    """
     count, first, _, *entries = table
+    if not _overlaps(first, count, values):
+        other = first - 2**16 if first >= 2**15 else first + 2**16
+        first = other if _overlaps(other, count, values) else first
     index = np.clip(np.floor(values + 0.5) - first, 0, count - 1).astype(np.int64)
     return np.asarray(np.array(entries, np.float64)[index])
+
+
+def _overlaps(first: int, count: int, values: Floats) -> bool:
+    return bool(first <= values.max() and first + count > values.min())
 
 
 def _top(table: tuple[int, ...]) -> int:
@@ -189,7 +200,7 @@ def _is_windowed(tags: Tags) -> bool:
 
 
 def _read_codes(image: DicomImage) -> Codes:
-    samples, precision = _read_samples(image)
+    samples, codestream = _read_samples(image)
     tags = image.tags
     padding = None
     if (value := tags.get("PixelPaddingValue")) is not None:
@@ -199,13 +210,14 @@ def _read_codes(image: DicomImage) -> Codes:
         samples,
         bits=tags["BitsStored"],
         signed=bool(tags.get("PixelRepresentation", 0)),
-        precision=precision,
+        precision=codestream.precision if codestream else None,
+        signed_precision=codestream.signed if codestream else None,
         padding=padding,
     )
 
 
-def _read_samples(image: DicomImage) -> tuple[Numbers, int | None]:
-    """Return the samples, 8 or 16 bits (rows, columns), and the precision of their codestream."""
+def _read_samples(image: DicomImage) -> "tuple[Numbers, _Codestream | None]":
+    """Return the samples, 8 or 16 bits (rows, columns), and what their codestream states."""
     rows, columns = image.stored_shape
     dtype = np.dtype("<u2" if image.tags["BitsAllocated"] == 16 else "u1")
     if not image.pixel_data:
@@ -220,16 +232,16 @@ def _read_samples(image: DicomImage) -> tuple[Numbers, int | None]:
         samples = np.frombuffer(image.pixel_data, dtype, rows * columns).reshape(rows, columns)
         return samples, None
     frame = _join_fragments(image.pixel_data)
-    precision = None
+    codestream = None
     if image.syntax != transfer_syntax.RLE:
-        precision = _check_codestream(frame, image)
+        codestream = _check_codestream(frame, image)
     samples = _decompress(frame, image, dtype)
     if samples.shape != (rows, columns) or samples.dtype.kind not in "ui":
         raise UnusableImage(
             f"expected {columns} x {rows} grey samples in the compressed picture, received "
             f"{' x '.join(map(str, samples.shape))} of {samples.dtype}"
         )
-    return samples, precision
+    return samples, codestream
 
 
 def _join_fragments(encapsulated: bytes) -> bytes:
@@ -246,20 +258,24 @@ def _join_fragments(encapsulated: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class _Codestream:
-    """What the header of a compressed picture states; `precision` is the bits of a sample."""
+    """What the header of a compressed picture states.
+
+    Attributes:
+        width: In pixels, as `height`.
+        components: 1 is grey.
+        precision: Bits of a sample.
+        signed: Whether samples are signed; None: the format doesn't say.
+    """
 
     width: int
     height: int
     components: int
     precision: int
+    signed: bool | None = None
 
 
-def _check_codestream(frame: bytes, image: DicomImage) -> int:
-    """Refuse a picture of another size, or without an end, before it is decompressed.
-
-    Returns:
-        Its precision in bits.
-    """
+def _check_codestream(frame: bytes, image: DicomImage) -> _Codestream:
+    """Return the header; refuse a picture of another size, or without an end, before decoding."""
     read = _read_jpeg_2000 if image.syntax in transfer_syntax.JPEG_2000 else _read_jpeg
     found = read(frame)
     rows, columns = image.stored_shape
@@ -279,7 +295,7 @@ def _check_codestream(frame: bytes, image: DicomImage) -> int:
     # Encoders fill up to an even length with 0 or, as before a marker of JPEG, with FF.
     if not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise UnusableImage("the DICOM file is cut short: its compressed picture has no end")
-    return found.precision
+    return found
 
 
 def _read_jpeg(frame: bytes) -> _Codestream | None:
@@ -304,7 +320,8 @@ def _read_jpeg_2000(frame: bytes) -> _Codestream | None:
         return None
     right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
     components, depth = struct.unpack_from(">HB", frame, 40)
-    return _Codestream(right - left, bottom - top, components, (depth & 0x7F) + 1)
+    signed = bool(depth & 0x80)
+    return _Codestream(right - left, bottom - top, components, (depth & 0x7F) + 1, signed)
 
 
 def _decompress(frame: bytes, image: DicomImage, dtype: np.dtype[Any]) -> Numbers:

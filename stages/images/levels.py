@@ -23,6 +23,8 @@ _TAILS = (0.05, 0.95)
 _EVEN_TAILS = (0.01, 0.99)
 # A picture in black and white has no other levels; of so few, percentiles describe the edges only.
 _MIN_INNER_SHARE = 0.005
+# Pure black, or pure white, is at most this share of a picture; of radiographs, 0.29.
+_MAX_END_SHARE = 0.9
 
 # The range of samples without a window. Each tail may hold defect pixels or part of a marker; one
 # that reaches far beyond percentiles 5 and 95, for their distance, is cut there.
@@ -60,6 +62,9 @@ def picture_problem(image: GrayImage, *, visible: GrayImage | None = None) -> st
     low, high = quantiles(levels, counts, _EVEN_TAILS)
     if high - low < MIN_SPAN:
         return _describe(low, high, 0.98)
+    for level, name in ((0, "black"), (255, "white")):
+        if (share := counts[level] / counts.sum()) > _MAX_END_SHARE:
+            return f"a nearly {name} one: {share:.0%} of its levels are {level} of 255"
     inner = counts.copy()
     inner[[0, 255]] = 0
     if inner.sum() < _MIN_INNER_SHARE * counts.sum():

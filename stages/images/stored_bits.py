@@ -2,9 +2,11 @@
 
 DICOM PS3.5 8.1.1: bits beyond Bits Stored do not belong to the sample. Some files have overlays or
 rubbish there, which is masked out. Others hold samples of more bits than their tags state; masked,
-these wrap into noise, so their lowest bits are dropped instead. The pixels decide which it is.
+these wrap into noise, so their lowest bits are dropped instead. The pixels decide which it is, and
+also whether samples are signed where the file contradicts itself.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,9 @@ from numpy.typing import NDArray
 from stages.engine.arrays import Flags, Numbers
 from stages.engine.errors import UnusableImage
 
+_MIN_NEGATIVE_VALUES = 32
+"""So many different samples are a picture's; a marker and padding have one each."""
+
 
 @dataclass(frozen=True)
 class Codes:
@@ -22,11 +27,13 @@ class Codes:
     Attributes:
         codes: uint8 or uint16 (rows, columns): patterns of `bits` bits, below 2^bits.
         bits: Bits of a code.
+        signed: Whether codes from 2^(bits - 1) are negative.
         padding: bool (rows, columns): the pixels that are padding; None: there are none.
     """
 
     codes: NDArray[np.unsignedinteger[Any]]
     bits: int
+    signed: bool
     padding: Flags | None
 
 
@@ -36,6 +43,7 @@ def to_codes(
     bits: int,
     signed: bool,
     precision: int | None,
+    signed_precision: bool | None,
     padding: tuple[int, int] | None,
 ) -> Codes:
     """Return the codes of samples (rows, columns) of 8 or 16 bits.
@@ -45,25 +53,31 @@ def to_codes(
         bits: BitsStored.
         signed: Whether the samples are signed (PixelRepresentation).
         precision: Bits of a sample by the header of its codestream; None: there is none.
+        signed_precision: Whether samples are signed by that header; None: it doesn't say.
         padding: Lowest and highest value of padding; None: there is none.
 
     Raises:
         UnusableImage: All pixels are padding.
     """
+    unsigned, integer = (samples.view(f"{kind}{samples.itemsize}") for kind in "ui")
     allocated = 8 * samples.itemsize
     if precision is not None:
         bits = min(bits, precision)
-    values = samples
-    if signed and samples.dtype.kind == "u":
-        values = samples.view(f"i{samples.itemsize}")
+    values = integer if signed else unsigned
     is_padding = _find_padding(values, padding, bits)
-    codes = samples.view(f"u{samples.itemsize}") & np.array((1 << bits) - 1, f"u{samples.itemsize}")
-    if bits < allocated and not _fit(values, bits, signed, is_padding):
+    codes = unsigned & np.array((1 << bits) - 1, unsigned.dtype)
+    fits = bits == allocated or _fit(values, bits, signed, is_padding)
+    contradicts = signed_precision not in (None, signed)
+    if not (fits or signed) and _fit(integer, bits, True, is_padding):
+        contradicts |= len(np.unique(integer[integer < 0])) >= _MIN_NEGATIVE_VALUES
+    if contradicts:
+        signed = _smoother_as(codes.astype(np.int32), bits, signed, is_padding)
+    elif not fits:
         whole = values.astype(np.int32)
         if _wraps(whole, codes.astype(np.int32), bits, is_padding):
             width = precision or _width(whole, is_padding, signed)
             codes = ((whole >> (width - bits)) & ((1 << bits) - 1)).astype(codes.dtype)
-    return Codes(codes, bits, is_padding)
+    return Codes(codes, bits, signed, is_padding)
 
 
 def _find_padding(values: Numbers, padding: tuple[int, int] | None, bits: int) -> Flags | None:
@@ -107,13 +121,27 @@ def _wraps(
     used = whole if padding is None else whole[~padding]
     span = max(1, int(used.max()) - int(used.min()))
     jumps, masked_jumps = 0.0, 0.0
-    for first, second in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:-1], np.s_[1:]),
-    ):
-        differ = (whole[first] >> bits) != (whole[second] >> bits)
-        if padding is not None:
-            differ &= ~(padding[first] | padding[second])
+    for first, second, visible in _neighbours(padding):
+        differ = ((whole[first] >> bits) != (whole[second] >> bits)) & visible
         jumps += float(np.abs(whole[first] - whole[second])[differ].sum()) / span
         masked_jumps += float(np.abs(codes[first] - codes[second])[differ].sum()) / (1 << bits)
     return jumps < masked_jumps
+
+
+def _smoother_as(codes: NDArray[np.int32], bits: int, signed: bool, padding: Flags | None) -> bool:
+    """Return whether codes are signed: that sign with which neighbours differ less, else `signed`.
+
+    With the other one, values jump between the ends of the range wherever they cross its middle.
+    """
+    negative = np.where(codes < 1 << (bits - 1), codes, codes - (1 << bits))
+    excess = 0.0  # of the differences of signed codes
+    for first, second, visible in _neighbours(padding):
+        for values, factor in ((negative, 1), (codes, -1)):
+            excess += factor * float(np.abs(values[first] - values[second])[visible].sum())
+    return excess < 0 if excess else signed
+
+
+def _neighbours(padding: Flags | None) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield slices of all pixels and their right or lower neighbours, and which are no padding."""
+    for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        yield first, second, True if padding is None else ~(padding[first] | padding[second])

@@ -84,7 +84,8 @@ def read(path: Path) -> HashKey:
             f"who have it, which makes the same names again, or {_MAKE_ONE}"
         )
     if not path.is_file():
-        raise InputError(f"{path}: expected a file with a key, received a folder; {_MAKE_ONE}")
+        received = "a folder" if path.is_dir() else "a device or pipe"
+        raise InputError(f"{path}: expected a file with a key, received {received}; {_MAKE_ONE}")
     if os.name == "posix" and path.stat().st_mode & stat.S_IRWXO:
         raise InputError(
             f"{path}: expected a key that only its owner and group can read, received one that "

@@ -63,7 +63,8 @@ def read_labels(path: Path, classes: tuple[str, str] | None = None) -> Table:
         rows = [(table.line_num, row) for row in table]
     except csv.Error as error:
         raise InputError(
-            f"{path}: line {table.line_num}: expected a CSV file, received another: {error}"
+            f"{path}: from line {table.line_num + 1} on: expected a CSV file, received another: "
+            f"{error}"
         ) from None
     names = _names({_word(row["label"] or "") for _, row in rows}, classes)
     found, spellings, problems = _facts_of(rows, names)

@@ -131,6 +131,21 @@ def test_values_beyond_a_table_get_its_first_or_last_entry() -> None:
     assert list(levels[[0, 100, 101, 255]]) == [10, 10, 20, 20]
 
 
+@pytest.mark.parametrize(
+    ("name", "signed", "intercept"),
+    [("ModalityLUTSequence", 1, 0), ("VOILUTSequence", 1, 0), ("VOILUTSequence", 0, -2048)],
+)
+def test_a_negative_first_value_may_be_stated_as_unsigned(
+    name: str, signed: int, intercept: int
+) -> None:
+    samples = (scaled(12).astype(np.int64) - 2048 * signed).astype(np.int16)
+    tags: dict[str, Any] = {name: table(2**16 - 2048, 12, list(range(4096)))}
+    tags |= {"PixelRepresentation": signed, "RescaleIntercept": intercept}
+    image = dicom_file(samples, BitsStored=12, **tags)
+    assert np.array_equal(decode(image), decode(dicom_file(scaled(12), BitsStored=12)))
+    assert np.array_equal(decode(anonymise_dicom(image)), decode(image))
+
+
 @pytest.mark.parametrize("name", dicom.TABLES)
 def test_a_table_that_states_more_bits_than_it_holds_reaches_white(name: str) -> None:
     tags = {"BitsStored": 12, "PhotometricInterpretation": "MONOCHROME2"}

@@ -33,6 +33,7 @@ def with_corner(image: NDArray[np.uint8], side: int, level: int) -> NDArray[np.u
         np.where(PICTURE > 127, 255, 0).astype(np.uint8),
         with_corner(PICTURE, 40, 0),
         with_corner(PICTURE, 40, 255),
+        with_corner(between(0, 0), 20, 255),
     ],
 )
 def test_pictures(image: NDArray[np.uint8]) -> None:
@@ -51,6 +52,8 @@ def test_pictures(image: NDArray[np.uint8]) -> None:
         (with_corner(between(0, 15), 40, 255), "black"),
         (with_corner(between(240, 255), 40, 0), "white"),
         (with_corner(between(0, 0), 4, 200), "black"),
+        (with_corner(between(0, 0), 14, 255), "black"),
+        (with_corner(between(255, 255), 14, 0), "white"),
     ],
 )
 def test_no_pictures(image: NDArray[np.uint8], name: str) -> None:

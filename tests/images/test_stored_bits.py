@@ -47,6 +47,14 @@ def jpeg_2000(samples: NDArray[Any], bits: int) -> bytes:
     return bytes(imagecodecs.jpeg2k_encode(container, codecformat="j2k", bitspersample=bits))
 
 
+def signed_jpeg_2000(samples: NDArray[Any]) -> bytes:
+    container = samples.astype(np.int16)
+    return bytes(imagecodecs.jpeg2k_encode(container, codecformat="j2k", bitspersample=12))
+
+
+EXTENDED = np.where(TWELVE < 2048, TWELVE, TWELVE - 4096)
+"""Unsigned samples of 12 bits that a program took for signed."""
+
 J2K, JPEG_LS, LOSSLESS = (
     transfer_syntax.JPEG_2000[0],
     transfer_syntax.JPEG_LS[0],
@@ -62,6 +70,10 @@ FILES: dict[str, bytes] = {
     "signed samples of 16 bits": stored(SIXTEEN - 32768),
     "signed, with bits of the sign": stored(TWELVE - 2048),
     "signed, without bits of the sign": stored((TWELVE - 2048) & 4095, PixelRepresentation=1),
+    "signed, with bits of the sign, tagged unsigned": stored(TWELVE - 2048, PixelRepresentation=0),
+    "unsigned, with bits of a sign": stored(EXTENDED, PixelRepresentation=0),
+    "signed JPEG 2000, tagged unsigned": compressed(signed_jpeg_2000(TWELVE - 2048), J2K),
+    "unsigned in signed JPEG 2000": compressed(signed_jpeg_2000(EXTENDED), J2K),
     "JPEG 2000 of 16 bits": compressed(jpeg_2000(SIXTEEN, 16), J2K),
     "JPEG 2000 of 14 bits": compressed(jpeg_2000(SIXTEEN >> 2, 14), J2K),
     "JPEG 2000 of 16 bits that holds 12": compressed(jpeg_2000(TWELVE, 16), J2K),
@@ -89,6 +101,12 @@ def test_a_marker_beyond_the_bits_stored_does_not_move_the_others() -> None:
     pixels = decode(stored(marked))
     assert np.array_equal(pixels[6:], decode(stored(TWELVE))[6:])
     assert (pixels[:6, :6] == 255).all()
+
+
+def test_a_marker_of_all_bits_makes_no_signed_samples() -> None:
+    dark = TWELVE // 2
+    dark[:6, :6] = 65535  # -1, if it were signed
+    assert np.array_equal(decode(stored(dark))[6:], decode(stored(TWELVE // 2))[6:])
 
 
 PADDED = TWELVE - 1024

@@ -1,6 +1,7 @@
 """The key of hashed names: how it is made, and which ones are refused."""
 
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -81,6 +82,9 @@ def test_what_is_no_key_is_named(tmp_path: Path) -> None:
         hash_key.read(tmp_path / "none.key")
     with pytest.raises(InputError, match="received a folder"):
         hash_key.read(tmp_path)
+    os.mkfifo(tmp_path / "pipe")  # which nobody writes to: reading it would wait for ever
+    with pytest.raises(InputError, match="received a device or pipe"):
+        hash_key.read(tmp_path / "pipe")
     with pytest.raises(InvalidSettings, match="received true: names without a key changed as"):
         hash_key.of_params(True)
     assert hash_key.of_params(False) is None

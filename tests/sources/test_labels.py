@@ -55,3 +55,11 @@ def test_words_of_no_class_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         read_labels(table(tmp_path, *words.split()), stated)
+
+
+@pytest.mark.parametrize("rest", ['b.png,1,"p 2\nc.png,0,p3\n', 'b.png,1,"p 2"x\nc.png,0,p3\n'])
+def test_a_broken_quotation_is_found_where_it_starts(rest: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(f"path,label,patient\na.png,0,p1\n{rest}", encoding="utf-8")
+    with pytest.raises(InputError, match="from line 3 on: expected a CSV file"):
+        read_labels(path)

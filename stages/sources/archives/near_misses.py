@@ -132,9 +132,9 @@ def _alike(name: str) -> str:
 
 
 def _without_suffix(path: str) -> str:
-    return path.rstrip().removesuffix(_suffix(path))
+    return cleaned(path).removesuffix(_suffix(path))
 
 
 def _suffix(path: str) -> str:
-    suffix = PurePosixPath(path.rstrip()).suffix
+    suffix = PurePosixPath(cleaned(path)).suffix
     return suffix if suffix.lower() in IMAGE_SUFFIXES else ""

@@ -50,6 +50,7 @@ def message(folder: Path, images: Mapping[str, bytes], *rows: str) -> str:
         ("SCANS/a (1).jpg", "it has .jpg instead of .png; it differs in case)"),
         ("scans/a\u00a0(1).png", "it differs in spaces or invisible characters)"),
         ("scans/a  (1).png ", "it differs in spaces or invisible characters)"),
+        ("scans/a (1).png\u200b", "it differs in spaces or invisible characters)"),
         ("scans/\uff41 (1).png", "it differs in case, width or style of characters)"),
     ],
 )
