@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.engine.files import read_json, sha256_file
+from stages.engine.files import read_json, sha256_file, write_json
+from stages.engine.task import NOTHING
 from stages.images.shards import open_shards
 from tests.sample_images import encoded, paths, picture, zipped
 from tests.sources.faults import serving
 
 ROOT = Path(__file__).parents[1]
+TASK = NOTHING.model_dump(mode="json")
 
 
 def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[str]:
@@ -62,6 +64,20 @@ def test_fetch_alone_reads_no_archive_that_is_not_recorded(tmp_path: Path) -> No
     assert stage("inputs", tmp_path, **named).returncode == 0
     fetched = stage("fetch", tmp_path, **named)
     assert "49 images from images.zip" in fetched.stdout, fetched.stderr
+
+
+@pytest.mark.parametrize("names", [["Pneumonia", "Normal"], ["pneumonia", "abscess"]])
+def test_names_of_classes_in_the_other_order_stop(tmp_path: Path, names: list[str]) -> None:
+    zipped(tmp_path / "images.zip", {p: encoded(picture(p)) for p in paths()})
+    named = {"source": "archive", "path": "images.zip"}
+    for each in ("inputs", "fetch"):
+        assert stage(each, tmp_path, **named).returncode == 0
+    inputs = read_json(tmp_path / "data/inputs.json")
+    for classes, code in ((names, 1), (["none", "pneumonia"], 0)):
+        write_json(tmp_path / "data/inputs.json", {**inputs, "task": {**TASK, "classes": classes}})
+        done = stage("preprocess", tmp_path, **named)
+        assert done.returncode == code, done.stderr
+        assert ("calls them ['normal', 'pneumonia']: swap or rename yours" in done.stderr) == code
 
 
 def test_phantoms_become_shards(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from stages.engine.classes import CLASS_KEYS
 from stages.engine.options import FieldError, Options
+from stages.engine.printable import is_printable
 
 _TEXT = {"allowed": "text that is not empty"}
 Text = Annotated[str, Field(pattern=r"\S", json_schema_extra=_TEXT)]
@@ -109,17 +110,22 @@ class TaskOptions(Options):
     def _check_classes(self) -> Self:
         if self.classes is None:
             return self
-        negative, positive = (name.casefold() for name in self.classes)
+        negative, positive = map(same_name, self.classes)
         wrong = ""
         if negative == positive:
             wrong = "two names that differ"
         elif {negative, positive} & {"0", "1"}:
             wrong = "names other than 0 and 1, which stand for the classes in tables"
-        elif not all(name.isprintable() for name in self.classes):
+        elif not all(name.isprintable() and is_printable(name) for name in self.classes):
             wrong = "names of printable characters"
         if wrong:
             raise FieldError("classes", f"expected {wrong}, received {list(self.classes)!r}")
         return self
+
+
+def same_name(name: str) -> str:
+    """Return the form in which names of classes are equal that nobody tells apart by eye."""
+    return " ".join(unicodedata.normalize("NFKC", name.casefold()).casefold().split())
 
 
 NOTHING = TaskOptions(**dict.fromkeys(TaskOptions.model_fields))

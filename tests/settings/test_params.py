@@ -84,6 +84,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "task.classes": [
         *(["one"], ["intact", "intact"], ["Intact", "intact"], ["0", "1"], ["", "x"], [" x", "y"]),
         *(["x" * 41, "y"], ["a\nb", "c"], ["a\u200bb", "c"], ["a", "b", "c"]),
+        *(["\xe9", "e\u0301"], ["a b", "a  b"], ["\uff10", "\uff11"], ["\u3164", "x"]),
     ],
     "task.body_part": ["TIBIA", "wrist", ""],
     **{
