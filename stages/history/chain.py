@@ -10,12 +10,17 @@ from pathlib import Path
 
 from stages.engine.errors import InputError, NotFound
 from stages.engine.file_memory import FileMemory
+from stages.engine.files import read_json
+from stages.engine.keys import differences
 from stages.engine.root import project_root
 from stages.history import lock_file, plan
 from stages.history.lock_file import LockFile, Mismatch, dvc_md5, file_md5
 from stages.settings import digests, fetch_inputs, outside, params, paths
 from stages.settings.digests import JUDGED
+from stages.sources.received import data_sha256
 
+_MANIFEST = (paths.SHARDS / "manifest.json").as_posix()
+_SOURCE = paths.SOURCE.as_posix()
 _OPTIONAL = paths.RAW.as_posix()
 """Images as received, gigabytes that a clone may have left where they are."""
 
@@ -60,7 +65,7 @@ def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
                 if found.key != _OPTIONAL or Path(_OPTIONAL).exists():
                     yield found
 
-    found = [*mismatches(lock, Path()), *changed(), *changed_outside()]
+    found = [*mismatches(lock, Path()), *changed(), *changed_outside(), *made_otherwise()]
     memory.save()
     return found
 
@@ -80,6 +85,25 @@ def changed_outside() -> Iterator[Mismatch]:
             paths.INPUTS.as_posix(),
         )
     memory.save()
+
+
+def made_otherwise() -> Iterator[Mismatch]:
+    """Yield what fetch and preprocess wrote of what they read, where other things are recorded.
+
+    `dvc commit` makes DVC take params and inputs for those that the data were made with.
+    """
+    if Path(_MANIFEST).exists():
+        made = read_json(Path(_MANIFEST)).get("options", {})
+        options = {key: params.load().preprocess.of_shards.get(key) for key in made}
+        for key, (was, now) in differences(made, options).items():
+            yield Mismatch("preprocess", f"preprocess.{key}", str(was), str(now), _MANIFEST)
+    recorded = digests.outside().get("fetch", {})
+    if recorded.get("path") and paths.SOURCE.exists():
+        wanted = data_sha256(recorded["path"], recorded.get("labels"))
+        read = read_json(paths.SOURCE)["sha256"]
+        if read != wanted:
+            key = "the SHA-256 of archive and labels"
+            yield Mismatch("fetch", key, read[:12] or "nothing", wanted[:12], _SOURCE)
 
 
 def of_workspace() -> list[Mismatch]:
@@ -113,9 +137,12 @@ def refusal(found: Sequence[Mismatch], name: str, most: int = 3) -> str:
         name: The lock file, for the message.
         most: How many are named.
     """
+    hidden = sorted({each.stage for each in found if each.file in (_MANIFEST, _SOURCE)})
+    first = "".join(f"`dvc repro --force --single-item {stage}`, " for stage in hidden)
+    first = f"{first}since `dvc commit` hides this from DVC, and then " if first else ""
     more = f"; and {len(found) - most} more" if len(found) > most else ""
     return (
         f"{name}: expected the record of what lies here, found another: "
-        f"{'; '.join(map(str, found[:most]))}{more}. Run the whole `dvc repro` "
+        f"{'; '.join(map(str, found[:most]))}{more}. Run {first}the whole `dvc repro` "
         "(after `dvc unfreeze` of a frozen stage), or restore what was changed"
     )

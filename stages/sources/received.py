@@ -1,5 +1,6 @@
 """What a source yields: images with their labels, and where they come from."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,17 @@ class ReceivedImage:
         for text in (self.kind, self.patient, self.split_group, self.source_split):
             if text != cleaned(text):
                 raise ValueError(f"{self.path}: {text!a} is not cleaned")
+
+
+def data_sha256(archive: str, table: str | None) -> str:
+    """Return the checksum of a data set: the archive's, or that of it and its table of labels.
+
+    With a table it is the SHA-256 of `<archive's> <table's>` and a newline, because other labels
+    are other data.
+    """
+    if table is None:
+        return archive
+    return hashlib.sha256(f"{archive} {table}\n".encode()).hexdigest()
 
 
 @dataclass(frozen=True)

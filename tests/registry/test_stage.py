@@ -16,6 +16,7 @@ from stages.engine.files import digest, read_json, sha256_file, write_json
 from stages.history.plan import read_plan
 from stages.registry.store import Store
 from stages.settings import digests, params, paths
+from stages.sources.received import data_sha256
 from tests.history.lock_writer import stage_record
 from tests.registry import fake, stored_runs
 
@@ -97,8 +98,29 @@ def replace_archive() -> None:
     tree["fetch"] |= {"source": "archive", "path": archive.name}
     Path("params.yaml").write_text(yaml.safe_dump(tree))
     archive.write_bytes(b"one")
+    write_source(sha256=sha256_file(archive))
     write_lock(fetch={"path": sha256_file(archive)})
     archive.write_bytes(b"two")
+
+
+def write_source(**facts: object) -> None:
+    write_json(paths.SOURCE, {**read_json(paths.SOURCE), **facts})
+
+
+def commit_other_options() -> None:
+    """Change an option of the shards and record it, as `dvc commit` does."""
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("aspect: stretch", "aspect: keep"))
+    made = {"options": {"aspect": "stretch"}}
+    manifest = read_json(paths.SHARDS / "manifest.json") | made
+    write_json(paths.SHARDS / "manifest.json", manifest)
+    write_lock()
+
+
+def commit_other_labels() -> None:
+    """Record another table of labels than the one that the images were fetched with."""
+    write_source(sha256=data_sha256("a" * 64, "b" * 64))
+    write_lock(fetch={"path": "a" * 64, "labels": "c" * 64})
 
 
 def edit_lock() -> None:
@@ -142,6 +164,31 @@ def test_what_dvc_lock_does_not_record_is_not_registered(
         register.main()
     assert "Run the whole `dvc repro`" in str(refused.value)
     assert not Path("data/release.json").exists()
+    assert not stored_runs.runs(workplace / "mlruns")
+
+
+@pytest.mark.parametrize(
+    ("commit", "stage", "named"),
+    [
+        (
+            commit_other_options,
+            "preprocess",
+            "preprocess.aspect is stretch in data/shards/manifest.json, keep here",
+        ),
+        (
+            commit_other_labels,
+            "fetch",
+            r"the SHA-256 of archive and labels is \w{12} in data/source.json, \w{12} here",
+        ),
+    ],
+)
+def test_data_made_otherwise_are_not_registered_after_dvc_commit(
+    workplace: Path, commit: Callable[[], object], stage: str, named: str
+) -> None:
+    commit()
+    with pytest.raises(InputError, match=named) as refused:
+        register.main()
+    assert f"Run `dvc repro --force --single-item {stage}`, since" in str(refused.value)
     assert not stored_runs.runs(workplace / "mlruns")
 
 

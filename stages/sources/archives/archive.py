@@ -4,7 +4,6 @@ Without a table, paths are `{train,val,test}/{NORMAL,PNEUMONIA}/<name>` at any d
 that `sources.names` can parse.
 """
 
-import hashlib
 import itertools
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.engine.errors import InputError
+from stages.engine.files import sha256_file
 from stages.sources import chest_tasks, labels, names
 from stages.sources.archives.members import Member, Packing, is_junk
 from stages.sources.archives.near_misses import IMAGE_SUFFIXES, NearMisses
@@ -22,7 +22,7 @@ from stages.sources.labels import Table
 from stages.sources.names import ImageFacts
 from stages.sources.options import MENDELEY_V2
 from stages.sources.patient_ids import MergedPatients, lookalikes
-from stages.sources.received import ReceivedImage, Source
+from stages.sources.received import ReceivedImage, Source, data_sha256
 
 # An uncompressed image of 60 megapixels at 16 bits has 120 MB.
 MAX_IMAGE_BYTES = 256 * 2**20
@@ -221,16 +221,10 @@ def _refuse_lookalikes(place: Path, patients: Iterable[str]) -> None:
 
 
 def _checksum(packing: Packing, table: Path | None) -> str:
-    """Return the archive's checksum; with a table, that of `<archive's> <table's>` and a newline.
-
-    The table counts because other labels are other data.
-    """
-    if table is None:
-        return packing.sha256()
-    if not table.is_file():
+    """Return `received.data_sha256` of an archive and the table, if there is one."""
+    if table is not None and not table.is_file():
         labels.read_labels(table)  # raises the error that says so
-    both = f"{packing.sha256()} {hashlib.sha256(table.read_bytes()).hexdigest()}\n"
-    return hashlib.sha256(both.encode()).hexdigest()
+    return data_sha256(packing.sha256(), None if table is None else sha256_file(table))
 
 
 def _images(
