@@ -13,13 +13,16 @@ from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json
 from stages.engine.keys import differences
 from stages.engine.root import project_root
+from stages.engine.tables import read_table
 from stages.history import lock_file, plan
 from stages.history.lock_file import LockFile, Mismatch, dvc_md5, file_md5
 from stages.settings import digests, fetch_inputs, outside, params, paths
 from stages.settings.digests import JUDGED
+from stages.sources.index import INDEX_FILE, read_rows
 from stages.sources.received import data_sha256
 
 _MANIFEST = (paths.SHARDS / "manifest.json").as_posix()
+_RECORDS = (paths.SHARDS / "records.csv").as_posix()
 _SOURCE = paths.SOURCE.as_posix()
 _OPTIONAL = paths.RAW.as_posix()
 """Images as received, gigabytes that a clone may have left where they are."""
@@ -97,6 +100,7 @@ def made_otherwise() -> Iterator[Mismatch]:
         options = {key: params.load().preprocess.of_shards.get(key) for key in made}
         for key, (was, now) in differences(made, options).items():
             yield Mismatch("preprocess", f"preprocess.{key}", str(was), str(now), _MANIFEST)
+    yield from _prepared_otherwise()
     recorded = digests.outside().get("fetch", {})
     if recorded.get("path") and paths.SOURCE.exists():
         wanted = data_sha256(recorded["path"], recorded.get("labels"))
@@ -104,6 +108,31 @@ def made_otherwise() -> Iterator[Mismatch]:
         if read != wanted:
             key = "the SHA-256 of archive and labels"
             yield Mismatch("fetch", key, read[:12] or "nothing", wanted[:12], _SOURCE)
+
+
+def _prepared_otherwise() -> Iterator[Mismatch]:
+    """Yield the first fact of an image that preprocess wrote and fetch has otherwise.
+
+    Of images as received a clone may have none; then nothing is compared.
+    """
+    index = paths.RAW / INDEX_FILE
+    if not (index.exists() and Path(_RECORDS).exists()):
+        return
+    received = {row.path: row for row in read_rows(index)}
+    with Path(_RECORDS).open(encoding="utf-8", newline="") as handle:
+        for record in read_table(handle)[1]:
+            name = record["id"]
+            copy = name not in received
+            row = received.get(name.rpartition("#")[0] if copy else name)
+            if row is None:
+                yield Mismatch("preprocess", f"the image {name!r}", "listed", "nowhere", _RECORDS)
+                return
+            facts = {"label": row.label, "patient": row.patient}
+            for key, fact in (facts if copy else facts | {"bytes": row.bytes}).items():
+                if record.get(key) not in (None, str(fact)):
+                    name = f"{key} of {name!r}"
+                    yield Mismatch("preprocess", name, record[key], str(fact), _RECORDS)
+                    return
 
 
 def of_workspace() -> list[Mismatch]:
@@ -137,7 +166,7 @@ def refusal(found: Sequence[Mismatch], name: str, most: int = 3) -> str:
         name: The lock file, for the message.
         most: How many are named.
     """
-    hidden = sorted({each.stage for each in found if each.file in (_MANIFEST, _SOURCE)})
+    hidden = sorted({each.stage for each in found if each.file in (_MANIFEST, _RECORDS, _SOURCE)})
     first = "".join(f"`dvc repro --force --single-item {stage}`, " for stage in hidden)
     first = f"{first}since `dvc commit` hides this from DVC, and then " if first else ""
     more = f"; and {len(found) - most} more" if len(found) > most else ""

@@ -13,9 +13,11 @@ import yaml
 from stages import register
 from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, sha256_file, write_json
+from stages.engine.tables import write_table
 from stages.history.plan import read_plan
 from stages.registry.store import Store
 from stages.settings import digests, params, paths
+from stages.sources.index import COLUMNS
 from stages.sources.received import data_sha256
 from tests.history.lock_writer import stage_record
 from tests.registry import fake, stored_runs
@@ -123,6 +125,18 @@ def commit_other_labels() -> None:
     write_lock(fetch={"path": "a" * 64, "labels": "c" * 64})
 
 
+def commit_stale_shards() -> None:
+    """Fetch other labels and record the shards that were made before."""
+    facts = {"label": 1, "patient": "p", "bytes": 9}
+    copy = {"id": "a.png#1", **facts, "bytes": None}
+    write_table(paths.SHARDS / "records.csv", list(copy), [copy, {"id": "a.png", **facts}])
+    paths.RAW.unlink()  # `write_lock` made it
+    paths.RAW.mkdir()
+    row = {"path": "a.png", **facts, "label": 0}
+    write_table(paths.RAW / "index.csv", COLUMNS, [row])
+    write_lock()
+
+
 def edit_lock() -> None:
     path = Path("dvc.lock")  # of another model
     tree = yaml.safe_load(path.read_text())
@@ -179,6 +193,11 @@ def test_what_dvc_lock_does_not_record_is_not_registered(
             commit_other_labels,
             "fetch",
             r"the SHA-256 of archive and labels is \w{12} in data/source.json, \w{12} here",
+        ),
+        (
+            commit_stale_shards,
+            "preprocess",
+            "label of 'a.png#1' is 1 in data/shards/records.csv, 0 here",
         ),
     ],
 )
