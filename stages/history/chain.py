@@ -113,12 +113,16 @@ def made_otherwise() -> Iterator[Mismatch]:
 def _prepared_otherwise() -> Iterator[Mismatch]:
     """Yield the first fact of an image that preprocess wrote and fetch has otherwise.
 
-    Of images as received a clone may have none; then nothing is compared.
+    Of images as received a clone may have none, or those of an earlier version; then nothing is
+    compared.
     """
     index = paths.RAW / INDEX_FILE
     if not (index.exists() and Path(_RECORDS).exists()):
         return
-    received = {row.path: row for row in read_rows(index)}
+    try:
+        received = {row.path: row for row in read_rows(index)}
+    except InputError:
+        return
     with Path(_RECORDS).open(encoding="utf-8", newline="") as handle:
         for record in read_table(handle)[1]:
             name = record["id"]
