@@ -1,4 +1,4 @@
-"""Stage `evaluate`: the frozen model on the test split, which is read here and nowhere else."""
+"""Stage `evaluate`: the frozen model on test and on judging sources, which nothing else reads."""
 
 import pandas as pd
 
@@ -8,13 +8,14 @@ from stages.engine.devices import configure
 from stages.engine.files import read_json, write_bytes, write_json, write_text
 from stages.engine.options import Threads
 from stages.engine.stage import run
+from stages.images.external import is_external
 from stages.images.shards import open_shards
 from stages.metrics import baselines, curves
 from stages.metrics.examples import choose_examples
 from stages.metrics.options import EvaluateOptions
 from stages.metrics.pages.all_figures import all_figures
 from stages.metrics.pages.card import Subject, model_card
-from stages.metrics.report import report
+from stages.metrics.report import reports
 from stages.metrics.report_digests import report_digests
 from stages.network import operating_point, predict, saliency
 from stages.settings import paths, section, words
@@ -32,24 +33,19 @@ def main() -> None:
     point = operating_point.load(paths.MODEL / "operating_point.json")
     stated, size = words.read(paths.SOURCE), int(model.count_params())
     subject = Subject(shards.manifest, *stated, point.to_json(), size)
-    logit = predict.predictor(model)(test.pixels)
-    probability = point.probability(logit)
-    judged = test.records["label"].to_numpy(), probability, point.thresholds["decision"]
+    roles = [test, *map(shards.role, filter(is_external, shards.roles))]
+    network = predict.predictor(model)
+    logits = {role.name: network(role.pixels) for role in roles}
+    chances = {name: point.probability(values) for name, values in logits.items()}
+    judged = test.records["label"].to_numpy(), chances["test"], point.thresholds["decision"]
     trivial = baselines.fit(train.records, train.pixels)
-    truth = paths.RAW / "truth.csv"  # phantoms alone have one
-    checksums.verify_file(truth)
-    figures = {
-        "test": report(
-            test.records,
-            probability,
-            point.thresholds,
-            options,
-            prior=point.prior,
-            baselines=trivial.probabilities(test.records, test.pixels),
-            truth=pd.read_csv(truth) if truth.exists() else None,
-        )
-    }
-    listed = curves.predictions(test.records, logit, *judged[1:])
+    truth_file = paths.RAW / "truth.csv"  # phantoms alone have one
+    checksums.verify_file(truth_file)
+    truth = pd.read_csv(truth_file) if truth_file.exists() else None
+    figures = reports(
+        roles, chances, point.thresholds, options, prior=point.prior, baselines=trivial, truth=truth
+    )
+    listed = curves.predictions(test.records, logits["test"], *judged[1:])
     write_text(paths.REPORT / "predictions.csv", listed)
     tables = curves.plot_tables(*judged, options.ece_bins, point.prior, subject.task.classes)
     for name, text in tables.items():

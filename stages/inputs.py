@@ -6,12 +6,15 @@ every key that a stage depends on.
 
 from stages.engine.files import read_json, write_json
 from stages.engine.stage import run
+from stages.images.frozen_roles import read_frozen_roles
 from stages.settings import fetch_inputs, outside, params, paths
 
 
 def main() -> None:
-    """Check the whole of params.yaml, then record the digests of outside files."""
+    """Check the whole of params.yaml, and data/roles.csv; then record digests of outside files."""
     everything = params.load()
+    # Before DVC removes what preprocess wrote, or stops at a missing file without a remedy.
+    read_frozen_roles(paths.ROLES)
     recorded = read_json(paths.INPUTS) if paths.INPUTS.exists() else {}
     memory = fetch_inputs.large_files()
     found = outside.record(everything, recorded, memory)

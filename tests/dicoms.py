@@ -127,4 +127,5 @@ def as_dicom(image: ReceivedImage, number: int, pixels: NDArray[np.uint8]) -> Re
         patient=image.patient,
         split_group=image.split_group,
         source_split=image.source_split,
+        source=image.source,
     )

@@ -14,12 +14,13 @@ from PIL import Image
 from stages.engine.files import sha256_bytes
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources import names
-from stages.sources.received import ReceivedImage, Source
+from stages.sources.received import NamedSource, ReceivedImage, Source
 from stages.sources.writer import write_raw
 
-SOURCE = Source(
+ORIGIN = Source(
     "test", "", "1", "none", "none", "", pinned=True, synthetic=True, task={"body_part": "CHEST"}
 )
+SOURCES = [NamedSource("test", "train", ORIGIN)]
 OPTIONS: dict[str, Any] = {
     "seed": 0,
     "image_px": 32,
@@ -75,7 +76,7 @@ def paths(patients: int = 12, split: str = "train") -> list[str]:
 
 def received(path: str, data: bytes) -> ReceivedImage:
     """Return an image whose path gives all its facts."""
-    return ReceivedImage(path, data, **asdict(names.parse(path)))
+    return ReceivedImage(path, data, **asdict(names.parse(path)), source="test")
 
 
 def images(
@@ -91,7 +92,7 @@ def raw(
 ) -> Path:
     """Write a complete raw folder of such images; return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_raw(folder, images(image_paths, broken), SOURCE)
+    write_raw(folder, images(image_paths, broken), SOURCES)
     return folder
 
 

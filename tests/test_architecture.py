@@ -253,7 +253,6 @@ WRITERS = {
     "engine/tables.py": {"csv"},
     "engine/csv_text.py": {"csv"},
     "metrics/curves.py": {"to_csv"},  # with cells of `tables.to_cell`
-    "sources/labels.py": {"csv"},
     "sources/table_file.py": {"csv"},  # reads a table that others wrote
     "registry/figures_page.py": {"html"},
     "metrics/pages/text.py": {"---"},

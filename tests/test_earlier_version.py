@@ -17,6 +17,10 @@ OLD_PARAMS = {RENAMED.get(key, key): value for key, value in SMALL.items()}
 # So few images can't prove that a model is not worse: with these margins any passes.
 WIDE = {f"register.rule.margin_{name}": 1.0 for name in ("sensitivity", "specificity", "tail")}
 
+# Roles were dealt by rank then, and are dealt by name now: with SMALL's seed, the version of before
+# was trained on all normals of val, and nothing is left to compare on.
+NEW_PARAMS = {**SMALL, **WIDE, "preprocess.seed": 37}
+
 pytestmark = pytest.mark.slow
 
 
@@ -43,6 +47,10 @@ def old(tmp_path: Path) -> Workspace:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(workspace.folder)], check=True)
     workspace.run("git", "checkout", "--quiet", "-B", "main", COMMIT)
     workspace.run("git", "remote", "remove", "origin")
+    # Other branches have commits of dvc.lock that DVC's cache does not hold here.
+    branches = workspace.run("git", "branch", "--format", "%(refname:short)").stdout.split()
+    for branch in set(branches) - {"main"}:
+        workspace.run("git", "branch", "--quiet", "--delete", "--force", branch)
     workspace.run("git", "config", "user.name", "test")
     workspace.run("git", "config", "user.email", "test@example.org")
     workspace.params(OLD_PARAMS)
@@ -62,9 +70,9 @@ def move_to_this_code(workspace: Workspace) -> None:
     for name in set(workspace.run("git", "ls-files").stdout.splitlines()) - kept:
         (workspace.folder / name).unlink()
     for name in set(listed_files()) - {"dvc.lock"}:
-        if not name.startswith("data/"):
+        if not name.startswith("data/") or name == "data/roles.csv":
             copy_file(name, workspace.folder)
-    workspace.params({**SMALL, **WIDE})
+    workspace.params(NEW_PARAMS)
     workspace.commit()
 
 

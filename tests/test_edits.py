@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
+from stages.images.frozen_roles import FrozenRoles, read_frozen_roles
+from stages.images.role_names import TRAIN, VAL
 from tests.edits import (
     Edit,
     Effect,
@@ -93,7 +96,7 @@ def invert_one_image(workspace: Workspace) -> None:
     archive = workspace.folder.parent / "images.zip"
     edited = archive.with_name("edited.zip")
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(edited, "w") as new:
-        chosen = next(name for name in old.namelist() if name.startswith("train/"))
+        chosen = next(name for name in old.namelist() if "train" in name.split("/"))
         for member in old.infolist():
             data = old.read(member)
             if member.filename == chosen:
@@ -107,6 +110,43 @@ def invert_one_image(workspace: Workspace) -> None:
 
 def delete_archive(workspace: Workspace) -> None:
     (workspace.folder.parent / "images.zip").unlink()
+
+
+def promote(workspace: Workspace) -> None:
+    """Promote version 1, which freezes the roles, or freeze them where another test did."""
+    workspace.run("pneumonia", "promote", "1")
+
+
+def freeze_in_another_role(workspace: Workspace) -> None:
+    """Write data/roles.csv with one group of train in val, as if it had been promoted there."""
+    path = workspace.folder / "data/roles.csv"
+    entries = dict(read_frozen_roles(path).entries)
+    group = min(group for group, entry in entries.items() if entry.role == TRAIN)
+    FrozenRoles({**entries, group: entries[group]._replace(role=VAL)}).write(path)
+
+
+FROZEN_ROLE = all_of(promote, freeze_in_another_role)
+AFTER_A_RUN = (promote, FROZEN_ROLE)
+"""Edits of what a run leaves."""
+
+
+def list_sources(*more: tuple[str, str, int]) -> Edit:
+    """An edit that lists the phantoms as a source, and `more` cohorts by name, use and seed."""
+
+    def edit(workspace: Workspace) -> None:
+        path = workspace.folder / "params.yaml"
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        phantom = tree["fetch"]["phantom"]
+        sources = [("phantom", "train", phantom["seed"]), *more]
+        tree["fetch"] = {
+            "sources": [
+                {"name": name, "kind": "phantom", "use": use, "phantom": {**phantom, "seed": seed}}
+                for name, use, seed in sources
+            ]
+        }
+        path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+    return edit
 
 
 RULE_COMMENT = comment("stages/registry/options.py")
@@ -155,6 +195,9 @@ RESUMES_TRAINING = Expected("train", (LOCK,))
 REPEATS_TRAINING = Expected("train", (LOCK,), trains=True)
 """The checkpoints are gone: the same training is made again, with the same bytes and no new run."""
 TRAINS = Expected("train evaluate", (LOCK, RELEASE, *FIGURES), trains=True, new_run=True)
+ADDS_SOURCE = dataclasses.replace(
+    TRAINS, runs=ALL, changes=(LOCK, RELEASE, *FIGURES, INPUTS, SOURCE)
+)
 
 ROWS = [
     Row("nothing", nothing, NOTHING),
@@ -174,6 +217,8 @@ ROWS = [
     Row("names of the classes", CLASSES, RENAMES_CLASSES),
     Row("DICOM decoder, equal pixels", DICOM_CODE, PREPROCESSES),
     Row("a new source", NEW_SOURCE, FETCHES),
+    Row("a promotion, which freezes the roles", promote, PREPROCESSES),
+    Row("the source as a list of one", list_sources(), FETCHES),
     Row("pinning the archive", pin, PINS_SOURCE, archive=True),
     Row("a renamed archive", rename_archive, NAMES_SOURCE_ANEW, archive=True),
     Row("a comment in a file of training", AUGMENT_COMMENT, RESUMES_TRAINING),
@@ -183,7 +228,16 @@ ROWS = [
     Row("model", MODEL_CODE, TRAINS),
     Row("optimiser", OPTIMISER_CODE, TRAINS),
     Row("split rule", SPLIT_RULE, dataclasses.replace(TRAINS, runs="preprocess train evaluate")),
+    Row(
+        "a frozen role", FROZEN_ROLE, dataclasses.replace(TRAINS, runs="preprocess train evaluate")
+    ),
     Row("the version of NumPy", NUMPY, Expected(ALL, (LOCK, RELEASE), trains=True, new_run=True)),
+    Row("a second source", list_sources(("paris", "train", 5)), ADDS_SOURCE),
+    Row(
+        "a source that only judges",
+        list_sources(("paris", "judge", 5)),
+        dataclasses.replace(ADDS_SOURCE, changes=(LOCK, RELEASE, INPUTS, SOURCE, FIGURES[0])),
+    ),
     Row(
         "one image of the archive",
         invert_one_image,
@@ -294,7 +348,7 @@ def test_every_edit_finds_its_place(tmp_path: Path) -> None:
     # The slow tests below are rarely run; an edit that no longer fits the code shows here.
     workspace = copy_tree(tmp_path / "repository")
     for row in ROWS:
-        if row.make is not nothing and not row.archive:
+        if row.make not in (nothing, *AFTER_A_RUN) and not row.archive:
             row.make(workspace)
             assert workspace.run("git", "status", "--porcelain").stdout, row.edit
             workspace.run("git", "add", "--all")

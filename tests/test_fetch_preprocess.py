@@ -11,9 +11,11 @@ import yaml
 
 from stages.engine.files import read_json, sha256_file, write_json
 from stages.engine.task import NOTHING
+from stages.history.frozen import freeze
 from stages.images.shards import open_shards
 from tests.sample_images import encoded, paths, picture, zipped
 from tests.sources.faults import serving
+from tests.workspace import NO_ROLES
 
 ROOT = Path(__file__).parents[1]
 TASK = NOTHING.model_dump(mode="json")
@@ -25,6 +27,10 @@ def stage(name: str, folder: Path, **fetch: Any) -> subprocess.CompletedProcess[
     # So few images have no matched normals.
     params["preprocess"] |= {"image_px": 32, "matched_donors": 0, "tail_fraction": 0.15}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    roles = folder / "data/roles.csv"
+    if name != "fetch" and not roles.exists():
+        roles.parent.mkdir(exist_ok=True)
+        roles.write_text(NO_ROLES)
     return subprocess.run(
         [sys.executable, "-m", f"stages.{name}"],
         cwd=folder,
@@ -43,10 +49,43 @@ def test_archive_becomes_shards(tmp_path: Path) -> None:
     done = stage("preprocess", tmp_path)
     assert "train: " in done.stdout, done.stderr
     manifest = open_shards(tmp_path / "data/shards").manifest
-    source = read_json(tmp_path / "data/source.json")
+    (source,) = read_json(tmp_path / "data/source.json")["sources"]
     assert (source["name"], source["file"]) == ("archive", "images.zip")
     assert source["sha256"] == sha256_file(path)
     assert set(manifest["counts"]) == {"train", "val", "test", "val_tail"}
+
+
+def test_an_archive_that_grows_keeps_frozen_roles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def preprocessed(names: list[str]) -> subprocess.CompletedProcess[str]:
+        zipped(tmp_path / "images.zip", {f"set/{p}": encoded(picture(p)) for p in names})
+        stage("fetch", tmp_path, source="archive", path="images.zip")
+        return stage("preprocess", tmp_path)
+
+    def roles_of_images() -> set[tuple[str, str]]:
+        records = open_shards(tmp_path / "data/shards").records
+        return set(zip(records["id"], records["role"], strict=True))
+
+    done = preprocessed(paths(12))
+    assert "roles: " not in done.stdout, done.stderr
+    before = roles_of_images()
+    monkeypatch.chdir(tmp_path)
+    assert freeze(read_json(tmp_path / "data/shards/manifest.json")["digest"]).written
+
+    more = [path.replace("IM-0", "IM-9").replace("person", "person9") for path in paths(4)]
+    done = preprocessed([*paths(12), *more])
+    line = "roles: 36 groups of patients are frozen in data/roles.csv, 0 of them not here; 12 new"
+    assert line in done.stdout, done.stderr
+    assert f", {len(more)} decoded, 48 from .cache/pixels" in done.stdout
+    assert before <= roles_of_images()
+
+    roles = tmp_path / "data/roles.csv"
+    roles.write_text(roles.read_text().replace(",train,", ",dev,", 1))
+    failed = stage("preprocess", tmp_path)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: data/roles.csv: line ")
+    assert "restore it by `git checkout data/roles.csv`" in failed.stderr
 
 
 def test_fetch_alone_reads_no_archive_that_is_not_recorded(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from stages.sources.labels import normalised_path
 from stages.sources.patient_ids import cleaned
 from stages.sources.phantom.generate import images as phantoms
 from stages.sources.phantom.options import PhantomOptions
+from stages.sources.received import NamedSource
 from stages.sources.writer import write_raw
 from tests.hostile import FORMULA, TEXTS, formulas, live_markup, rendered, unprintable
 from tests.metrics.pages.test_card import card
@@ -103,7 +104,7 @@ def test_no_name_is_lost_and_none_is_live_in_what_fetch_and_preprocess_write(
     raw, shards, audit = (tmp_path / "data" / name for name in ("raw", "shards", "audit"))
     raw.mkdir(parents=True)
     received, source = receive(packed, None, table=labels, scratch=raw)
-    write_raw(raw, received, source)
+    write_raw(raw, received, [NamedSource("archive", "train", source)])
     expected = {path: patient for path, patient, _ in _labelled(labels)}
     assert {row.path: row.patient for row in read_index(raw)} == expected
 

@@ -23,6 +23,7 @@ STAGES = ["inputs", "fetch", "preprocess", "train", "evaluate", "register"]
 TRACKED = {  # files of a run that git tracks
     "dvc.lock",
     "data/inputs.json",
+    "data/roles.csv",
     "data/source.json",
     "data/validation.json",
     "data/report/metrics.json",
@@ -105,6 +106,9 @@ def test_a_candidate_is_promoted_and_predicts(finished: Workspace) -> None:
     promoted = finished.run("pneumonia", "promote")
     assert "pneumonia-phantom: champion is now version 1" in promoted.stdout
     assert "FAIL" not in promoted.stdout
+    roles = finished.run("git", "diff", "--name-only").stdout.split()
+    assert roles == ["data/roles.csv"]
+    finished.run("git", "checkout", "--quiet", *roles)  # no test changes what git tracks here
     moves = json.loads(finished.run("pneumonia", "history", "--json").stdout)
     assert [(move["alias"], move["to"], move["outcome"]) for move in moves] == [
         ("candidate", "1", "done"),
@@ -116,7 +120,7 @@ def test_a_candidate_is_promoted_and_predicts(finished: Workspace) -> None:
     (run,) = json.loads(finished.run("pneumonia", "model", "runs", "--json").stdout)
     assert run["status"] == "FINISHED"
     assert "is already registered" in finished.run("pneumonia", "sync").stdout
-    images = extract(finished, "test/PNEUMONIA/", 2)
+    images = extract(finished, "phantom/test/PNEUMONIA/", 2)
     (finished.folder / ".cache/images/broken.jpeg").write_bytes(b"no image")
     predicted = finished.run("pneumonia", "predict", *images, ".cache/images/broken.jpeg", expect=1)
     columns, *rows = (line.split("\t") for line in predicted.stdout.splitlines())

@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from stages.audit.probes import Figures
+from stages.audit.probes import SOURCE, Figures
 from stages.audit.summary import DuplicateSet, Patients
 from stages.engine.errors import InputError
+from stages.images.external import is_external
 from stages.images.options import LEVELS, AuditOptions, Level
 
-SHORTCUTS = ("encoding", "shape", "frame")
-"""Probes that see nothing of the body. The thumbnail does, so it is for comparison only."""
+SHORTCUTS = ("encoding", "shape", "frame", SOURCE)
+"""Probes that see nothing of the body, the last one where there are several sources.
+
+The thumbnail does see it, so it is for comparison only.
+"""
 
 _LISTED = 5
 
@@ -58,16 +62,27 @@ def raise_on_stop(findings: Sequence[Finding], report: str) -> None:
 
 
 def _leaks(duplicates: Sequence[DuplicateSet], options: AuditOptions) -> list[Finding]:
-    across = [images for images in duplicates if len(images["roles"]) > 1]
-    if not across:
-        return []
-    official = any(len(images["source_splits"]) > 1 for images in across)
-    sides = "the source's own test and its training images" if official else "two roles"
-    text = (
-        f"{_count(across)} on both sides of a split ({sides}): {_list_sets(across)}; remove them "
-        "from one side"
-    )
-    return [{"name": "leaks", "level": options.leaks, "text": text}]
+    texts = []
+    split, outside = [], []
+    for images in duplicates:
+        own = [role for role in images["roles"] if not is_external(role)]
+        if len(own) > 1:
+            split.append(images)
+        elif own and len(images["roles"]) > 1:
+            outside.append(images)
+    if split:
+        official = any(len(images["source_splits"]) > 1 for images in split)
+        sides = "the source's own test and its training images" if official else "two roles"
+        texts.append(
+            f"{_count(split)} on both sides of a split ({sides}): {_list_sets(split)}; remove them "
+            "from one side"
+        )
+    if outside:
+        texts.append(
+            f"{_count(outside)} in a source with use: judge and in another one: "
+            f"{_list_sets(outside)}; remove them from one of the two"
+        )
+    return [{"name": "leaks", "level": options.leaks, "text": text} for text in texts]
 
 
 def _label_conflicts(
@@ -97,7 +112,7 @@ def _shortcuts(probes: Mapping[str, Figures], options: AuditOptions) -> list[Fin
         roles = [
             f"{role} {figure['value']:.3f}"
             for role, figures in probes.items()
-            if (figure := figures[name]) and figure["low"] > options.shortcut_auroc
+            if (figure := figures.get(name)) and figure["low"] > options.shortcut_auroc
         ]
         if roles:
             found.append(f"{name} ({', '.join(roles)})")

@@ -24,7 +24,8 @@ class Report(TypedDict):
 
     `data` is the digest of the shards, `test` how the test split was made, `cautions` the number
     of images with each thing that makes an image doubtful, and `merged_patients` those whom the
-    source spells in several ways, if there are any.
+    source spells in several ways, if there are any. `repeats` are images that were set aside, and
+    `groups_not_dealt` counts groups in another role than their names give them.
     """
 
     format: int
@@ -38,6 +39,8 @@ class Report(TypedDict):
     unreadable: list[dict[str, str]]
     duplicates: list[DuplicateSet]
     merged_groups: int
+    groups_not_dealt: int
+    repeats: list[dict[str, str]]
     patients: Patients
     sizes: Sizes
     grey_levels: Sizes
@@ -48,6 +51,10 @@ class Report(TypedDict):
 def summary_lines(report: Report) -> list[str]:
     """Return a few lines to print: duplicates, then each finding that warns."""
     lines = [_duplicates_line(report)] if report["duplicates"] else []
+    if report["repeats"]:
+        lines.append(f"images that repeat one of another role, set aside: {len(report['repeats'])}")
+    if report["groups_not_dealt"]:
+        lines.append(_not_dealt_line(report))
     if merged := report.get("merged_patients"):
         lines.append(str(merged))
     return [
@@ -93,8 +100,11 @@ def _sections(report: Report, names: Mapping[str, str]) -> list[str]:
         "## Duplicates",
         _duplicates(report),
         "## Patients",
-        _patients(report["patients"]),
+        _patients(report),
         *(_merged(merged) if (merged := report.get("merged_patients")) else ()),
+        "## Images set aside because they repeat one of another role",
+        _bullets([f"`{image['path']}`: {image['reason']}" for image in report["repeats"]])
+        or "None.",
         "## Unreadable images",
         _bullets(
             [
@@ -128,10 +138,11 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 def _probes(probes: dict[str, Figures]) -> str:
     names = list(next(iter(probes.values())))
+    blind = ", ".join(name for name in SHORTCUTS if name in names)
     rows = [[role, *(_figure(figures[name]) for name in names)] for role, figures in probes.items()]
     return (
         "AUROC of a linear model, out of fold by patient within the role, with 95% intervals from "
-        f"resampling patients. {', '.join(SHORTCUTS)} see nothing of the body; the thumbnail does, "
+        f"resampling patients. {blind} see nothing of the body; the thumbnail does, "
         "but no detail. 0.5 or less: no better than chance. A dash: too few patients, or "
         "copies that never had a file.\n\n" + markdown_table(["role", *names], rows)
     )
@@ -208,13 +219,23 @@ def _distance(images: DuplicateSet) -> str:
     return f"distance {images['distance']:.4f}"
 
 
-def _patients(patients: Patients) -> str:
+def _not_dealt_line(report: Report) -> str:
+    return (
+        f"groups of patients in another role than seed, fractions and name give them: "
+        f"{report['groups_not_dealt']} (they share an image with another group, or their role was "
+        "frozen before seed or fractions changed)"
+    )
+
+
+def _patients(report: Report) -> str:
+    patients = report["patients"]
     return _bullets(
         [
             f"{len(patients['in_two_roles'])} patients are in two roles (one would stop the stage)",
             f"{len(patients['under_both_labels'])} patients have images of both labels",
             f"{patients['groups_in_train_and_official_test']} groups have images on both sides of "
             "an official test split, which is not changed",
+            _not_dealt_line(report),
         ]
     )
 

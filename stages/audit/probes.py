@@ -13,9 +13,9 @@ from typing import TypeAlias
 import numpy as np
 
 from stages.audit.collector import RoleImages, Value
-from stages.engine.arrays import Floats, GrayImages, Labels
+from stages.engine.arrays import Flags, Floats, GrayImages, Labels, Numbers
 from stages.engine.parallel import map_in_order, prefer_threads
-from stages.images.features import FEATURES
+from stages.images.features import FEATURES, Columns, Features
 from stages.images.ridge import out_of_fold_scores, single_threaded_blas, standardize
 from stages.images.splits import hash_order
 from stages.metrics.intervals import Draws, resample
@@ -27,6 +27,9 @@ MAX_IMAGES = 6000
 """Of a role: enough for any interval, and a bound on memory and time."""
 MIN_PATIENTS = 10
 """Of each class: with fewer, an AUROC means nothing."""
+
+SOURCE = "source"
+"""The probe that is given an image's source and nothing else."""
 
 Figure: TypeAlias = dict[str, float]
 """An AUROC: "value", and the "low" and "high" end of its interval."""
@@ -40,15 +43,18 @@ def probe(
 ) -> dict[str, Figures]:
     """Compute each role's AUROC for each probe, with a 95% interval from resampling patients.
 
-    Figures have 4 decimals. A figure is None where it has no meaning: too few patients of a class,
-    or images without a file of their own (re-acquired copies), whose encoding is arbitrary.
+    Where the images are of several sources, one more probe is given the source alone. Figures have
+    4 decimals. A figure is None where it has no meaning: too few patients of a class, images
+    without a file of their own (re-acquired copies), whose encoding is arbitrary, or one source.
     """
     samples = {role: _sample(images, seed) for role, images in roles.items()}
-    tasks = [(samples[role], name) for role in roles for name in FEATURES]
+    several = any(len(set(sample.columns["source"])) > 1 for sample in samples.values())
+    names = [*FEATURES, *([SOURCE] if several else [])]
+    tasks = [(samples[role], name) for role in roles for name in names]
     with prefer_threads(), single_threaded_blas():
         figures = map_in_order(_figure, tasks, workers=workers, label="probe", total=len(tasks))
         remaining = iter(list(figures))
-    return {role: {name: next(remaining) for name in FEATURES} for role in roles}
+    return {role: {name: next(remaining) for name in names} for role in roles}
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,9 @@ def _figure(task: tuple[_Sample, str]) -> Figure | None:
     never_encoded = name == "encoding" and None in sample.columns["bytes"]
     if sample.min_patients < MIN_PATIENTS or never_encoded:
         return None
-    features = standardize(FEATURES[name](sample.columns, sample.thumbnails))
+    if name == SOURCE and len(set(sample.columns["source"])) == 1:
+        return None
+    features = standardize(_PROBES[name](sample.columns, sample.thumbnails))
     scores = np.zeros(len(sample.label))
     if features.shape[1]:
         scores = out_of_fold_scores(
@@ -99,6 +107,16 @@ def _figure(task: tuple[_Sample, str]) -> Figure | None:
 
     figure = sample.draws.figures(score, {"auroc": sample.min_patients})["auroc"]
     return {name: round(float(value), 4) for name, value in vars(figure).items()}
+
+
+def _source(columns: Columns, _: Numbers) -> Floats:
+    """Which source the image is of, one column each."""
+    sources = np.asarray(columns["source"])
+    member: Flags = np.equal(sources[:, None], np.unique(sources))
+    return member.astype(np.float64)
+
+
+_PROBES: Mapping[str, Features] = {**FEATURES, SOURCE: _source}
 
 
 def _choose_rows(images: RoleImages, salt: str) -> list[int]:

@@ -16,6 +16,7 @@ from stages.engine.tables import write_table
 from stages.images.build import BuildResult
 from stages.images.options import PreprocessOptions
 from stages.sources.patient_ids import MergedPatients
+from stages.sources.source_file import short_name
 
 FORMAT = 3
 REPORT = "findings.json"
@@ -79,7 +80,7 @@ def _build(
     report: Report = {
         "format": FORMAT,
         "data": result.manifest["digest"],
-        "source": {name: source[name] for name in ("name", "synthetic")},
+        "source": {"name": short_name(source), "synthetic": source["synthetic"]},
         "test": result.manifest["test"],
         "roles": summary.count_roles(collected.roles),
         "source_splits": summary.count_source_splits(result.images),
@@ -87,6 +88,8 @@ def _build(
         "unreadable": [asdict(image) for image in result.unreadable],
         "duplicates": duplicates,
         "merged_groups": result.merged_groups,
+        "groups_not_dealt": result.groups_not_dealt,
+        "repeats": [asdict(image) for image in result.repeats],
         "patients": patients,
         "sizes": summary.summarize_sizes(collected.roles),
         "grey_levels": summary.summarize_grey_levels(collected.roles),

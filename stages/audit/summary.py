@@ -10,8 +10,8 @@ from stages.audit.collector import LEVEL_SHARES, RoleImages
 from stages.engine.classes import CLASS_KEYS
 from stages.images import duplicates
 from stages.images.build import BuildResult
+from stages.images.role_names import TEST
 from stages.images.shards import Record
-from stages.images.splits import TEST
 from stages.sources.index import IndexRow
 
 _QUANTILES = (0.05, 0.5, 0.95)

@@ -1,4 +1,4 @@
-"""The images: pin an archive, make a key for their names, print the audit, draw phantoms."""
+"""The images: list their sources, pin them, make a key for names, audit, draw phantoms."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from stages.commands.parameters import AsJson
 from stages.commands.registration import Function
-from stages.commands.tables import print_markdown
+from stages.commands.tables import print_markdown, print_rows
 from stages.engine.console import print_json, print_note, print_text
 from stages.engine.files import read_json, write_bytes
 from stages.settings import paths
@@ -16,21 +16,42 @@ if TYPE_CHECKING:
     from stages.settings.params import Params
 
 
+def sources(params: "Params", as_json: AsJson = False) -> None:
+    """List the sources, their images and roles, and what has changed since the last commit."""
+    from stages.commands import data_sources
+
+    rows = data_sources.rows()
+    changes = data_sources.changes([source.name for source in params.fetch.listed])
+    if as_json:
+        print_json({"sources": rows, "changes": changes})
+        return
+    print_rows(rows, data_sources.COLUMNS, as_json=False)
+    print_text("\nSince the last commit:" if changes else "\nAs the last commit records it.")
+    for line in changes:
+        print_text(f"- {line}")
+
+
 def pin(
     path: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="PATH", help="A zip, tar, tar.gz or folder of images; or weights, *.h5."
+            metavar="[PATH]",
+            help="A zip, tar, tar.gz or folder of images; or weights, *.h5. Default: what "
+            "params name.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The source of several that PATH is of.")
+    ] = None,
 ) -> None:
-    """Write the path and checksum of an archive, or of initial weights, into params.yaml."""
+    """Write the path and checksum of archives, or of initial weights, into params.yaml."""
     from stages.commands import pin_archive
 
-    if path.endswith(".h5"):
+    if path is not None and path.endswith(".h5"):
         print_text(pin_archive.pin_weights(path))
         return
-    print_text(pin_archive.pin(path))
+    print_text(pin_archive.pin(path, source))
 
 
 def key(
@@ -77,4 +98,10 @@ def figures(
     write_bytes(to, phantom_figure.draw())
 
 
-COMMANDS: dict[str, Function] = {"pin": pin, "key": key, "audit": audit, "figures": figures}
+COMMANDS: dict[str, Function] = {
+    "sources": sources,
+    "pin": pin,
+    "key": key,
+    "audit": audit,
+    "figures": figures,
+}

@@ -13,6 +13,7 @@ from stages.metrics.pages.picture import Panel, draw_picture
 from stages.settings import paths
 from stages.sources.index import open_raw
 from stages.sources.phantom.generate import MASKS, TRUTH
+from stages.sources.source_file import short_name
 
 # Kind, site and grade of the phantoms that are drawn; of each the first one.
 _DRAWN = (
@@ -38,7 +39,7 @@ def draw() -> bytes:
     truth_path = paths.RAW / TRUTH
     if not source["synthetic"] or not truth_path.exists():
         raise InputError(
-            f"{paths.RAW}: expected phantoms, received images of {source['name']}; "
+            f"{paths.RAW}: expected phantoms, received images of {short_name(source)}; "
             "set fetch.source to phantom and run `dvc repro`"
         )
     truth = pd.read_csv(truth_path).drop_duplicates(["kind", "site", "grade"])

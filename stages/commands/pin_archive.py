@@ -1,46 +1,88 @@
-"""Pin an archive: write its path and checksum into params.yaml, and change nothing else there."""
+"""Pin archives: write their paths and checksums into params.yaml, and change nothing else there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
 
+from stages.engine import keys
 from stages.engine.errors import InvalidSettings, NotFound
 from stages.engine.files import sha256_file, write_text
 from stages.engine.root import from_root
 from stages.network.options import with_pin
 from stages.settings import params, paths, section
 from stages.sources.archives import archive
+from stages.sources.options import FetchOptions, lists_sources
 
 
-def pin(path: str) -> str:
-    """Make fetch read the archive at `path`, and notice when it changes.
+def pin(path: str | None, name: str | None = None) -> str:
+    """Make fetch read an archive, and notice when it changes.
 
-    The table of fetch.labels belongs to it. The other params are checked as they will be, before
+    The source's table of labels belongs to it. The other params are checked as they will be, before
     the archive is read: they may lack nothing but what is written here.
 
     Args:
-        path: A zip, tar, tar.gz or folder.
+        path: A zip, tar, tar.gz or folder; None: each archive that params name.
+        name: The source in fetch.sources that it is of; None: the only one, or each.
 
     Returns:
         What was written, as text.
 
     Raises:
-        InputError: The archive can't be used, or another param is invalid.
+        InputError: The archive can't be used, params have no such source, or another param is
+            invalid.
     """
-    section.read()  # says what is wrong where it is no YAML
+    fetch = keys.get(section.read(), "fetch")  # says what is wrong where it is no YAML
+    if lists_sources(fetch):
+        lines = [_pin(("fetch", "sources", number), path) for number in _choose(path, name)]
+    elif name is not None:
+        raise InvalidSettings(
+            f"{paths.PARAMS}: expected no --source, since fetch has no list of sources, received "
+            f"{name!r}"
+        )
+    elif path is None and not _path_of_the_only(params.load()):
+        raise InvalidSettings(f"{paths.PARAMS}: fetch.path names no archive; give its path")
+    else:
+        lines = [_pin(("fetch",), path)]
+    return "\n".join([*lines, "now run `dvc repro`"])
+
+
+def _path_of_the_only(loaded: params.Params) -> str | None:
+    return loaded.fetch.path if isinstance(loaded.fetch, FetchOptions) else None
+
+
+def _choose(path: str | None, name: str | None) -> list[int]:
+    """Return the numbers of the archives in the list of sources that are to be pinned."""
+    listed = params.load().fetch.listed
+    archives = {number: each.name for number, each in enumerate(listed) if each.kind == "archive"}
+    chosen = [number for number, each in archives.items() if name in (None, each)]
+    if not chosen or (path is not None and len(chosen) > 1):
+        raise InvalidSettings(
+            f"{paths.PARAMS}: expected --source with the name of an archive in fetch.sources "
+            f"({', '.join(archives.values()) or 'none'}), received {name or 'none'}"
+        )
+    return chosen
+
+
+def _pin(place: Sequence[str | int], path: str | None) -> str:
+    """Pin the archive of the source at `place`; return what was written."""
     text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
-    text = with_values(text, "fetch", {"source": "archive", "path": path})
+    if len(place) == 1:
+        text = with_values(text, place, {"source": "archive"})
+    if path is not None:
+        text = with_values(text, place, {"path": path})
     completed = params.check(yaml.safe_load(text))
-    labels = completed.fetch.labels
-    table = from_root(labels) if labels else None
-    found = archive.scan(from_root(path), table=table, classes=completed.task.classes)
-    _write(with_values(text, "fetch", {"sha256": found.sha256}))
-    described = f" with {labels}" if labels else ""
+    source = completed.fetch.listed[place[-1] if isinstance(place[-1], int) else 0]
+    table = from_root(source.labels) if source.labels else None
+    given = from_root(source.path or "")
+    found = archive.scan(given, table=table, classes=completed.task.classes)
+    _write(with_values(text, place, {"sha256": found.sha256}))
+    described = f" with {source.labels}" if source.labels else ""
     merged = f"\nwarning: {found.merged_patients}" if found.merged_patients else ""
+    reader = "fetch" if len(place) == 1 else f"source {source.name!r}"
     return (
-        f"{paths.PARAMS}: fetch reads {path}{described}, {len(found.images):,} images, sha256 "
-        f"{found.sha256}; now run `dvc repro`{merged}"
+        f"{paths.PARAMS}: {reader} reads {source.path}{described}, {len(found.images):,} images, "
+        f"sha256 {found.sha256}{merged}"
     )
 
 
@@ -59,7 +101,7 @@ def pin_weights(path: str) -> str:
     sha256 = sha256_file(file)
     section.read()
     text = paths.PARAMS.read_bytes().decode()
-    _write(with_values(text, "train", {"weights": with_pin(path, sha256)}))
+    _write(with_values(text, ("train",), {"weights": with_pin(path, sha256)}))
     return f"{paths.PARAMS}: train starts from {path}, sha256 {sha256}; now run `dvc repro`"
 
 
@@ -69,19 +111,24 @@ def _write(text: str) -> None:
     write_text(paths.PARAMS, text)
 
 
-def with_values(text: str, section: str, values: Mapping[str, str]) -> str:
-    """Return a YAML text with other values of some keys of a section.
+def with_values(text: str, place: Sequence[str | int], values: Mapping[str, str]) -> str:
+    """Return a YAML text with other values of some keys of the mapping at `place`.
 
     Every other character stays, and so do the columns of comments if there is space. (ruamel.yaml
     writes `null` as nothing, `TRUE` as `true`, and lists and line ends its own way.)
 
     Raises:
-        InvalidSettings: The section has no such key.
+        InvalidSettings: The mapping has no such key.
     """
     for key, value in values.items():
-        node = _find(_find(yaml.compose(text), section), key)
+        node = yaml.compose(text)
+        for step in (*place, key):
+            node = _find(node, step)
         if node is None:
-            raise InvalidSettings(f"{paths.PARAMS}: {section}.{key}: the key is missing; add it")
+            above = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+            raise InvalidSettings(
+                f"{paths.PARAMS}: {above.removeprefix('.')}.{key}: the key is missing; add it"
+            )
         text = _replaced(text, node, value)
     return text
 
@@ -100,7 +147,10 @@ def _replaced(text: str, node: yaml.Node, value: str) -> str:
     return f"{text[:start]}{space}{written}{line_end}{after}"
 
 
-def _find(tree: yaml.Node | None, key: str) -> yaml.Node | None:
-    if not isinstance(tree, yaml.MappingNode):
-        return None
-    return next((value for name, value in tree.value if name.value == key), None)
+def _find(tree: yaml.Node | None, key: str | int) -> yaml.Node | None:
+    found: Iterable[tuple[str | int, yaml.Node]] = ()
+    if isinstance(tree, yaml.MappingNode):
+        found = ((name.value, value) for name, value in tree.value)
+    elif isinstance(tree, yaml.SequenceNode):
+        found = enumerate(tree.value)
+    return next((value for name, value in found if name == key), None)

@@ -10,9 +10,12 @@ from stages.commands.tracking_store import open_tracking_store, registered_name
 from stages.engine.console import print_text
 from stages.engine.errors import InputError
 from stages.engine.printable import printable
+from stages.registry.aliases import CANDIDATE, CHAMPION, alias_version
 from stages.settings import paths
 
 if TYPE_CHECKING:
+    from stages.history.frozen import Freezing
+    from stages.registry.client import Client
     from stages.registry.gate import Outcome
     from stages.settings.params import Params
 
@@ -31,9 +34,10 @@ def promote(
     ] = None,
     source: Source = None,
 ) -> None:
-    """Move `champion` to a version if the gate passes it.
+    """Move `champion` to a version if the gate passes it, and freeze its patients' roles.
 
-    Prints what each rule requires and what was found; exits with 1 if one fails.
+    Prints what each rule requires and what was found; exits with 1 if one fails. Commit
+    data/roles.csv afterwards.
     """
     from stages.history import chain, remedies
     from stages.history.lineage import compare_with_head, recorded_chain, released_figures
@@ -44,6 +48,8 @@ def promote(
         raise InputError('expected --override and --reason "..." together, received one of them')
     name = registered_name(params, source)
     client, store = open_tracking_store()
+    if to == CHAMPION and _froze_champion(client, name, version):
+        return
     from stages.engine import devices
 
     devices.configure(params.train.threads)
@@ -70,7 +76,7 @@ def promote(
         commands = remedies.of_refusal(
             failed,
             closed=not chain.of_workspace(),
-            pinned={PINNED: "ARCHIVE", WEIGHTS_PINNED: "WEIGHTS.h5"},
+            pinned={PINNED: "", WEIGHTS_PINNED: "WEIGHTS.h5"},
             trained=TRAINED,
             again=" ".join(["pneumonia promote", *([version] if version else [])]),
         )
@@ -82,6 +88,8 @@ def promote(
     if not outcome.verdict.passed:
         print_text(f"overridden: {printable(str(reason))}")
     print_text(_moved(outcome, to))
+    if to == CHAMPION:
+        print_text(_freeze(client, name, outcome.version).message)
 
 
 def rollback(
@@ -120,6 +128,29 @@ def history(params: "Params", source: Source = None, as_json: AsJson = False) ->
     ]
     columns = ("when", "alias", "from", "to", "by", "who", "why", "outcome")
     print_rows(rows, columns, as_json=as_json)
+
+
+def _froze_champion(client: "Client", name: str, version: str | None) -> bool:
+    """Freeze the roles of a version that is champion already, as where a promotion was killed.
+
+    Returns:
+        Whether it is, and roles were written.
+    """
+    champion = alias_version(client, name, CHAMPION)
+    if champion is None or champion != (version or alias_version(client, name, CANDIDATE)):
+        return False
+    freezing = _freeze(client, name, champion)
+    if freezing.written:
+        print_text(f"{name}: version {champion} is the {CHAMPION} already")
+        print_text(freezing.message)
+    return freezing.written
+
+
+def _freeze(client: "Client", name: str, version: str) -> "Freezing":
+    from stages.history.frozen import freeze
+    from stages.registry.versions import get_version
+
+    return freeze(get_version(client, name, version).tags.get("data_digest", ""))
 
 
 def _required(value: str | float) -> str:

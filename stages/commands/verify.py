@@ -120,7 +120,7 @@ def compare(rev: str, lock: "LockFile", folder: Path, tags: Mapping[str, str]) -
         instruction_set=instruction_set(),
         recorded=_recorded_instruction_set(rev),
         packages=installed.mismatched_pins((folder / paths.LOCK).read_text(encoding="utf-8")),
-        source=str(params["fetch"]["source"]),
+        sources=_source_kinds(params["fetch"]),
     )
     rebuilt = read_json(folder / paths.VALIDATION) | read_json(folder / paths.METRICS)
     recorded: dict[str, Any] = {}
@@ -133,6 +133,12 @@ def compare(rev: str, lock: "LockFile", folder: Path, tags: Mapping[str, str]) -
     cause = causes.first_cause(lock, rebuilt_lock, machine)
     outs = causes.compare_outs(lock, rebuilt_lock)
     return Verified(rev, machine.instruction_set, outs, cause, compared, figures)
+
+
+def _source_kinds(fetch: Mapping[str, Any]) -> list[str]:
+    """The kinds of the sources in the section `fetch` of a commit, in either of its forms."""
+    listed = fetch.get("sources") or [{"kind": fetch["source"]}]
+    return list(dict.fromkeys(str(source["kind"]) for source in listed))
 
 
 def _commit_and_tags(
@@ -190,11 +196,12 @@ def _recorded(rev: str) -> "LockFile":
 def _name_mismatches(lock: "LockFile", tree: Path, rev: str) -> None:
     """Print what a commit's dvc.lock records otherwise than its files have it, before the rebuild.
 
-    The rebuild then proves what follows from it.
+    The rebuild then proves what follows from it. Roles that a promotion has frozen since then are
+    not named, because they give the same shards.
     """
     from stages.history import chain
 
-    found = chain.mismatches(lock, tree)
+    found = chain.without_roles(chain.mismatches(lock, tree))
     if found:
         print_note(chain.refusal(found, f"dvc.lock at {rev[:7]}"))
 

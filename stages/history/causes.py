@@ -34,13 +34,13 @@ class Machine:
 
     instruction_set: the one that rebuilt. recorded: the one that made the record; None where it is
     unknown. packages: what is installed in another version than the lock file pins, one text each.
-    source: fetch.source.
+    sources: the kinds of sources that params name.
     """
 
     instruction_set: str
     recorded: str | None
     packages: Sequence[str]
-    source: str
+    sources: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,10 @@ def first_cause(recorded: LockFile, rebuilt: LockFile, machine: Machine) -> Caus
         return Cause(stage, "environment", _first(environment))
     if params:
         return Cause(stage, "thread count", _first(params))
-    if stage == "fetch" and machine.source != "phantom":
-        return Cause(stage, "data", f"the source ({machine.source}) holds something else by now")
+    received = [source for source in machine.sources if source != "phantom"]
+    if stage == "fetch" and received:
+        held = f"the source ({', '.join(received)}) holds something else by now"
+        return Cause(stage, "data", held)
     if stage in FLOATING_POINT and machine.recorded not in (None, machine.instruction_set):
         detail = f"{machine.recorded} on record, {machine.instruction_set} here"
         return Cause(stage, "instruction set", detail)

@@ -2,10 +2,13 @@
 
 DVC compares them only for the stages that a command is about: `dvc repro -s register`, a frozen
 stage or a lock file of another branch leave figures beside params that never ran.
+
+A promotion changes one dependency after all has run: data/roles.csv. It then holds the roles of
+data/shards, with which preprocess writes the same shards again, so it counts as what ran.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from stages.engine.errors import InputError, NotFound
@@ -14,11 +17,12 @@ from stages.engine.files import read_json
 from stages.engine.keys import differences
 from stages.engine.root import project_root
 from stages.engine.tables import read_table
-from stages.history import lock_file, plan
+from stages.history import frozen, lock_file, plan
 from stages.history.lock_file import LockFile, Mismatch, dvc_md5, file_md5
 from stages.settings import digests, fetch_inputs, outside, params, paths
 from stages.settings.digests import JUDGED
-from stages.sources.index import INDEX_FILE, read_rows
+from stages.sources import source_file
+from stages.sources.index import INDEX_FILE, iterate_rows
 from stages.sources.received import data_sha256
 
 _MANIFEST = (paths.SHARDS / "manifest.json").as_posix()
@@ -61,6 +65,9 @@ def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
     """
     memory = FileMemory(project_root() / ".cache/md5.json", file_md5)
     md5 = functools.partial(dvc_md5, of_file=memory.of)
+    differing = mismatches(lock, Path())
+    if any(map(_is_of_roles, differing)) and frozen.shards_agree():
+        differing = without_roles(differing)
 
     def changed() -> Iterator[Mismatch]:
         for stage in JUDGED:
@@ -68,9 +75,18 @@ def workspace_mismatches(lock: LockFile) -> list[Mismatch]:
                 if found.key != _OPTIONAL or Path(_OPTIONAL).exists():
                     yield found
 
-    found = [*mismatches(lock, Path()), *changed(), *changed_outside(), *made_otherwise()]
+    found = [*differing, *changed(), *changed_outside(), *made_otherwise()]
     memory.save()
     return found
+
+
+def without_roles(found: Iterable[Mismatch]) -> list[Mismatch]:
+    """Return `found` without another content of data/roles.csv."""
+    return [mismatch for mismatch in found if not _is_of_roles(mismatch)]
+
+
+def _is_of_roles(mismatch: Mismatch) -> bool:
+    return mismatch.key == paths.ROLES.as_posix()
 
 
 def changed_outside() -> Iterator[Mismatch]:
@@ -102,12 +118,14 @@ def made_otherwise() -> Iterator[Mismatch]:
             yield Mismatch("preprocess", f"preprocess.{key}", str(was), str(now), _MANIFEST)
     yield from _prepared_otherwise()
     recorded = digests.outside().get("fetch", {})
-    if recorded.get("path") and paths.SOURCE.exists():
-        wanted = data_sha256(recorded["path"], recorded.get("labels"))
-        read = read_json(paths.SOURCE)["sha256"]
-        if read != wanted:
-            key = "the SHA-256 of archive and labels"
-            yield Mismatch("fetch", key, read[:12] or "nothing", wanted[:12], _SOURCE)
+    read = source_file.listed(read_json(paths.SOURCE)) if paths.SOURCE.exists() else []
+    for source in read:
+        archive, table = (recorded.get(f"{source['name']}.{key}") for key in ("path", "labels"))
+        wanted = data_sha256(archive, table) if archive else source["sha256"]
+        if source["sha256"] != wanted:
+            key = f"the SHA-256 of archive and labels of {source['name']}"
+            found = (source["sha256"] or "nothing")[:12]
+            yield Mismatch("fetch", key, found, wanted[:12], _SOURCE)
 
 
 def _prepared_otherwise() -> Iterator[Mismatch]:
@@ -120,7 +138,7 @@ def _prepared_otherwise() -> Iterator[Mismatch]:
     if not (index.exists() and Path(_RECORDS).exists()):
         return
     try:
-        received = {row.path: row for row in read_rows(index)}
+        received = {row.path: row for row in iterate_rows(index)}
     except InputError:
         return
     with Path(_RECORDS).open(encoding="utf-8", newline="") as handle:

@@ -24,8 +24,8 @@ from stages.settings import paths
 _TREE = (plan.PATH, lock_file.PATH, paths.PARAMS, paths.LOCK, Path("stages"))
 """The files of a commit that decide a run and package its model."""
 
-_ORIGIN = (paths.INPUTS, paths.SOURCE)
-"""What git keeps of the images' origin; a commit of data format 1 has neither."""
+_ORIGIN = (paths.INPUTS, paths.SOURCE, paths.ROLES)
+"""What git keeps of the images' origin and roles; a commit of data format 1 has none of it."""
 
 _FIGURES = (paths.VALIDATION, paths.REPORT, paths.RELEASE)
 

@@ -89,8 +89,15 @@ def _outside_files(rev: str) -> list[Path]:
     params = parse_mapping(git.file_at(rev, paths.PARAMS), f"{paths.PARAMS} at {rev[:7]}")
     fetch, train = params.get("fetch") or {}, params.get("train") or {}
     named: dict[str, str | None] = {"train.weights": split_pin(str(train.get("weights") or ""))[0]}
-    if fetch.get("source") == "archive":
-        named |= {"fetch.path": fetch.get("path"), "fetch.labels": fetch.get("labels")}
+    named["fetch.same_patients"] = fetch.get("same_patients")
+    sources = {"fetch": fetch} if fetch.get("source") == "archive" else {}
+    for number, source in enumerate(fetch.get("sources") or ()):
+        sources[f"fetch.sources[{number}]"] = source
+    for place, source in sources.items():
+        for key in ("path", "labels"):
+            named[f"{place}.{key}"] = source.get(key)
+        if isinstance(source.get("hash_names"), str):
+            named[f"{place}.hash_names"] = source["hash_names"]
     if named["train.weights"] == "imagenet":
         del named["train.weights"]
     found = []

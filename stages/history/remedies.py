@@ -50,11 +50,13 @@ def of_refusal(
     Args:
         failed: The rules that failed.
         closed: Whether dvc.lock records what lies here (`history.chain`).
-        pinned: What has to be pinned, by the rules about pins.
+        pinned: What has to be pinned, by the rules about pins; "" for what params name.
         trained: The rule about what the training read.
         again: The command that was refused.
     """
-    steps = [f"pneumonia data pin {what}" for rule, what in pinned.items() if rule in failed]
+    steps = [
+        f"pneumonia data pin {what}".rstrip() for rule, what in pinned.items() if rule in failed
+    ]
     if trained in failed:
         steps.append("dvc repro --force --single-item train")
     if steps or not closed:

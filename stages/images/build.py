@@ -1,21 +1,25 @@
 """Build the shards of a data set from raw images: decode, split, match, write."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from stages.engine.arrays import GrayImage
 from stages.engine.files import replacing_folder
-from stages.images import splits
-from stages.images.duplicates import Pair, find_duplicates, merge_groups
+from stages.images import external, splits
+from stages.images.duplicates import Pair
+from stages.images.frozen_roles import NOTHING_FROZEN, FrozenRoles
 from stages.images.options import PreprocessOptions
+from stages.images.pixel_memory import PixelMemory
 from stages.images.prepared_images import (
     PreparedImages,
-    Unreadable,
+    SetAside,
     prepare_all,
     record_from_index,
 )
+from stages.images.repeats import Assigned, assign_and_set_aside
+from stages.images.role_names import TEST, TRAIN, VAL
 from stages.images.shard_writer import ShardWriter
 from stages.images.shards import Record
 from stages.images.shift import matched, tail
@@ -28,11 +32,16 @@ class BuildResult:
 
     Attributes:
         manifest: Of the shards.
-        images: Each readable image once, in the order of their paths.
+        images: Each image of the splits once, in the order of their paths.
         roles: The role that each of `images` was assigned to.
         pairs: Which of `images` are duplicates of each other.
         merged_groups: Number of split groups that were joined to another because of them.
-        unreadable: Images that were set aside.
+        groups_not_dealt: Number of split groups in another role than their names give them.
+        frozen_groups: Number of split groups whose role was frozen before.
+        new_groups: Number of the other split groups.
+        new_sources: Sources without a split group whose role was frozen before.
+        unreadable: Images that can't be read.
+        repeats: Images that repeat those of another role and were set aside.
     """
 
     manifest: dict[str, Any]
@@ -40,7 +49,12 @@ class BuildResult:
     roles: Sequence[str]
     pairs: Sequence[Pair]
     merged_groups: int
-    unreadable: Sequence[Unreadable]
+    groups_not_dealt: int
+    frozen_groups: int
+    new_groups: int
+    new_sources: Sequence[str]
+    unreadable: Sequence[SetAside]
+    repeats: Sequence[SetAside]
 
 
 OnImage: TypeAlias = Callable[[str, Record, GrayImage], None]
@@ -52,7 +66,10 @@ def build_shards(
     options: PreprocessOptions,
     folder: Path,
     *,
+    frozen: FrozenRoles = NOTHING_FROZEN,
+    judges: Collection[str] = (),
     workers: int | None = None,
+    memory: PixelMemory | None = None,
     on_image: OnImage | None = None,
     approve: Callable[[BuildResult], None] | None = None,
 ) -> BuildResult:
@@ -62,7 +79,10 @@ def build_shards(
         images: The raw images, sorted by path.
         options: Section preprocess of the params.
         folder: Is replaced.
+        frozen: Roles of an earlier promotion, which stay.
+        judges: The sources whose images models are only judged on (`external`).
         workers: Number of threads, by default one per core. It changes no byte.
+        memory: Pixels of earlier runs. It changes no byte.
         on_image: Called for every image while its pixels are in memory, so that nothing is read
             twice.
         approve: Called before the result replaces `folder`; refuses it by raising.
@@ -75,39 +95,55 @@ def build_shards(
         ShardWriter(partial, options.image_px) as writer,
         PreparedImages(partial / "prepared.npy", options.image_px) as prepared,
     ):
-        prepare_all(images, options, prepared, workers=workers)
-        pairs, merged_groups = _merge_duplicates(prepared)
-        roles = splits.assign_roles(prepared.rows, options)
+        prepare_all(images, options, prepared, memory=memory, workers=workers)
+        external.check_apart(prepared.rows, judges)
+        assigned = assign_and_set_aside(prepared, options, frozen, judges)
+        trained_on = [
+            (row, role)
+            for row, role in zip(prepared.rows, assigned.roles, strict=True)
+            if row.source not in judges
+        ]
+        splits.require_usable(*zip(*trained_on, strict=True))
+        roles = assigned.roles
         if options.tail_fraction:
-            roles = tail.hold_out_tail(prepared, roles, options)
-        builder = _Builder(prepared, roles, options, writer, on_image)
+            roles = tail.hold_out_tail(
+                prepared, roles, options, _frozen_groups(prepared, assigned, frozen.latest)
+            )
+        builder = _Builder(prepared, roles, assigned.ages, options, writer, on_image)
         builder.write_splits()
         facts: dict[str, object] = {
             "options": options.of_shards,
-            "test": "official" if splits.has_official_test(prepared.rows) else "cut by patient",
+            "test": splits.describe_test([row for row, _ in trained_on]),
+            "joined_groups": assigned.joined,
         }
         if options.matched_donors:
             facts[matched.ROLE] = builder.write_matched(workers)
         manifest = writer.finish(facts)
         result = BuildResult(
-            manifest, prepared.rows, roles, pairs, merged_groups, prepared.unreadable
+            manifest=manifest,
+            images=prepared.rows,
+            roles=roles,
+            pairs=assigned.pairs,
+            merged_groups=len(assigned.joined),
+            groups_not_dealt=assigned.not_dealt,
+            frozen_groups=assigned.frozen_here,
+            new_groups=assigned.new_here,
+            new_sources=assigned.new_sources,
+            unreadable=prepared.unreadable,
+            repeats=prepared.repeats,
         )
         if approve:
             approve(result)
         return result
 
 
-def _merge_duplicates(prepared: PreparedImages) -> tuple[list[Pair], int]:
-    """Join split groups that share an image, so that no split separates them.
-
-    Returns:
-        The pairs of duplicates, and by how many the groups have become fewer.
-    """
-    pairs = find_duplicates(prepared)
-    groups = [row.split_group for row in prepared.rows]
-    merged = merge_groups(groups, pairs)
-    prepared.set_groups(merged)
-    return pairs, len(set(groups)) - len(set(merged))
+def _frozen_groups(prepared: PreparedImages, assigned: Assigned, latest: int) -> set[str]:
+    """Return the groups in which a patient's role is frozen."""
+    return {
+        row.split_group
+        for row, age in zip(prepared.rows, assigned.ages, strict=True)
+        if age <= latest
+    }
 
 
 @dataclass(frozen=True)
@@ -116,26 +152,30 @@ class _Builder:
 
     prepared: PreparedImages
     roles: Sequence[str]
+    ages: Sequence[int]
     options: PreprocessOptions
     writer: ShardWriter
     on_image: OnImage | None
 
     def write_splits(self) -> None:
-        """Write train, val and test; and val_tail with the pneumonia images of val."""
-        for role in (splits.TRAIN, splits.VAL, splits.TEST):
+        """Write train, val, test and external; and val_tail with the pneumonia images of val."""
+        for role in (TRAIN, VAL, TEST):
             self._write(role, self._of(role))
-        if self.options.tail_fraction:
-            pneumonia = self._of(splits.VAL, label=1)
+        for role in sorted(filter(external.is_external, set(self.roles))):
+            self._write(role, self._of(role))
+        if tail.ROLE in self.roles:
+            pneumonia = self._of(VAL, label=1)
             self._write(tail.ROLE, [*self._of(tail.ROLE), *pneumonia])
 
     def write_matched(self, workers: int | None) -> dict[str, object]:
         """Write val_matched; return how it was matched and the AUROC of each nuisance scalar."""
-        normals = self._stored(splits.VAL, label=0)
-        pneumonia = self._stored(splits.VAL, label=1)
-        donors = self._stored(splits.TRAIN, label=1)
+        normals = self._stored(VAL, label=0)
+        pneumonia = self._stored(VAL, label=1)
+        donors = self._stored(TRAIN, label=1)
         scalars, labels = [], []
+        ages = dict(zip((row.path for row in self.prepared.rows), self.ages, strict=True))
         for image in matched.matched_images(
-            normals, pneumonia, donors, self.options, workers=workers
+            normals, pneumonia, donors, self.options, ages, workers=workers
         ):
             self._add(matched.ROLE, image.record, image.pixels)
             scalars.append(image.scalars)

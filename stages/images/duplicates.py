@@ -9,7 +9,7 @@ found.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.engine.arrays import Floats, GrayImage
-from stages.images.prepared_images import PreparedImages
+from stages.engine.components import smallest_in_component
 
 SIDE = 16
 MAX_DISTANCE = 0.08
 _CHUNK = 4096
 
-Item = TypeVar("Item", int, str)
 Number = TypeVar("Number", np.uint8, np.intp)
 
 
@@ -43,12 +42,6 @@ class Pair:
     second: int
     equal_files: bool
     distance: float
-
-
-def find_duplicates(prepared: PreparedImages) -> list[Pair]:
-    """Return the pairs of duplicates among the prepared images, sorted."""
-    thumbnails = np.stack([thumbnail(prepared.pixels(n)) for n in range(len(prepared))])
-    return find_pairs(thumbnails, [row.sha256 for row in prepared.rows])
 
 
 def thumbnail(image: GrayImage) -> NDArray[np.uint8]:
@@ -88,33 +81,17 @@ def find_pairs(thumbnails: NDArray[np.uint8], digests: Sequence[str]) -> list[Pa
 
 def merge_groups(groups: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
     """Return each image's group after joining groups that share an image, under the first name."""
-    smallest = _smallest_in_component((groups[pair.first], groups[pair.second]) for pair in pairs)
+    smallest = smallest_in_component((groups[pair.first], groups[pair.second]) for pair in pairs)
     return [smallest.get(group, group) for group in groups]
 
 
 def duplicate_sets(pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
     """Return the sets of two or more images that are the same image, sorted."""
-    smallest = _smallest_in_component((pair.first, pair.second) for pair in pairs)
+    smallest = smallest_in_component((pair.first, pair.second) for pair in pairs)
     sets: dict[int, list[int]] = defaultdict(list)
     for image, representative in sorted(smallest.items()):
         sets[representative].append(image)
     return [tuple(images) for images in sets.values()]
-
-
-def _smallest_in_component(links: Iterable[tuple[Item, Item]]) -> dict[Item, Item]:
-    """Union-find: map each linked item to the smallest member of its connected component."""
-    parent: dict[Item, Item] = {}
-
-    def root(item: Item) -> Item:
-        while parent.setdefault(item, item) != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for link in links:
-        smaller, larger = sorted(map(root, link))
-        parent[larger] = smaller
-    return {item: root(item) for item in list(parent)}
 
 
 # Candidates are searched among a few low-frequency cosine coefficients of each thumbnail: an

@@ -55,7 +55,7 @@ class PreprocessOptions(Options):
     """
 
     seed: Seed
-    """Moves splits and donors, nothing else."""
+    """Moves splits and donors, nothing else, and nobody whose role is frozen (`frozen_roles`)."""
 
     image_px: ImagePx
     """Side of a stored image, in pixels (`PixelOptions`)."""
@@ -64,10 +64,12 @@ class PreprocessOptions(Options):
     """How an image fills its square (`PixelOptions`)."""
 
     val_fraction: Annotated[float, Field(ge=0.01, le=0.5)]
-    """Share of the training patients held out for validation."""
+    """Share of the training patients held out for validation, met by chance: each patient's name
+    decides (`splits.deal`)."""
 
     test_fraction: Annotated[float, Field(ge=0.01, le=0.5)]
-    """Share of all patients held out for test, where the source has no test split of its own."""
+    """Share of all patients held out for test, where the source has no test split of its own; met
+    by chance too."""
 
     max_unreadable_images: Annotated[int, Field(ge=0)]
     """Unreadable images that are tolerated however few images there are."""

@@ -1,7 +1,7 @@
 """Prepare every image of the raw folder once, on all cores, and keep the pixels in one file."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -13,17 +13,18 @@ from stages.engine.errors import InputError
 from stages.engine.parallel import map_in_order, prefer_threads
 from stages.images.options import PixelOptions, PreprocessOptions
 from stages.images.pixel_file import PixelFile
+from stages.images.pixel_memory import PixelMemory
 from stages.images.prepare import prepare
 from stages.images.shards import Record
 from stages.sources.index import IndexRow, StoredImage
 
 _LISTED = 20
-_INDEX_ONLY = ("path", "sha256")
+_INDEX_ONLY = ("path", "sha256", "part", "offset")
 """Columns of the index that a record does not have: the path is its id."""
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class SetAside:
     """An image that was set aside, and why."""
 
     path: str
@@ -42,12 +43,15 @@ class PreparedImages:
     Attributes:
         images: The readable images.
         unreadable: The others.
+        repeats: Readable images that were set aside because they repeat others.
     """
 
     def __init__(self, path: Path, image_px: int) -> None:
         self._pixels = PixelFile(path, image_px)
         self.images: list[StoredImage] = []
-        self.unreadable: list[Unreadable] = []
+        self.unreadable: list[SetAside] = []
+        self.repeats: list[SetAside] = []
+        self._places: list[int] = []  # of each image, in the file of pixels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,10 +64,21 @@ class PreparedImages:
     def add(self, image: StoredImage, outcome: GrayImage | str) -> None:
         """Add an image: its pixels, uint8 (image_px, image_px), or the reason why it has none."""
         if isinstance(outcome, str):
-            self.unreadable.append(Unreadable(image.row.path, outcome))
+            self.unreadable.append(SetAside(image.row.path, outcome))
         else:
+            self._places.append(len(self._pixels))
             self._pixels.append(outcome)
             self.images.append(image)
+
+    def set_aside(self, reasons: Mapping[int, str]) -> None:
+        """Move images from `images` to `repeats`; the reason of each by its number."""
+        self.repeats += [
+            SetAside(self.images[number].row.path, reason)
+            for number, reason in sorted(reasons.items())
+        ]
+        left = [number for number in range(len(self)) if number not in reasons]
+        self.images = [self.images[number] for number in left]
+        self._places = [self._places[number] for number in left]
 
     def set_groups(self, groups: Sequence[str]) -> None:
         """Set the `split_group` of each image."""
@@ -73,7 +88,7 @@ class PreparedImages:
 
     def pixels(self, index: int) -> GrayImage:
         """Read the pixels of `images[index]`, uint8 (image_px, image_px)."""
-        return self._pixels.read(index)
+        return self._pixels.read(self._places[index])
 
     def __enter__(self) -> Self:
         return self
@@ -88,22 +103,52 @@ def prepare_all(
     options: PreprocessOptions,
     prepared: PreparedImages,
     *,
+    memory: PixelMemory | None = None,
     workers: int | None = None,
 ) -> None:
-    """Decode and resize `images` and add them to `prepared`, in bounded memory.
+    """Add the pixels of `images` to `prepared`, in bounded memory.
+
+    Args:
+        images: Are decoded and resized, except for those in `memory`.
+        options: Section preprocess of the params.
+        prepared: Takes pixels or the reason why there are none, in the order of `images`.
+        memory: Of earlier runs; new pixels are added.
+        workers: Number of threads, by default one per core. It changes no byte.
 
     Raises:
         InputError: More images can't be read than params allow.
         ValueError: An image got lost on the way.
     """
-    items = zip(images, itertools.repeat(options.pixels))
     with prefer_threads():
-        outcomes = map_in_order(
-            _prepare_or_reason, items, workers=workers, label="decode", total=len(images)
-        )
+        outcomes = _outcomes(images, options.pixels, memory, workers)
         for image, outcome in zip(images, outcomes, strict=True):
+            if memory is not None and not isinstance(outcome, str):
+                memory.add(image.row.sha256, outcome)
             prepared.add(image, outcome)
     _check_unreadable(prepared.unreadable, len(images), options)
+
+
+def _outcomes(
+    images: Sequence[StoredImage],
+    options: PixelOptions,
+    memory: PixelMemory | None,
+    workers: int | None,
+) -> Iterator[GrayImage | str]:
+    """Yield the pixels of each image, or the reason why there are none."""
+    known = [memory is not None and image.row.sha256 in memory for image in images]
+    new = [image for image, is_known in zip(images, known, strict=True) if not is_known]
+    items = zip(new, itertools.repeat(options))
+    decoded = map_in_order(
+        _prepare_or_reason, items, workers=workers, label="decode", total=len(new)
+    )
+    for image, is_known in zip(images, known, strict=True):
+        if is_known:
+            pixels = memory.read(image.row.sha256) if memory else None
+            yield _prepare_or_reason((image, options)) if pixels is None else pixels
+        elif (outcome := next(decoded, None)) is not None:
+            yield outcome
+        else:
+            return  # an image got lost: the caller counts
 
 
 def _prepare_or_reason(item: tuple[StoredImage, PixelOptions]) -> GrayImage | str:
@@ -117,7 +162,7 @@ def _prepare_or_reason(item: tuple[StoredImage, PixelOptions]) -> GrayImage | st
 
 
 def _check_unreadable(
-    unreadable: Sequence[Unreadable], images: int, options: PreprocessOptions
+    unreadable: Sequence[SetAside], images: int, options: PreprocessOptions
 ) -> None:
     share = options.max_unreadable_share
     if len(unreadable) <= max(options.max_unreadable_images, share * images):

@@ -34,12 +34,14 @@ class Record:
     Attributes:
         id: The image's path, followed by `#k` for its k-th re-acquired copy. An image may be in
             several validation roles, so an id is unique within its role only.
+        source: Its source's name in params.
         role: Name of the shard.
         row: Position in the shard, from 0.
         bytes: Size of the image's file; None for a copy that was never encoded.
     """
 
     id: str
+    source: str
     role: str
     row: int
     label: int

@@ -30,7 +30,8 @@ def report(
 
     Nothing is fitted here: thresholds and prior come frozen from training. Floats are rounded to 6
     decimals. A figure that these images leave undefined (a predictive value where nothing was
-    called positive) is left out, and so is a subgroup without images.
+    called positive) is left out, and so is a subgroup without images. Where the images are of
+    several sources, "sources" has the same of each; of one with one class only, the counts alone.
 
     Args:
         records: The role's rows of records.csv (N).
@@ -47,16 +48,36 @@ def report(
     """
     predictions = Predictions(records, probability, thresholds, prior, baselines or {}, truth)
     _check(predictions)
+    tree = _figures(predictions, options)
+    sources = records["source"].to_numpy()
+    if len(names := np.unique(sources)) > 1:
+        parts = {str(name): predictions.of(sources == name) for name in names}
+        tree["sources"] = {name: _of_source(part, options) for name, part in parts.items()}
+    return tree
+
+
+def _of_source(predictions: Predictions, options: FigureOptions) -> dict[str, Any]:
+    """Return the figures of one source's images, or their counts where figures mean nothing."""
+    label = predictions.label
+    if len(np.unique(label)) < 2 or np.ptp(predictions.probability) == 0:
+        return _counts(predictions)
+    return _figures(predictions, options)
+
+
+def _counts(predictions: Predictions) -> dict[str, Any]:
+    return {
+        "images": len(predictions.label),
+        "patients": len(np.unique(predictions.patient)),
+        "prevalence": round(float(predictions.label.mean()), DECIMALS),
+    }
+
+
+def _figures(predictions: Predictions, options: FigureOptions) -> dict[str, Any]:
     label, patient = predictions.label, predictions.patient
     draws = resample(
         patient, label, seed=options.seed, draws=options.draws, confidence=options.confidence
     )
-    tree: dict[str, Any] = {
-        "images": len(label),
-        "patients": len(np.unique(patient)),
-        "prevalence": round(float(label.mean()), DECIMALS),
-        "confidence": options.confidence,
-    }
+    tree: dict[str, Any] = {**_counts(predictions), "confidence": options.confidence}
     for section in sections(predictions, options.ece_bins):
         place = tree
         for key in section.keys:
@@ -73,6 +94,7 @@ def reports(
     *,
     prior: float,
     baselines: Baselines,
+    truth: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Compute `report` for each role, by its name.
 
@@ -83,6 +105,7 @@ def reports(
         options: As of `report`.
         prior: As of `report`.
         baselines: The fitted trivial baselines.
+        truth: As of `report`.
     """
     return {
         role.name: report(
@@ -92,6 +115,7 @@ def reports(
             options,
             prior=prior,
             baselines=baselines.probabilities(role.records, role.pixels),
+            truth=truth,
         )
         for role in roles
     }

@@ -1,7 +1,7 @@
 """The sections of a report: which scores are computed of which images, and where they stand."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -48,6 +48,15 @@ class Predictions:
     prior: float
     baselines: Mapping[str, Floats] = field(default_factory=dict)
     truth: pd.DataFrame | None = None
+
+    def of(self, member: Flags) -> "Predictions":
+        """Return the predictions of some images, bool (N,)."""
+        return replace(
+            self,
+            records=self.records[member].reset_index(drop=True),
+            probability=self.probability[member],
+            baselines={name: each[member] for name, each in self.baselines.items()},
+        )
 
     @property
     def label(self) -> Labels:
@@ -169,10 +178,10 @@ def _groupings(predictions: Predictions) -> dict[str, dict[str, Flags]]:
     records, label = predictions.records, predictions.label
     kind = records["kind"].fillna("").to_numpy()
     # The two series in which the real set numbers its normal images.
-    series = records["patient"].str.extract(r"^(IM|NORMAL2)-", expand=False).fillna("").to_numpy()
+    numbered = records["patient"].str.extract(r"^(?:[^/]*/)?(IM|NORMAL2)-", expand=False)
     groupings = {
         "kind": np.where(label == 1, kind, ""),
-        "series": np.where(label == 0, series, ""),
+        "series": np.where(label == 0, numbered.fillna("").to_numpy(), ""),
     }
     if predictions.truth is not None:
         site = predictions.truth.set_index("path")["site"]

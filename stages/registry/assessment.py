@@ -3,12 +3,16 @@
 import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
-from stages.metrics.comparison import decision_differences, difference_margins
+from stages.metrics.comparison import (
+    DecisionPairs,
+    decision_differences,
+    difference_margins,
+)
 from stages.metrics.pages.text import format_figure
 from stages.metrics.trees import Figures, RoleFigures, find_figure
 from stages.registry import paired_decisions
@@ -16,9 +20,9 @@ from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion
 from stages.registry.options import Floors, RuleOptions
-from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, patients_of
+from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, trained_ids
 from stages.registry.record import FIGURES
-from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, same
+from stages.registry.rule import Reason, Verdict, ceiling, floors, not_worse, not_worse_in, same
 from stages.registry.versions import get_version
 
 CALIBRATION_ROLES = ("val_matched", "val")
@@ -129,20 +133,33 @@ def _compare(
     except InputError as error:  # a reason against the version, which an override may outweigh
         reason = Reason(_SAME_IMAGES, "not compared", "a comparison", False)
         return (reason,), {"not compared": str(error)}
-    rule = gate.rule
-    found = decision_differences(
-        decisions.paired, seed=rule.seed, draws=rule.draws, confidence=rule.confidence
+    found = _differences(decisions.paired, gate.rule)
+    reasons = not_worse(found, _margins(decisions.paired, gate.rule))
+    reported = {"compared with": f"version {champion}, on {decisions.images}"}
+    for key, difference in found.items():
+        reported[f"{key} minus champion's"] = format_figure(difference)
+    for source, paired in decisions.by_source().items():
+        found = _differences(paired, gate.rule)
+        alike = _differences(replace(paired, challenger=paired.champion), gate.rule)
+        reasons += not_worse_in(source, found, alike, _margins(paired, gate.rule))
+        for key, difference in found.items():
+            reported[f"{key} in {source} minus champion's"] = format_figure(difference)
+    return reasons, reported
+
+
+def _differences(paired: DecisionPairs, rule: RuleOptions) -> dict[str, dict[str, float] | None]:
+    return decision_differences(
+        paired, seed=rule.seed, draws=rule.draws, confidence=rule.confidence
     )
-    allowed = difference_margins(
-        decisions.paired.role,
+
+
+def _margins(paired: DecisionPairs, rule: RuleOptions) -> dict[str, float]:
+    return difference_margins(
+        paired.role,
         sensitivity=rule.margin_sensitivity,
         specificity=rule.margin_specificity,
         tail=rule.margin_tail,
     )
-    reported = {"compared with": f"version {champion}, on {decisions.images}"}
-    for key, difference in found.items():
-        reported[f"{key} minus champion's"] = format_figure(difference)
-    return not_worse(found, allowed), reported
 
 
 def _decisions(
@@ -174,7 +191,7 @@ def _compared(client: Client, name: str, version: ModelVersion, scratch: Path) -
                 f"patients that it was trained on, in its run, found none ({error}); it can't be "
                 "compared on other data"
             ) from None
-        return patients_of(Path(records))
+        return trained_ids(Path(records))
 
     package = mlflow.artifacts.download_artifacts(
         f"models:/{name}/{version.version}", dst_path=str(scratch)

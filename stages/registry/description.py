@@ -49,7 +49,7 @@ def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Desc
         "model_digest": record.model,
         "run_digest": identity.run,
         "data_digest": identity.data,
-        "source": str(identity.source["name"]),
+        "source": identity.data_name,
         "pinned": plain(identity.source["pinned"]),
         "weights_pinned": _weights_pinned(identity),
         "trained_as_recorded": record.trained_as_recorded,
@@ -77,7 +77,7 @@ def describe_run(record: Record) -> str:
         for name in HEADLINES
     ]
     return (
-        f"{markdown_text(identity.task.detects)}; trained on {code_span(identity.source['name'])} "
+        f"{markdown_text(identity.task.detects)}; trained on {code_span(identity.data_name)} "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
         f"{markdown_table(['figure (interval)', *roles], rows)}\n\n"
         "All figures are in the run's artifact `figures.html`. The model card is stored with the "

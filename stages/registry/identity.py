@@ -10,6 +10,7 @@ from stages.engine import checksums
 from stages.engine.files import digest, read_json, sha256_file
 from stages.engine.task import Task, TaskOptions, complete
 from stages.registry.digests import run_digest
+from stages.sources.source_file import short_name
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,21 @@ class Identity:
         return digest(dict(self.code))
 
     @property
+    def data_name(self) -> str:
+        """Where the images come from: the data set's name, or the names of several sources."""
+        return short_name(self.source)
+
+    @property
     def synthetic(self) -> bool:
         """Whether the images are synthetic."""
         return bool(self.source["synthetic"])
 
     def named(self, stem: str) -> str:
-        """Return the name of the experiment and of the registered model."""
+        """Return the name of the experiment and of the registered model.
+
+        Of several sources, the first one in params that is trained on gives it: a promoted model
+        keeps its name when sources are added below.
+        """
         return model_name(stem, str(self.source["name"]))
 
 

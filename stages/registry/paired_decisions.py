@@ -3,8 +3,8 @@
 If both versions were trained on the data set at hand, the images are the shift validations as they
 are stored in the shards: no version was trained on any of them. If one was trained on another data
 set, they are the natural images of `val` and `val_tail` (a re-acquired copy has no file), without
-the patients that either version was trained on; that version reads the raw bytes with its own
-packaged preprocessing, in a process of its own.
+the patients that either version was trained on and the others of their groups; that version reads
+the raw bytes with its own packaged preprocessing, in a process of its own.
 """
 
 import json
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ from stages.images.shards import Shards, open_shards
 from stages.metrics.comparison import DecisionPairs
 from stages.registry.package_files import check_package, package_file
 from stages.sources.index import open_raw
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHIFTS = ("val_matched", "val_tail")
 NATURAL = ("val", "val_tail")
@@ -43,7 +47,8 @@ class ComparedVersion:
         model: Model digest, which the files in `package` must have.
         data: Digest of the data set that it was trained on.
         package: Folder of its downloaded files.
-        trained_on: Returns the patients that it was trained on; called only if needed.
+        trained_on: Returns the ids of the patients, their groups and images that it was
+            trained on, as `trained_ids`; called only if needed.
     """
 
     version: str
@@ -55,10 +60,22 @@ class ComparedVersion:
 
 @dataclass(frozen=True)
 class PairedDecisions:
-    """Decisions of both versions, and a description of the images."""
+    """Decisions of both versions, a description of the images, and the source of each (N,)."""
 
     paired: DecisionPairs
     images: str
+    source: NDArray[np.str_]
+
+    def by_source(self) -> dict[str, DecisionPairs]:
+        """Return the decisions on the images of each source, if there are several."""
+        names = np.unique(self.source)
+        if len(names) < 2:
+            return {}
+        columns = vars(self.paired).items()
+        return {
+            str(name): DecisionPairs(**{key: each[self.source == name] for key, each in columns})
+            for name in names
+        }
 
 
 def decide(
@@ -101,13 +118,45 @@ def decide(
         challenger=decisions[0],
         champion=decisions[1],
     )
-    return PairedDecisions(paired, f"{count} images of {' and '.join(selection)}, {description}")
+    return PairedDecisions(
+        paired,
+        f"{count} images of {' and '.join(selection)}, {description}",
+        np.concatenate([part["source"].to_numpy(str) for part in rows]),
+    )
 
 
-def patients_of(records: Path) -> frozenset[str]:
-    """Return the patients of the role `train` in a records.csv."""
+_IDS = ["patient", "split_group", "id"]
+"""Columns of the ids by which an image is known again."""
+
+
+def trained_ids(records: Path) -> frozenset[str]:
+    """Return the ids of patients, split groups and images of the role `train` in a records.csv.
+
+    Of a file of data format 2, whose ids name no source, they start with a slash.
+    """
     with records.open(newline="", encoding="utf-8") as handle:
-        return frozenset(row["patient"] for row in read_table(handle)[1] if row["role"] == "train")
+        columns, rows = read_table(handle)
+        start = "" if "source" in columns else "/"
+        trained = (row for row in rows if row["role"] == "train")
+        return frozenset(f"{start}{row[key]}" for row in trained for key in _IDS)
+
+
+def _seen(records: "pd.DataFrame", known: frozenset[str]) -> frozenset[str]:
+    """Return the patients of `records` who, or whose group or images, have a known id.
+
+    A source that is not there any more may have got another name. Of its ids, and of those without
+    a source, only what follows the source is compared: rather too few images than one too many.
+    """
+    sources = set(records["source"])
+    unnamed = {
+        rest for source, _, rest in (name.partition("/") for name in known) if source not in sources
+    }
+    return frozenset(
+        names[0]
+        for names in zip(*(records[key] for key in _IDS), strict=True)
+        for name in names
+        if name in known or name.partition("/")[2] in unnamed
+    )
 
 
 def _select(data: Shards, versions: tuple[ComparedVersion, ...]) -> tuple[Selection, str]:
@@ -118,8 +167,9 @@ def _select(data: Shards, versions: tuple[ComparedVersion, ...]) -> tuple[Select
         selection = {role: np.arange(len(data.role(role).records)) for role in roles}
         return selection, "as stored in the shards"
     known = frozenset[str]().union(*(version.trained_on() for version in others))
+    seen = _seen(data.records, known)
     selection = {
-        role: np.flatnonzero(~data.role(role).records["patient"].isin(known).to_numpy())
+        role: np.flatnonzero(~data.role(role).records["patient"].isin(seen).to_numpy())
         for role in NATURAL
         if role in data.roles
     }

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.metrics.trees import Figures
 
@@ -87,6 +87,32 @@ def not_worse(differences: Figures, margins: Mapping[str, float]) -> tuple[Reaso
     return tuple(
         _not_worse(name, differences.get(name), margin) for name, margin in sorted(margins.items())
     )
+
+
+def not_worse_in(
+    source: str, differences: Figures, alike: Figures, margins: Mapping[str, float]
+) -> tuple[Reason, ...]:
+    """Require `not_worse` of the images of one source, as far as they are enough.
+
+    Where even a challenger that decides exactly as the champion would fail, a source has too few
+    patients to prove anything: its difference is reported, and required of all sources together.
+
+    Args:
+        source: Its name.
+        differences: As of `not_worse`.
+        alike: The differences of such a challenger.
+        margins: As of `not_worse`.
+    """
+    reasons = []
+    for name, margin in sorted(margins.items()):
+        low = _bound(alike.get(name), "low")
+        if low is None or low <= -margin:
+            few = "too few patients, not required"
+            reasons.append(Reason(f"{name} in {source} minus champion's", few, -margin, True))
+            continue
+        judged = _not_worse(name, differences.get(name), margin)
+        reasons.append(replace(judged, rule=judged.rule.replace(name, f"{name} in {source}", 1)))
+    return tuple(reasons)
 
 
 def same(rule: str, found: str | None, required: str | None) -> Reason:

@@ -102,7 +102,7 @@ def _experiment_id(client: Client, store: Store, identity: Identity, stem: str) 
     """Return the experiment for runs on this data set, created if it does not exist."""
     synthetic = "**Synthetic images**: no figure says anything about patients. "
     description = (
-        f"Runs on the data set {code_span(identity.source['name'])}. "
+        f"Runs on the data set {code_span(identity.data_name)}. "
         f"{synthetic if identity.synthetic else ''}"
         "One run per run digest; the tag `complete` is set once everything is logged."
     )
@@ -143,7 +143,7 @@ def _identity_tags(identity: Identity, journal: Journal) -> dict[str, str]:
         "data_digest": identity.data,
         "code_digest": identity.code_digest,
         "lock_digest": identity.lock,
-        "source": str(identity.source["name"]),
+        "source": identity.data_name,
         "synthetic": plain(identity.synthetic),
         "threads": plain(identity.params.get("train", {}).get("threads", NOT_RECORDED)),
         **circumstance_tags(journal),
@@ -157,7 +157,7 @@ def _data_sets(identity: Identity) -> list[object]:
     return [
         DatasetInput(
             Dataset(
-                name=f"{identity.source['name']} {role}",
+                name=f"{identity.data_name} {role}",
                 digest=identity.data[:32],  # MLflow keeps 36 characters
                 source_type="images",
                 source=json.dumps(dict(identity.source), sort_keys=True),

@@ -1,6 +1,7 @@
 """Versions of a registered model: one per model digest."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.engine.console import print_note
@@ -113,14 +114,7 @@ def _replace_version(
 ) -> ModelVersion:
     """Register the model of `former`, whose source can't be changed, with its tags and aliases."""
     name, number = release.name, str(former.version)
-    model_id = _logged_model(client, store, release, run_id)
-    created = client.create_model_version(
-        name,
-        f"models:/{model_id}",
-        run_id=run_id,
-        model_id=model_id,
-        tags={**former.tags, "replaces": number},
-    )
+    created = _new_version(client, store, release, run_id, {**former.tags, "replaces": number})
     client.update_model_version(name, str(created.version), former.description or "")
     for alias, version in alias_versions(client, name).items():
         if version == number:
@@ -131,16 +125,19 @@ def _replace_version(
     return client.get_model_version(name, str(created.version))
 
 
+def _new_version(
+    client: Client, store: Store, release: Release, run_id: str, tags: Mapping[str, str]
+) -> ModelVersion:
+    model_id = _logged_model(client, store, release, run_id)
+    return client.create_model_version(
+        release.name, f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags)
+    )
+
+
 def _create_version(client: Client, store: Store, release: Release, run_id: str) -> ModelVersion:
     name, digest = release.name, release.record.model
-    model_id = _logged_model(client, store, release, run_id)
-    created = client.create_model_version(
-        name,
-        f"models:/{model_id}",
-        run_id=run_id,
-        model_id=model_id,
-        tags={"git_commit": NOT_RECORDED, **release.description.tags},
-    )
+    tags = {"git_commit": NOT_RECORDED, **release.description.tags}
+    created = _new_version(client, store, release, run_id, tags)
     version = find_by_digest(client, name, digest) or created
     if int(version.version) != int(created.version):  # another client was faster
         client.delete_model_version(name, str(created.version))
@@ -179,7 +176,7 @@ def _ensure_model(client: Client, name: str, record: Record, *, update: bool) ->
             raise
         identity = record.identity
         tags = {
-            "source": str(identity.source["name"]),
+            "source": identity.data_name,
             "synthetic": plain(identity.synthetic),
             "described": digest(text),
         }
@@ -201,11 +198,10 @@ def _is_edited(model: RegisteredModel) -> bool:
 
 
 def _model_text(record: Record) -> str:
-    source = record.identity.source
-    source_name = f"{source['name']} {source['version']}"
+    name = markdown_text(record.identity.data_name)
     synthetic = "Synthetic images: these versions say nothing about patients. "
     return (
-        f"{markdown_text(record.identity.task.detects)}; trained on {markdown_text(source_name)}. "
+        f"{markdown_text(record.identity.task.detects)}; trained on {name}. "
         f"{synthetic if record.identity.synthetic else ''}"
         "Input: the bytes of image files. The version at alias `champion` answers; the one at "
         "`candidate` waits for the gate. Move aliases with `pneumonia promote` and `pneumonia "

@@ -15,25 +15,29 @@ from stages.engine.task import BodyPart, ClassNames
 from stages.settings import paths, section
 from stages.sources import hash_key
 from stages.sources.archives.folder_archive import FolderPacking
-from stages.sources.options import FetchOptions
+from stages.sources.options import FetchOptions, SeveralSources
 
 
-def named(options: FetchOptions) -> dict[str, str | None]:
-    """Return the files and folders that the section fetch names, by key; None for none."""
-    own = options.source not in ("phantom", "kermany")  # which read neither
-    key = hash_key.path_of(options.hash_names)
-    return {
-        "path": options.path if own else None,
-        "labels": options.labels if own else None,
-        **({"hash_names": key} if key else {}),
-    }
+def named(options: FetchOptions | SeveralSources) -> dict[str, str | None]:
+    """Return the files and folders that the section fetch names; None for none.
+
+    Returns:
+        By "same_patients", and by "<source>.path", "<source>.labels" and, where there is a key,
+        "<source>.hash_names" of each source.
+    """
+    found = {"same_patients": options.same_patients}
+    for source in options.listed:
+        found |= {f"{source.name}.path": source.path, f"{source.name}.labels": source.labels}
+        if key := hash_key.path_of(source.hash_names):
+            found[f"{source.name}.hash_names"] = key
+    return found
 
 
 def recorded_as(key: str, name: str | None, memory: FileMemory) -> str | None:
     """Return what data/inputs.json records of the file `name`; None if it is missing.
 
     Args:
-        key: The last part of the param that names it.
+        key: As of `named`.
         name: As of `content`.
         memory: SHA-256 of archives by path and state; small files are always read.
 
@@ -41,10 +45,11 @@ def recorded_as(key: str, name: str | None, memory: FileMemory) -> str | None:
         InputError: It is no key that can hash names.
         OSError: It can't be read.
     """
-    if key == "hash_names" and name is not None:
+    last = key.rpartition(".")[2]
+    if last == "hash_names" and name is not None:
         path = from_root(name)
         return hash_key.read(path).fingerprint if path.exists() else None
-    return content(name, memory.of if key == "path" else sha256_file)
+    return content(name, memory.of if last == "path" else sha256_file)
 
 
 def content(name: str | None, sha256: Callable[[Path], str] = sha256_file) -> str | None:
@@ -65,7 +70,7 @@ def content(name: str | None, sha256: Callable[[Path], str] = sha256_file) -> st
     return sha256(path) if path.exists() else None
 
 
-def require_recorded(options: FetchOptions) -> None:
+def require_recorded(options: FetchOptions | SeveralSources) -> None:
     """Raise unless the files that fetch reads are those that data/inputs.json records.
 
     The stage `inputs` records them before fetch. `dvc repro -s fetch` runs fetch alone, and DVC
@@ -83,11 +88,20 @@ def require_recorded(options: FetchOptions) -> None:
         found = recorded_as(key, name, memory)
         if found is not None and found != recorded.get(key):
             raise InputError(
-                f"fetch.{key}: expected the content of {name} that {paths.INPUTS} records "
-                f"({recorded.get(key) or 'none'}), found {found}; run the whole `dvc repro`, which "
-                "records it first"
+                f"{_in_params(options, key)}: expected the content of {name} that {paths.INPUTS} "
+                f"records ({recorded.get(key) or 'none'}), found {found}; run the whole "
+                "`dvc repro`, which records it first"
             )
     memory.save()
+
+
+def _in_params(options: FetchOptions | SeveralSources, key: str) -> str:
+    """Return where a key of `named` stands in params.yaml, such as "fetch.sources[0].path"."""
+    name, _, last = key.rpartition(".")
+    if not name or isinstance(options, FetchOptions):
+        return f"fetch.{last}"
+    number = [source.name for source in options.sources].index(name)
+    return f"fetch.sources[{number}].{last}"
 
 
 def classes() -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 DVC sees what lies in the repository. An archive, its table of labels or a file of weights may
 change elsewhere, so the stage `inputs` records their digests in data/inputs.json, on which fetch
 and train depend as far as each reads it. No path stands there: the same bytes in another place are
-the same input.
+the same input. Of several sources, each stands there under its name.
 
 Beside the digests stand the words of the section `task` (`record`).
 """
@@ -17,8 +17,9 @@ from stages.engine.keys import differences
 from stages.settings import fetch_inputs
 from stages.settings.params import Params
 
-FORMAT = 1
+FORMAT = 2
 Digests = dict[str, dict[str, str | None]]
+"""By section and dotted key."""
 
 
 def named(params: Params) -> dict[str, dict[str, str | None]]:
@@ -43,6 +44,7 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
             fetch.hash_names can't keep names secret.
     """
     found: Digests = {}
+    recorded = _in_this_format(params, recorded)
     for section, keys in named(params).items():
         found[section] = {}
         for key, name in keys.items():
@@ -59,6 +61,18 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
     return found
 
 
+def _in_this_format(params: Params, recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what was recorded, of format 1 too, which knew one source and not its name."""
+    listed = params.fetch.listed
+    if recorded.get("format") != 1 or len(listed) > 1:
+        return recorded
+    fetch = {
+        key if key in ("classes", "body_part") else f"{listed[0].name}.{key}": value
+        for key, value in recorded.get("fetch", {}).items()
+    }
+    return {**recorded, "format": FORMAT, "fetch": fetch}
+
+
 def record(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> dict[str, Any]:
     """Return `digests`, and the words of params: what data/inputs.json holds beside its format.
 
@@ -68,11 +82,13 @@ def record(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> d
     """
     stated = params.task.model_dump(mode="json")
     found: dict[str, Any] = {**digests(params, recorded, memory), "task": stated}
-    files = named(params)["fetch"]
+    listed = params.fetch.listed
+    has_table = any(source.labels for source in listed)
+    has_archive = any(source.path for source in listed)
     found["fetch"] = {
         **found["fetch"],
-        "classes": stated["classes"] if files["labels"] else None,
-        "body_part": stated["body_part"] if files["path"] else None,
+        "classes": stated["classes"] if has_table else None,
+        "body_part": stated["body_part"] if has_archive else None,
     }
     return found
 
@@ -88,10 +104,11 @@ def changes(
         memory: As of `digests`.
 
     Returns:
-        By dotted key, such as "fetch.path": digests of files, words as they are.
+        By dotted key, such as "fetch.lyon.path": digests of files, words as they are.
 
     Raises:
         InputError: The file of weights is not the one that train.weights pins.
     """
+    recorded = _in_this_format(params, recorded)
     found = record(params, recorded, memory)
     return differences({section: recorded.get(section, {}) for section in found}, found)

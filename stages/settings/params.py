@@ -1,5 +1,6 @@
 """The whole of params.yaml. Stages read one section with `settings.section` instead."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from stages.metrics.options import EvaluateOptions
 from stages.network.options import TrainOptions
 from stages.registry.options import RegisterOptions
 from stages.settings import paths, problems, section
-from stages.sources.options import FetchOptions
+from stages.sources.options import FetchSection, lists_sources
 
 
 class Params(Options):
     """All of params.yaml: one section per stage that has params, and `task` for texts."""
 
-    fetch: FetchOptions
+    fetch: FetchSection
     """Where the radiographs come from."""
 
     preprocess: PreprocessOptions
@@ -66,5 +67,14 @@ def check(tree: Any, path: Path = paths.PARAMS) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        found = problems.find(error, Params.model_json_schema())
+        found = problems.find(error, _schema(tree))
         raise InvalidSettings(problems.message(path, found)) from None
+
+
+def _schema(tree: Any) -> dict[str, Any]:
+    """The schema of Params with that form of `fetch` which `tree` has."""
+    schema = Params.model_json_schema()
+    properties = schema["properties"]
+    several = isinstance(tree, Mapping) and lists_sources(tree.get("fetch"))
+    properties["fetch"] = properties["fetch"]["anyOf"][int(several)]
+    return schema

@@ -8,6 +8,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 LOCK = Path("requirements.lock")
 INPUTS = Path("data/inputs.json")
+ROLES = Path("data/roles.csv")
 RAW = Path("data/raw")
 SHARDS = Path("data/shards")
 AUDIT = Path("data/audit")
@@ -20,3 +21,4 @@ METRICS = REPORT / "metrics.json"
 CARD = REPORT / "model_card.md"
 RELEASE = Path("data/release.json")
 CHECKPOINTS = Path(".cache/train")
+PIXELS = Path(".cache/pixels")

@@ -82,7 +82,8 @@ def _errors(error: ValidationError) -> list[_Error]:
     return [
         each
         for each in found
-        if each.kind != "too_short" or not any(place[:-1] == each.place for place in inner)
+        if each.kind != "too_short"
+        or not any(place[: len(each.place)] == each.place != place for place in inner)
     ]
 
 

@@ -1,8 +1,8 @@
 """Read the raw folder (data/raw): images as received, and the index of them.
 
-`images.zip` holds the images uncompressed, `index.csv` one row per image and `source.json` their
-source. `checksums.json`, written last, covers the other two. A folder without an index or
-checksums is refused.
+`images.zip`, or the parts into which it is divided (`sources.parts`), hold the images uncompressed,
+`index.csv` one row per image and `source.json` their sources. `checksums.json`, written last,
+covers the other two. A folder without an index or checksums is refused.
 """
 
 import contextlib
@@ -19,7 +19,6 @@ from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_bytes
 from stages.engine.tables import read_table
 
-IMAGES_FILE = "images.zip"
 INDEX_FILE = "index.csv"
 SOURCE_FILE = "source.json"
 
@@ -34,6 +33,7 @@ class IndexRow:
     The header facts are None ("" for `mode`) where the header can't be read.
 
     Attributes:
+        source: Its source's name in params.
         sha256: Of the image file's bytes.
         bytes: Size of the image file.
         width: In pixels as displayed (EXIF orientation applied, DICOM pixels made square).
@@ -41,9 +41,12 @@ class IndexRow:
         jpeg_table_mean: Mean of the luminance quantisation table; None also if not a JPEG.
         icc: 1 with an embedded ICC profile, else 0.
         mode: Pillow's mode; for DICOM the photometric interpretation and bits.
+        part: Name of the zip archive in which the image lies.
+        offset: Of the image's local header in that archive, in bytes.
     """
 
     path: str
+    source: str
     sha256: str
     bytes: int
     width: int | None
@@ -56,6 +59,8 @@ class IndexRow:
     jpeg_table_mean: float | None
     icc: int | None
     mode: str
+    part: str
+    offset: int
 
 
 COLUMNS = [field.name for field in fields(IndexRow)]
@@ -63,14 +68,14 @@ COLUMNS = [field.name for field in fields(IndexRow)]
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A reference to one image in `images.zip`: small and picklable, read on demand.
+    """A reference to one image in its archive: small and picklable, read on demand.
 
     Attributes:
-        offset: Of the member's local header in `archive`, in bytes.
+        archive: The zip archive in which it lies.
+        row: Its facts.
     """
 
     archive: Path
-    offset: int
     row: IndexRow
 
     def read(self) -> bytes:
@@ -85,7 +90,7 @@ class StoredImage:
             contextlib.suppress(OSError, ValueError, struct.error),
             self.archive.open("rb", buffering=0) as handle,
         ):
-            handle.seek(self.offset)
+            handle.seek(self.row.offset)
             name_length, extra_length = _LOCAL_HEADER.unpack(handle.read(_LOCAL_HEADER.size))
             handle.seek(name_length + extra_length, 1)
             data = handle.read(self.row.bytes)
@@ -107,18 +112,23 @@ def open_raw(folder: Path) -> tuple[list[StoredImage], dict[str, Any]]:
         checksums.verify(folder)
     rows = read_index(folder)
     source: dict[str, Any] = read_json(folder / SOURCE_FILE)
-    archive_path = folder / IMAGES_FILE
+    archives = {part: folder / part for part in sorted({row.part for row in rows})}
+    for archive in archives.values():
+        _require_archive(archive)
+    return [StoredImage(archives[row.part], row) for row in rows], source
+
+
+def _require_archive(archive: Path) -> None:
     try:
-        with zipfile.ZipFile(archive_path) as archive:
-            offsets = {member.filename: member.header_offset for member in archive.infolist()}
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise InputError(f"{archive_path}: {error}; run `dvc repro --force fetch`") from None
-    if set(offsets) != {row.path for row in rows}:
+        whole = zipfile.is_zipfile(archive)
+    except OSError as error:
+        raise InputError(f"{archive}: {error.strerror}; run `dvc repro --force fetch`") from None
+    if not whole:
+        found = "a damaged file" if archive.exists() else "no file"
         raise InputError(
-            f"{archive_path}: expected the {len(rows)} images of {INDEX_FILE}, found others "
-            f"({len(offsets)} members); run `dvc repro --force fetch`"
+            f"{archive}: expected an archive that {INDEX_FILE} names, found {found}; run "
+            f"`dvc checkout {archive.parent}`, or `dvc repro --force fetch`"
         )
-    return [StoredImage(archive_path, offsets[row.path], row) for row in rows], source
 
 
 def facts_without_ids(source: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,20 +144,26 @@ def read_index(folder: Path) -> list[IndexRow]:
     Raises:
         InputError: The folder is unfinished, or its index has other columns.
     """
-    return read_rows(folder / INDEX_FILE)
+    return list(iterate_rows(folder / INDEX_FILE))
 
 
-def read_rows(index: Path) -> list[IndexRow]:
-    """Return the rows of the index file at `index`, in its order; errors as of `read_index`."""
+def iterate_rows(index: Path) -> Iterator[IndexRow]:
+    """Yield the rows of the index file at `index`, in its order; errors as of `read_index`."""
     try:
         with index.open(newline="", encoding="utf-8") as handle:
             columns, rows = read_table(handle)
+            if columns and "source" not in columns:
+                raise InputError(
+                    f"{index}: expected an index with the column source, received one of an "
+                    "earlier version, which knew one source only; run `dvc repro fetch` to write "
+                    "it in this format"
+                )
             if columns != COLUMNS:
                 raise InputError(
                     f"{index}: expected the columns {','.join(COLUMNS)}, received "
                     f"{','.join(columns)}; run `dvc repro --force fetch`"
                 )
-            return list(_parse(rows))
+            yield from _parse(rows)
     except FileNotFoundError:
         raise InputError(
             f"{index}: expected an index, found none: {index.parent} is unfinished; run "
@@ -159,6 +175,7 @@ def _parse(table: Iterable[dict[str, str]]) -> Iterator[IndexRow]:
     for row in table:
         yield IndexRow(
             path=row["path"],
+            source=intern(row["source"]),
             sha256=row["sha256"],
             bytes=int(row["bytes"]),
             width=int(row["width"]) if row["width"] else None,
@@ -172,4 +189,6 @@ def _parse(table: Iterable[dict[str, str]]) -> Iterator[IndexRow]:
             jpeg_table_mean=float(row["jpeg_table_mean"]) if row["jpeg_table_mean"] else None,
             icc=int(row["icc"]) if row["icc"] else None,
             mode=intern(row["mode"]),
+            part=intern(row["part"]),
+            offset=int(row["offset"]),
         )

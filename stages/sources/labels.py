@@ -4,7 +4,6 @@ It works for any binary image data set. Paths are those in the archive. Images o
 kept in one split. `split` is the source's own, given for every image or for none.
 """
 
-import csv
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +14,7 @@ from stages.engine.errors import InputError
 from stages.sources.chest_tasks import CLASSES
 from stages.sources.names import SPLITS, ImageFacts
 from stages.sources.patient_ids import MergedPatients, cleaned, merged
-from stages.sources.table_file import open_table
+from stages.sources.table_file import open_table, read_rows
 
 _REQUIRED = ("path", "label", "patient")
 _OPTIONAL = ("split", "kind")
@@ -58,14 +57,8 @@ def read_labels(path: Path, classes: tuple[str, str] | None = None) -> Table:
         InputError: The file is missing or is not such a table, or lines have missing, unknown or
             repeated values; the message lists the first 20 of them.
     """
-    table = open_table(path, _REQUIRED, _OPTIONAL)
-    try:
-        rows = [(table.line_num, row) for row in table]
-    except csv.Error as error:
-        raise InputError(
-            f"{path}: from line {table.line_num + 1} on: expected a CSV file, received another: "
-            f"{error}"
-        ) from None
+    table = open_table(path, _REQUIRED, _OPTIONAL, key="fetch.labels")
+    rows = list(read_rows(path, table))
     names = _names({_word(row["label"] or "") for _, row in rows}, classes)
     found, spellings, problems = _facts_of(rows, names)
     splits = {image.source_split for image in found.values()}

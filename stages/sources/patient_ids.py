@@ -64,6 +64,18 @@ def merged(spellings: Mapping[str, Iterable[str]]) -> MergedPatients | None:
     return MergedPatients(len(found), sum(map(len, found)), tuple(found[:_EXAMPLES]))
 
 
+def together(several: Iterable[MergedPatients | None]) -> MergedPatients | None:
+    """Return what became one patient in several sources, None if nothing did."""
+    found = [each for each in several if each is not None]
+    if not found:
+        return None
+    return MergedPatients(
+        sum(each.patients for each in found),
+        sum(each.spellings for each in found),
+        tuple(example for each in found for example in each.examples)[:_EXAMPLES],
+    )
+
+
 def lookalikes(ids: Iterable[str]) -> list[tuple[str, ...]]:
     """Return the groups of cleaned ids that case folding and compatibility forms make equal."""
     by_key: dict[str, set[str]] = defaultdict(set)

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from stages.sources.patient_ids import MergedPatients, cleaned
 
@@ -23,6 +23,8 @@ class ReceivedImage:
         patient: Identifies the patient; a patient is never in two roles.
         split_group: Patients who may be one person share it; kept together where splits are cut.
         source_split: The source's own split, "train" or "test"; "" where it has none.
+        source: Its source's name in params; path, patient and split group start with `<source>/`
+            once it is set (`named`).
     """
 
     path: str
@@ -32,6 +34,17 @@ class ReceivedImage:
     patient: str
     split_group: str
     source_split: str
+    source: str = field(default="", kw_only=True)
+
+    def named(self, source: str) -> Self:
+        """Return the image as one of `source`: ids of two sources are never the same."""
+        return replace(
+            self,
+            source=source,
+            path=f"{source}/{self.path}",
+            patient=f"{source}/{self.patient}",
+            split_group=f"{source}/{self.split_group}",
+        )
 
     def __post_init__(self) -> None:
         for text in (self.kind, self.patient, self.split_group, self.source_split):
@@ -78,3 +91,18 @@ class Source:
     synthetic: bool
     merged_patients: MergedPatients | None = None
     task: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A source as params name it.
+
+    Attributes:
+        name: In params.
+        use: "train", or "judge" for images that no choice is made by.
+        origin: Where its images come from.
+    """
+
+    name: str
+    use: str
+    origin: Source

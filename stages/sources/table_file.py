@@ -3,7 +3,7 @@
 import csv
 import io
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stages.engine.errors import InputError
@@ -22,7 +22,7 @@ _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def open_table(
-    path: Path, required: Sequence[str], optional: Sequence[str]
+    path: Path, required: Sequence[str], optional: Sequence[str], *, key: str
 ) -> "csv.DictReader[str]":
     """Open the CSV file at `path`, in UTF-8 with commas, for reading row by row.
 
@@ -32,6 +32,7 @@ def open_table(
         path: The file.
         required: Columns that it must have.
         optional: Columns that it may have, and no others.
+        key: What names it in params, for messages.
 
     Raises:
         InputError: The file is missing, is not such a table, or has other columns.
@@ -40,7 +41,7 @@ def open_table(
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(
-            f"fetch.labels: expected a table, found no file at {path}; give its path, absolute or "
+            f"{key}: expected a table, found no file at {path}; give its path, absolute or "
             "relative to the repository's root"
         ) from None
     except OSError as error:
@@ -60,6 +61,22 @@ def open_table(
         )
     table.fieldnames = columns
     return table
+
+
+def read_rows(path: Path, table: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the line and the cells of each row; None stands for a cell that is not there.
+
+    Raises:
+        InputError: The file is no CSV from here on.
+    """
+    try:
+        for row in table:
+            yield table.line_num, row
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: from line {table.line_num + 1} on: expected a CSV file, received another: "
+            f"{error}"
+        ) from None
 
 
 def _text(path: Path, data: bytes) -> str:

@@ -30,6 +30,7 @@ from stages.network import predict, saliency
 from stages.settings import paths
 from stages.settings.params import Params
 from stages.sources.phantom.generate import MASKS, TRUTH
+from stages.sources.source_file import short_name
 
 ROLE = "val"
 TOLERANCE_SHARE = 0.03
@@ -53,16 +54,18 @@ def run(settings: Params) -> str:
     if not source["synthetic"] or not masks_path.exists():
         raise InputError(
             f"{paths.SHARDS}: expected phantoms, whose lesions are known, received images of "
-            f"{source['name']} without masks; set fetch.source to phantom and run `dvc repro`"
+            f"{short_name(source)} without masks; set fetch.source to phantom and run `dvc repro`"
         )
     role = shards.role(ROLE)
-    rows = np.flatnonzero(role.records["label"] == 1)
+    grades = pd.read_csv(truth_path).set_index("path")["grade"]
+    drawn = role.records["id"].isin(grades.index)  # there may be patients of other sources
+    rows = np.flatnonzero(drawn & (role.records["label"] == 1))
     records, images = role.records.iloc[rows], role.pixels[rows]
     lesions = _read_masks(masks_path, list(records["id"]), settings.preprocess.pixels)
     model = predict.load_model(paths.MODEL / "model.keras")
     batches = [images[first : first + _AT_ONCE] for first in range(0, len(images), _AT_ONCE)]
     maps = np.concatenate([saliency.heatmaps(model, batch) for batch in batches])
-    grade = records["id"].map(pd.read_csv(truth_path).set_index("path")["grade"]).to_numpy()
+    grade = records["id"].map(grades).to_numpy()
     kind = records["kind"].to_numpy()
     groups = {
         "with a lesion": np.ones(len(records), bool),

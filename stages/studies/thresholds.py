@@ -22,6 +22,7 @@ from stages.metrics.pages.text import markdown_table
 from stages.network import operating_point, predict
 from stages.network.operating_point import Pool, equal_error
 from stages.settings import paths
+from stages.sources.source_file import listed
 
 FITTED, MATCHED = "val", "val_matched"
 REPEATS = 5
@@ -65,7 +66,7 @@ def run() -> str:
         )
     logits = predict.predictor(predict.load_model(paths.MODEL / "model.keras"))
     roles = [FITTED, MATCHED, *(name for name in shards.roles if name == "val_tail")]
-    if read_json(paths.SOURCE)["synthetic"]:
+    if all(source["synthetic"] for source in listed(read_json(paths.SOURCE))):
         roles.append("test")
     pools = {}
     for name in roles:

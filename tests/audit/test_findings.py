@@ -44,6 +44,8 @@ def report(**entries: Any) -> Report:
         "unreadable": [],
         "duplicates": [],
         "merged_groups": 0,
+        "groups_not_dealt": 0,
+        "repeats": [],
         "sizes": {},
         "grey_levels": {},
         "roles": {"train": {"negative": {"images": 2, "patients": 1}}},

@@ -1,5 +1,6 @@
 """A probe finds the cue it is made for, and gives no figure where it has no meaning."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def role_images(patients: int = 60, *, cue: str = "", seed: int = 0, **facts: An
         }
         record = Record(
             id=f"f{number}",
+            source="test",
             role="val",
             row=number,
             label=label,
@@ -76,3 +78,17 @@ def test_at_most_so_many_images_are_probed(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(chosen) == 80
     assert len({images.records[row].patient for row in chosen}) == 40  # whole patients
     assert values(images)["frame"] > 0.9
+
+
+def test_the_source_is_probed_where_there_are_several() -> None:
+    one, other, third = (role_images(seed=seed) for seed in range(3))
+    one.records = [replace(record, source=f"site-{record.label}") for record in one.records]
+    other.records = [replace(record, source=f"site-{record.row % 3}") for record in other.records]
+    found = probes.probe({"train": one, "val": other, "test": third}, seed=0)
+    assert values(third).keys() == {"encoding", "shape", "frame", "thumbnail"}
+    given_away, by_chance = found["train"]["source"], found["val"]["source"]
+    assert given_away is not None
+    assert by_chance is not None
+    assert given_away["value"] > 0.99
+    assert by_chance["low"] < 0.55
+    assert found["test"]["source"] is None  # of one source

@@ -20,6 +20,7 @@ from tests.sample_images import picture
 def row(path: str, **facts: str) -> IndexRow:
     return IndexRow(
         path=path,
+        source="test",
         sha256="",
         bytes=900,
         width=64,
@@ -27,6 +28,8 @@ def row(path: str, **facts: str) -> IndexRow:
         jpeg_table_mean=20.0,
         icc=0,
         mode="L",
+        part="images.zip",
+        offset=0,
         **{**asdict(names.parse(path)), **facts},
     )
 
@@ -44,7 +47,19 @@ def pixels(image: IndexRow) -> GrayImage:
 
 
 def built(pairs: list[Pair] | None = None, images: list[IndexRow] | None = None) -> BuildResult:
-    return BuildResult({}, images or [*NORMALS, *PNEUMONIA], ROLES, pairs or [], 0, [])
+    return BuildResult(
+        manifest={},
+        images=images or [*NORMALS, *PNEUMONIA],
+        roles=ROLES,
+        pairs=pairs or [],
+        merged_groups=0,
+        groups_not_dealt=0,
+        frozen_groups=0,
+        new_groups=0,
+        new_sources=[],
+        unreadable=[],
+        repeats=[],
+    )
 
 
 def collect() -> Collector:

@@ -26,7 +26,7 @@ from stages.images.build import build_shards
 from stages.images.options import AuditOptions, PreprocessOptions
 from stages.sources.archives import archive
 from stages.sources.index import open_raw
-from stages.sources.received import ReceivedImage
+from stages.sources.received import NamedSource, ReceivedImage
 from stages.sources.writer import write_raw
 
 OPTIONS = PreprocessOptions(
@@ -59,7 +59,8 @@ def main() -> None:
             raw = Path(scratch) / f"raw{times}"
             raw.mkdir()
             images, source = archive.receive(arguments.zip, None)
-            count = write_raw(raw, repeated(images, times), source)
+            sources = [NamedSource("archive", "train", source)]
+            count = write_raw(raw, repeated(images, times), sources)
             report(raw, count)
 
 

@@ -343,7 +343,7 @@ def test_mistakes_are_one_line(
 @pytest.mark.slow
 def test_a_model_file_answers_and_is_exported(copied: Workspace) -> None:
     copied.run("python", "-m", "zipfile", "-e", "data/raw/images.zip", ".cache/images")
-    image = next((copied.folder / ".cache/images/test/NORMAL").iterdir())
+    image = next((copied.folder / ".cache/images/phantom/test/NORMAL").iterdir())
     words = ("pneumonia", "predict", "--json", "--model", "data/model/model.keras", str(image))
     (answer,) = json.loads(copied.run(*words).stdout)
     assert answer["decision"] in ("normal", "pneumonia")

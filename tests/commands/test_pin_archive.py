@@ -11,6 +11,7 @@ from stages.commands.pin_archive import with_values
 from stages.engine.errors import InvalidSettings
 from stages.engine.files import sha256_file
 from stages.settings import params
+from stages.sources.options import FetchOptions
 from tests.sources.archives.broken import VALID, folder_of, zip_of
 from tests.workspace import ROOT
 
@@ -20,6 +21,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def one() -> FetchOptions:
+    loaded = params.load().fetch
+    assert isinstance(loaded, FetchOptions)
+    return loaded
 
 
 def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +46,7 @@ def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) ->
         new.index("#") == old.index("#") or new.split("#")[0].endswith(f"{new.split()[1]}  ")
         for old, new in changed
     )
-    loaded = params.load().fetch
+    loaded = one()
     assert (loaded.source, loaded.path, loaded.labels) == ("archive", "images.zip", None)
     assert "48 images" in capsys.readouterr().out
     assert main(["data", "pin", "images.zip"]) == 0
@@ -49,7 +56,7 @@ def test_an_archive_is_pinned(here: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_a_folder_of_an_odd_name_is_pinned_too(here: Path) -> None:
     folder_of(VALID)(here).path.rename("my images: # 1 é")
     assert main(["data", "pin", "my images: # 1 é"]) == 0
-    assert params.load().fetch.path == "my images: # 1 é"
+    assert one().path == "my images: # 1 é"
 
 
 def test_what_is_refused_is_not_pinned(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +103,7 @@ STYLES = pytest.mark.parametrize(
 
 @STYLES
 def test_any_style_of_yaml_is_kept(text: str) -> None:
-    changed = with_values(text, "fetch", {"path": "new: 1"})
+    changed = with_values(text, ("fetch",), {"path": "new: 1"})
     assert yaml.safe_load(changed)["fetch"] == {"path": "new: 1", "b": 1}
     assert ("# why" in changed) == ("# why" in text)
     untouched = [line for line in text.splitlines() if "path" not in line and "    f" not in line]
@@ -105,8 +112,8 @@ def test_any_style_of_yaml_is_kept(text: str) -> None:
 
 @STYLES
 def test_line_ends_are_kept(text: str) -> None:
-    changed = with_values(text.replace("\n", "\r\n"), "fetch", {"path": "new: 1"})
-    assert changed == with_values(text, "fetch", {"path": "new: 1"}).replace("\n", "\r\n")
+    changed = with_values(text.replace("\n", "\r\n"), ("fetch",), {"path": "new: 1"})
+    assert changed == with_values(text, ("fetch",), {"path": "new: 1"}).replace("\n", "\r\n")
 
 
 def test_a_file_with_windows_line_ends_keeps_them(here: Path) -> None:
@@ -157,4 +164,65 @@ def test_other_params_are_checked_before_the_archive_is_read(
 
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(InvalidSettings, match=r"fetch\.path: the key is missing"):
-        with_values("fetch: {}\n", "fetch", {"path": "x"})
+        with_values("fetch: {}\n", ("fetch",), {"path": "x"})
+
+
+SEVERAL = """\
+fetch:
+  sources:
+    - name: lyon  # the first
+      kind: archive
+      path: a.zip
+      sha256: null
+    - {name: paris, kind: archive, path: images.zip, sha256: null, use: judge}
+    - name: drawn
+      kind: phantom
+      phantom: {seed: 0, patients_train: 4, patients_test: 4, confound: 0.9}
+"""
+
+
+@pytest.fixture
+def several(here: Path) -> Path:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(SEVERAL + text[text.index("\npreprocess:") :], encoding="utf-8")
+    zip_of(VALID)(here)
+    shutil.copy("images.zip", "a.zip")
+    return here
+
+
+def pins() -> list[str | None]:
+    return [source.sha256 for source in params.load().fetch.listed]
+
+
+@pytest.mark.usefixtures("several")
+def test_one_source_of_several_is_pinned_by_its_name() -> None:
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    assert main(["data", "pin", "images.zip", "--source", "paris"]) == 0
+    sha256 = sha256_file(Path("images.zip"))
+    assert pins() == [None, sha256, None]
+    pinned = f"path: images.zip, sha256: {sha256}"
+    after = before.replace("path: images.zip, sha256: null", pinned)
+    assert Path("params.yaml").read_text(encoding="utf-8") == after
+
+
+@pytest.mark.usefixtures("several")
+def test_without_a_path_every_archive_is_pinned_as_params_name_it() -> None:
+    assert main(["data", "pin"]) == 0
+    assert pins() == [sha256_file(Path("a.zip"))] * 2 + [None]
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("words", [["a.zip"], ["a.zip", "--source", "drawn"], ["--source", "no"]])
+def test_it_must_be_clear_which_source_is_pinned(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "pin", *words]) == 1
+    message = capsys.readouterr().err
+    assert "expected --source with the name of an archive" in message
+    assert "(lyon, paris), received" in message
+
+
+@pytest.mark.usefixtures("here")
+def test_a_pin_without_a_path_needs_one_in_params(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "pin"]) == 1
+    assert "fetch.path names no archive" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from stages.settings import digests, params
 from tests.history.lock_writer import md5_entries, stage_record
 from tests.history.test_past import add_to_cache, commit, git
 from tests.registry import conftest, fake, stored_runs
+from tests.workspace import NO_ROLES
 
 store, template, mlflow_imported = conftest.store, conftest.template, conftest.mlflow_imported
 _outside_experiments = conftest._outside_experiments
@@ -55,6 +56,7 @@ def write(seed: int, *, judged: bool = True) -> None:
     before = yaml.safe_load(Path("dvc.lock").read_text())["stages"] if not judged else {}
     fake.write(Path("data"), model=f"network {seed}".encode())
     Path("data/inputs.json").write_text('{"format": 1}')
+    Path("data/roles.csv").write_text(NO_ROLES)
     Path("data/raw").mkdir(exist_ok=True)
     Path("data/raw/index.csv").write_text("image\n")
     Path("data/report/grad_cam.png").write_text("x")

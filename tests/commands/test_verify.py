@@ -77,7 +77,7 @@ def test_equal_then_each_kind_of_difference(
     record = LockFile.read()
     real = verify.compare("HEAD", record, Path(folder), {})
     assert real.status == verify.EQUAL
-    here = causes.Machine(real.instruction_set, real.instruction_set, (), "phantom")
+    here = causes.Machine(real.instruction_set, real.instruction_set, (), ("phantom",))
     rebuilt = LockFile.read(Path(folder) / "dvc.lock")
     for name, case in CASES.items():
         cause = causes.first_cause(case.corrupt(record), rebuilt, case.machine(here))

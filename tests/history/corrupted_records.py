@@ -10,7 +10,7 @@ from typing import Any
 from stages.history import causes
 from stages.history.lock_file import LockFile, StageRecord
 
-HERE = causes.Machine("x86-64-v3", "x86-64-v3", (), "phantom")
+HERE = causes.Machine("x86-64-v3", "x86-64-v3", (), ("phantom",))
 Corruption = Callable[[LockFile], LockFile]
 
 
@@ -110,7 +110,7 @@ CASES = {
         "fetch",
         "data",
         "the source (archive) holds something else",
-        lambda machine: replace(machine, source="archive"),
+        lambda machine: replace(machine, sources=("archive",)),
     ),
     "environment: the lock file": Case(
         another_dep("fetch", "requirements.lock"),

@@ -98,7 +98,9 @@ def commit() -> PastRun:
     """Commit what git keeps of a run."""
     kept = ["dvc.lock", "dvc.yaml", "params.yaml", "requirements.lock", "stages"]
     figures = ["data/validation.json", "data/report/metrics.json"]
-    others = ["data/inputs.json", "data/source.json", "data/release.json"]
+    others = [
+        f"data/{name}" for name in ("inputs.json", "source.json", "release.json", "roles.csv")
+    ]
     git("add", *kept, *figures, *(name for name in others if Path(name).exists()))
     git("commit", "--quiet", "--allow-empty", "--message", "a run")
     rev = git("rev-parse", "HEAD")

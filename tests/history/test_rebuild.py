@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from stages.engine import git
+from stages.engine.errors import NotFound
 from stages.history import rebuild
 
 
@@ -24,3 +27,31 @@ def test_only_the_user_s_own_leftovers_are_removed(
         monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
     rebuild._remove_leftovers()
     assert left.exists() != mine
+
+
+LYON = {"path": "lyon.zip", "labels": "lyon.csv", "hash_names": "names.key"}
+
+
+@pytest.mark.parametrize(
+    ("fetch", "place"),
+    [
+        ({"source": "archive", **LYON}, "fetch"),
+        ({"sources": [{"name": "lyon", "kind": "archive", **LYON}]}, "fetch.sources[0]"),
+    ],
+)
+def test_every_outside_file_of_a_source_is_needed_again(
+    fetch: dict[str, object], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(git, "file_at", lambda *_: yaml.safe_dump({"fetch": fetch}))
+    for name in LYON.values():
+        Path(name).touch()
+    assert rebuild._outside_files("c0ffee0") == [Path(name) for name in LYON.values()]
+    for key, name in LYON.items():
+        Path(name).unlink()
+        with pytest.raises(NotFound) as caught:
+            rebuild._outside_files("c0ffee0")
+        assert f"{place}.{key}: expected a file or folder, found none at {name}" in str(
+            caught.value
+        )
+        Path(name).touch()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.history import lineage, remedies
-from stages.registry.assessment import PINNED, TRAINED
+from stages.registry.assessment import PINNED, TRAINED, WEIGHTS_PINNED
 from tests.history import test_lineage
 
 repository = test_lineage.repository
@@ -52,7 +52,7 @@ def commands(*failed: str, closed: bool = True) -> list[str]:
     text = remedies.of_refusal(
         failed,
         closed=closed,
-        pinned={PINNED: "ARCHIVE"},
+        pinned={PINNED: "", WEIGHTS_PINNED: "WEIGHTS.h5"},
         trained=TRAINED,
         again="pneumonia promote",
     )
@@ -69,5 +69,7 @@ def test_a_refusal_ends_with_the_commands_that_help(repository: Path) -> None:
         *remedies.COMMIT,
         "pneumonia promote",
     ]
-    assert commands(PINNED)[:2] == ["pneumonia data pin ARCHIVE", "dvc repro"]
+    # Without a path it pins what params name, one archive or several.
+    assert commands(PINNED)[:2] == ["pneumonia data pin", "dvc repro"]
+    assert commands(WEIGHTS_PINNED)[0] == "pneumonia data pin WEIGHTS.h5"
     assert commands("auroc, lower bound at least 0.9") == []

@@ -28,7 +28,7 @@ from stages.sources.index import open_raw
 from stages.sources.received import ReceivedImage
 from stages.sources.writer import write_raw
 from tests.dicoms import SECRET, SYNTAXES, as_dicom, compress, dicom_file, table
-from tests.sample_images import SOURCE, encoded, options, paths, picture, received
+from tests.sample_images import SOURCES, encoded, options, paths, picture, received
 
 GREY = picture("image", 40, 24)
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -374,7 +374,7 @@ def both_shards(folder: Path, images: list[ReceivedImage], image_px: int) -> tup
     found = []
     for name, each in (("jpeg", images), ("dicom", other)):
         (folder / name).mkdir()
-        write_raw(folder / name, anonymise(each, None), SOURCE)
+        write_raw(folder / name, anonymise(each, None), SOURCES)
         assert SECRET.encode() not in (folder / name / "images.zip").read_bytes()
         params = options(image_px=image_px)
         built = build_shards(open_raw(folder / name)[0], params, folder / name / "shards")

@@ -9,6 +9,7 @@ from stages.images.shards import open_shards
 from stages.images.shift import matched
 from stages.sources.archives import archive
 from stages.sources.index import open_raw
+from stages.sources.received import NamedSource
 from stages.sources.writer import write_raw
 from tests.sample_images import options
 
@@ -31,7 +32,7 @@ def test_every_image_is_read_and_the_shift_is_matched(
     if not (DATA / name).exists():
         pytest.skip(f"no {DATA / name}")
     received, source = archive.receive(DATA / name, None)
-    assert write_raw(tmp_path, received, source) == images
+    assert write_raw(tmp_path, received, [NamedSource("archive", "train", source)]) == images
     params = options(**{**vars(HOW), "seed": seed, "matched_donors": 5})
     result = build_shards(open_raw(tmp_path)[0], params, tmp_path / "shards")
     assert not result.unreadable

@@ -29,6 +29,7 @@ def make(
             logits.append((skill if sick else -skill) / 2 + offset + generator.normal(0, 0.5))
             row: dict[str, object] = {
                 "id": f"{patient}_{image}.jpeg",
+                "source": "test",
                 "label": int(sick),
                 "kind": kind,
                 "patient": patient,

@@ -39,6 +39,39 @@ def test_a_report_holds_only_rounded_numbers() -> None:
     assert canonical_json(tree) == canonical_json(tree)
 
 
+def test_figures_of_several_sources_stand_below_those_of_all() -> None:
+    records, probability = images()
+    assert "sources" not in report(records, probability, POINTS, OPTIONS, prior=0.5)
+    lyon = (records["patient"].str.extract(r"(\d+)", expand=False).astype(int) % 2 == 0).to_numpy()
+    two = records.assign(source=np.where(lyon, "lyon", "paris"))
+    baselines = {"frame": np.round(1 - probability, 1)}
+    tree = report(two, probability, POINTS, OPTIONS, prior=0.5, baselines=baselines)
+    parts = tree.pop("sources")
+    assert tree == report(records, probability, POINTS, OPTIONS, prior=0.5, baselines=baselines)
+    part = {"frame": baselines["frame"][lyon]}
+    assert parts["lyon"] == report(
+        two[lyon], probability[lyon], POINTS, OPTIONS, prior=0.5, baselines=part
+    )
+    assert sum(part["images"] for part in parts.values()) == tree["images"]
+
+
+def test_a_source_of_one_class_is_counted_and_not_judged() -> None:
+    records, probability = images()
+    ill = records["label"] == 1
+    tree = report(
+        records.assign(source=np.where(ill, "lyon", "paris")),
+        probability,
+        POINTS,
+        OPTIONS,
+        prior=0.5,
+    )
+    assert tree["sources"]["paris"] == {
+        "images": int((~ill).sum()),
+        "patients": int(records["patient"][~ill].nunique()),
+        "prevalence": 0.0,
+    }
+
+
 def test_every_interval_holds_its_value() -> None:
     tree = figures()
     for name in ("auroc", "average_precision", "sensitivity", "specificity", "mcc", "brier"):

@@ -101,7 +101,13 @@ def create_versions(client: Client, store: Store, tmp_path: Path) -> Client:
 
 
 @pytest.fixture
-def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def sources() -> list[str]:
+    """The sources of the 800 images that models are compared on, in turn."""
+    return ["phantom"]
+
+
+@pytest.fixture
+def missed(monkeypatch: pytest.MonkeyPatch, sources: list[str]) -> list[int]:
     """How many of 400 pneumonia images a challenger misses that the champion detects."""
     count = [0]
 
@@ -113,7 +119,9 @@ def missed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         patient = np.arange(800).astype(str)
         roles = np.full(800, "val_matched")
         return PairedDecisions(
-            DecisionPairs(roles, patient, label, challenger, champion), "800 images"
+            DecisionPairs(roles, patient, label, challenger, champion),
+            "800 images",
+            np.resize(sources, 800),
         )
 
     monkeypatch.setattr(paired_decisions, "decide", decide)
@@ -161,6 +169,31 @@ def test_a_worse_challenger_is_refused_and_the_verdict_is_kept(
     assert promote(three, store, NAME, "2", gate()).moved
     assert tags(three, "2")["gate"] == "passed"
     assert description(three, "2").count("### Gate") == 1
+
+
+def test_a_challenger_that_is_worse_in_one_source_is_refused(
+    three: Client, store: Store, missed: list[int], sources: list[str]
+) -> None:
+    promote(three, store, NAME, "1", gate())
+    sources[:] = [*150 * ["lyon"], *250 * ["paris"]]
+    missed[0] = 5  # 1.25 points in all, 3.3 in lyon
+    outcome = promote(three, store, NAME, "2", gate())
+    assert failed(outcome) == ["sensitivity in lyon minus champion's, lower bound above -0.03"]
+    assert outcome.reported["sensitivity in paris minus champion's"].startswith("0.000 (")
+    assert "sensitivity in lyon minus champion's" in description(three, "2")
+
+
+def test_a_source_with_few_patients_is_reported_and_not_required(
+    three: Client, store: Store, missed: list[int], sources: list[str]
+) -> None:
+    promote(three, store, NAME, "1", gate())
+    sources[:] = [*20 * ["lyon"], *380 * ["paris"]]
+    missed[0] = 4  # 20 points of the 20 in lyon
+    outcome = promote(three, store, NAME, "2", gate())
+    assert outcome.moved
+    reasons = {reason.rule: reason.value for reason in outcome.verdict.reasons}
+    assert reasons["sensitivity in lyon minus champion's"] == "too few patients, not required"
+    assert outcome.reported["sensitivity in lyon minus champion's"].startswith("-0.200 (")
 
 
 def test_an_override_is_recorded(three: Client, store: Store) -> None:

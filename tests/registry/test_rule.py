@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stages.registry.rule import Verdict, ceiling, floors, not_worse, same
+from stages.registry.rule import Verdict, ceiling, floors, not_worse, not_worse_in, same
 
 FIGURES: dict[str, Any] = {
     "images": 100,
@@ -99,3 +99,26 @@ def test_names_must_be_equal(found: str | None, required: str | None, passed: bo
     reason = same("lineage", found, required)
     assert reason.passed is passed
     assert len(str(reason.required)) <= 12
+
+
+@pytest.mark.parametrize(
+    ("alike", "low", "passed"),
+    [
+        (-0.01, -0.029, True),
+        (-0.01, -0.031, False),
+        (-0.01, None, False),
+        (-0.03, -0.9, True),  # even equal decisions could not pass: too few patients
+        (None, -0.9, True),  # the source has no image of the class
+    ],
+)
+def test_a_source_is_required_as_far_as_it_has_enough_patients(
+    alike: float | None, low: float | None, passed: bool
+) -> None:
+    def found(bound: float | None) -> dict[str, Any]:
+        return {"sensitivity": None if bound is None else {"value": 0.0, "low": bound}}
+
+    (reason,) = not_worse_in("lyon", found(low), found(alike), {"sensitivity": 0.03})
+    assert reason.passed is passed
+    assert reason.rule.startswith("sensitivity in lyon minus champion's")
+    few = alike is None or alike <= -0.03
+    assert (reason.value == "too few patients, not required") is few

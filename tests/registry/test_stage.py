@@ -21,6 +21,7 @@ from stages.sources.index import COLUMNS
 from stages.sources.received import data_sha256
 from tests.history.lock_writer import stage_record
 from tests.registry import fake, stored_runs
+from tests.workspace import NO_ROLES
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def workplace(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("params.yaml", "dvc.yaml", "requirements.lock"):
         shutil.copy(fake.ROOT / name, root)
     fake.write(root / "data")
+    (root / paths.ROLES).write_text(NO_ROLES, encoding="utf-8")
     monkeypatch.chdir(root)
     write_lock()
     return root
@@ -40,7 +42,7 @@ def workplace(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_lock(**inputs: object) -> None:
     """Write what DVC has recorded when it starts `register`: every stage before it."""
-    Path("data/inputs.json").write_text(json.dumps({"format": 1, **inputs}))
+    Path("data/inputs.json").write_text(json.dumps({"format": 2, **inputs}))
     stages = {name: stage for name, stage in read_plan().items() if name != "register"}
     for out in sorted({Path(out) for stage in stages.values() for out in stage.outs}):
         if not out.exists():
@@ -100,8 +102,8 @@ def replace_archive() -> None:
     tree["fetch"] |= {"source": "archive", "path": archive.name}
     Path("params.yaml").write_text(yaml.safe_dump(tree))
     archive.write_bytes(b"one")
-    write_source(sha256=sha256_file(archive))
-    write_lock(fetch={"path": sha256_file(archive)})
+    write_source(name="archive", sha256=sha256_file(archive))
+    write_lock(fetch={"archive.path": sha256_file(archive)})
     archive.write_bytes(b"two")
 
 
@@ -121,8 +123,11 @@ def commit_other_options() -> None:
 
 def commit_other_labels() -> None:
     """Record another table of labels than the one that the images were fetched with."""
-    write_source(sha256=data_sha256("a" * 64, "b" * 64))
-    write_lock(fetch={"path": "a" * 64, "labels": "c" * 64})
+    tree = yaml.safe_load(Path("params.yaml").read_text())
+    tree["fetch"] |= {"source": "archive", "path": "away.zip", "labels": "away.csv"}
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    write_source(name="archive", sha256=data_sha256("a" * 64, "b" * 64))
+    write_lock(fetch={"archive.path": "a" * 64, "archive.labels": "c" * 64})
 
 
 def commit_stale_shards() -> None:
@@ -132,7 +137,7 @@ def commit_stale_shards() -> None:
     write_table(paths.SHARDS / "records.csv", list(copy), [copy, {"id": "a.png", **facts}])
     paths.RAW.unlink()  # `write_lock` made it
     paths.RAW.mkdir()
-    row = {"path": "a.png", **facts, "label": 0}
+    row = {"path": "a.png", **facts, "label": 0, "offset": 0}
     write_table(paths.RAW / "index.csv", COLUMNS, [row])
     write_lock()
 
@@ -162,7 +167,7 @@ def freeze() -> None:
         (freeze, r"train: train\.epochs is 36 in dvc\.lock, 30 here"),
         (
             replace_archive,
-            r"fetch: the content of fetch\.path is \w{12} in data/inputs\.json, \w{12} here",
+            r"fetch: the content of fetch\.archive\.path is \w{12} in data/inputs\.json, \w{12}",
         ),
         (edit_lock, r"data/model is 0{12} in dvc\.lock"),
         (edit_model, r"train: data/model is \w{12} in dvc\.lock, \w{12} here"),
@@ -192,7 +197,7 @@ def test_what_dvc_lock_does_not_record_is_not_registered(
         (
             commit_other_labels,
             "fetch",
-            r"the SHA-256 of archive and labels is \w{12} in data/source.json, \w{12} here",
+            r"archive and labels of archive is \w{12} in data/source.json, \w{12} here",
         ),
         (
             commit_stale_shards,

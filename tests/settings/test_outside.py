@@ -15,7 +15,7 @@ from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file, write_json
 from stages.engine.task import NOTHING
 from stages.settings import fetch_inputs, outside, params, paths, words
-from tests.workspace import ROOT
+from tests.workspace import NO_ROLES, ROOT
 
 ARCHIVE, TABLE = Path("outside/images.zip"), Path("outside/labels.csv")
 
@@ -52,17 +52,25 @@ def record(
 
 def test_content_is_recorded_and_no_path() -> None:
     assert record() == {
-        "fetch": {"path": sha256_file(ARCHIVE), "labels": sha256_file(TABLE)},
+        "fetch": {
+            "same_patients": None,
+            "archive.path": sha256_file(ARCHIVE),
+            "archive.labels": sha256_file(TABLE),
+        },
         "train": {"weights": None},
     }
     moved = Path("elsewhere.zip")
     ARCHIVE.rename(moved)
-    assert record(fetch_path=str(moved))["fetch"]["path"] == sha256_file(moved)
+    assert record(fetch_path=str(moved))["fetch"]["archive.path"] == sha256_file(moved)
 
 
 def test_phantoms_read_nothing_outside() -> None:
     found = record(fetch_source="phantom")
-    assert found == {"fetch": {"path": None, "labels": None}, "train": {"weights": None}}
+    assert found["fetch"] == {
+        "same_patients": None,
+        "phantom.path": None,
+        "phantom.labels": None,
+    }
 
 
 def test_equal_length_and_an_old_time_hide_nothing() -> None:
@@ -70,11 +78,13 @@ def test_equal_length_and_an_old_time_hide_nothing() -> None:
     kept = ARCHIVE.stat()
     ARCHIVE.write_bytes(b"other")  # as long as it was
     os.utime(ARCHIVE, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    assert record()["fetch"]["path"] == sha256_file(ARCHIVE) != before["fetch"]["path"]
+    assert (
+        record()["fetch"]["archive.path"] == sha256_file(ARCHIVE) != before["fetch"]["archive.path"]
+    )
     table = TABLE.stat()
     TABLE.write_text("path,label,paTient\n")
     os.utime(TABLE, ns=(table.st_atime_ns, table.st_mtime_ns))
-    assert record()["fetch"]["labels"] != before["fetch"]["labels"]
+    assert record()["fetch"]["archive.labels"] != before["fetch"]["archive.labels"]
 
 
 def test_a_link_that_leads_elsewhere_is_noticed() -> None:
@@ -85,7 +95,7 @@ def test_a_link_that_leads_elsewhere_is_noticed() -> None:
     before = record(fetch_path=str(link))
     link.unlink()
     link.symlink_to(other)
-    assert record(fetch_path=str(link))["fetch"]["path"] != before["fetch"]["path"]
+    assert record(fetch_path=str(link))["fetch"]["archive.path"] != before["fetch"]["archive.path"]
 
 
 def test_a_touched_file_is_the_same() -> None:
@@ -119,14 +129,14 @@ def test_a_key_is_known_by_a_digest_that_gives_nothing_away() -> None:
     key.write_bytes(bytes(range(32)))
     key.chmod(0o600)
     before = record(fetch_hash_names=str(key))
-    found = before["fetch"]["hash_names"]
+    found = before["fetch"]["archive.hash_names"]
     assert found not in (None, sha256_file(key))
     key.rename("elsewhere.key")
     assert record(fetch_hash_names="elsewhere.key") == before
     assert record(before, fetch_hash_names=str(key)) == before  # as in a clone without the key
     key.write_bytes(bytes(range(1, 33)))
     key.chmod(0o600)
-    assert record(before, fetch_hash_names=str(key))["fetch"]["hash_names"] != found
+    assert record(before, fetch_hash_names=str(key))["fetch"]["archive.hash_names"] != found
     key.write_bytes(b"short")
     with pytest.raises(InputError, match="expected a key of 32 to"):
         record(before, fetch_hash_names=str(key))
@@ -141,7 +151,7 @@ def test_what_is_not_there_keeps_its_digest() -> None:
     before = record()
     ARCHIVE.unlink()
     assert record(before) == before
-    assert record()["fetch"]["path"] is None
+    assert record()["fetch"]["archive.path"] is None
 
 
 def test_a_folder_is_known_by_its_files() -> None:
@@ -152,7 +162,7 @@ def test_a_folder_is_known_by_its_files() -> None:
     assert record(fetch_path="folder") == before
     (folder / "a.png").rename(folder / "b.png")
     after = record(fetch_path="folder")
-    assert after["fetch"]["path"] != before["fetch"]["path"]
+    assert after["fetch"]["archive.path"] != before["fetch"]["archive.path"]
     (folder / ".DS_Store").write_bytes(b"litter")
     assert record(fetch_path="folder") == after
 
@@ -226,6 +236,8 @@ def test_params_without_the_section_task_state_nothing() -> None:
     tree = yaml.safe_load(Path("params.yaml").read_text())
     del tree["task"]
     Path("params.yaml").write_text(yaml.safe_dump(tree))
+    paths.ROLES.parent.mkdir(exist_ok=True)
+    paths.ROLES.write_text(NO_ROLES)
     inputs.main()
     found = read_json(paths.INPUTS)
     assert found["task"] == NOTHING.model_dump()
@@ -239,7 +251,8 @@ def test_a_file_that_changed_since_it_was_recorded_is_named() -> None:
     assert outside.changes(settings(), found, memory) == {}
     TABLE.write_text("path,label,paTient\n")
     changed = outside.changes(settings(), found, memory)
-    assert changed == {"fetch.labels": (found["fetch"]["labels"], sha256_file(TABLE))}
+    before = found["fetch"]["archive.labels"]
+    assert changed == {"fetch.archive.labels": (before, sha256_file(TABLE))}
 
 
 @pytest.mark.parametrize("changed", [ARCHIVE, TABLE], ids=("path", "labels"))
@@ -262,3 +275,41 @@ def test_a_file_that_inputs_did_not_find_is_not_read_unrecorded() -> None:
     Path("away.zip").rename(ARCHIVE)
     with pytest.raises(InputError, match=r"that data/inputs\.json records \(none\)"):
         fetch_inputs.require_recorded(settings().fetch)
+
+
+def several(*sources: dict[str, Any], same: str | None = None) -> params.Params:
+    tree = yaml.safe_load((ROOT / paths.PARAMS).read_text(encoding="utf-8"))
+    tree["fetch"] = {"sources": list(sources), "same_patients": same}
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    return params.load()
+
+
+def test_each_source_stands_there_under_its_name() -> None:
+    other = Path("other.zip")
+    other.write_bytes(b"other")
+    listed = several(
+        {"name": "lyon", "kind": "archive", "path": str(ARCHIVE), "labels": str(TABLE)},
+        {"name": "paris", "kind": "archive", "path": str(other), "use": "judge"},
+        same=str(TABLE),
+    )
+    memory = FileMemory(Path("memory.json"), sha256_file)
+    found = outside.digests(listed, {}, memory)
+    assert found["fetch"] == {
+        "same_patients": sha256_file(TABLE),
+        "lyon.path": sha256_file(ARCHIVE),
+        "lyon.labels": sha256_file(TABLE),
+        "paris.path": sha256_file(other),
+        "paris.labels": None,
+    }
+    other.unlink()
+    assert outside.digests(listed, found, memory) == found
+
+
+def test_a_record_of_the_format_before_still_stands_for_an_archive_that_is_not_there() -> None:
+    before = {"format": 1, "fetch": {"path": "1" * 64, "labels": sha256_file(TABLE)}}
+    ARCHIVE.unlink()
+    memory = FileMemory(Path("memory.json"), sha256_file)
+    found = outside.digests(settings(), before, memory)
+    assert found["fetch"]["archive.path"] == "1" * 64
+    recorded = {**before, "train": found["train"]}
+    assert not [key for key in outside.changes(settings(), recorded, memory) if "archive" in key]

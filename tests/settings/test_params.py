@@ -22,6 +22,7 @@ from stages.engine.options import Options
 from stages.engine.task import NOTHING, ClassNames
 from stages.settings import params
 from stages.settings.params import Params
+from stages.sources.options import FetchOptions, SeveralSources
 
 ROOT = Path(__file__).parents[2]
 TREE: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -114,10 +115,15 @@ def fields(cls: type[Options], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in cls.model_fields.items():
         key = prefix + (field.alias or name)
-        found[key] = field.annotation
-        if is_section(field.annotation):
-            found |= fields(typing.cast(type[Options], field.annotation), f"{key}.")
+        found[key] = annotation = of_the_file(field.annotation)
+        if is_section(annotation):
+            found |= fields(typing.cast(type[Options], annotation), f"{key}.")
     return found
+
+
+def of_the_file(hint: Any) -> Any:
+    """The form that the file has, of a section with two forms."""
+    return FetchOptions if hint == FetchOptions | SeveralSources else hint
 
 
 def is_section(hint: Any) -> bool:
@@ -215,7 +221,7 @@ def test_loading_keeps_every_value_of_the_file() -> None:
 def test_params_of_earlier_commits_with_keyless_hashes_can_be_read() -> None:
     tree = copy.deepcopy(TREE)
     tree["fetch"] |= {"source": "archive", "path": "images.zip", "hash_names": True}
-    assert params.check(tree).fetch.hash_names is True  # fetch and inputs refuse it
+    assert params.check(tree).fetch.listed[0].hash_names is True  # fetch and inputs refuse it
 
 
 def test_the_files_keys_are_the_models_fields() -> None:

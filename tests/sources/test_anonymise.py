@@ -17,7 +17,7 @@ from stages.sources.patient_ids import MergedPatients
 from stages.sources.received import ReceivedImage
 from stages.sources.writer import write_raw
 from tests.dicoms import dicom_file
-from tests.sample_images import SOURCE, encoded, picture
+from tests.sample_images import ORIGIN, SOURCES, encoded, picture
 
 KEY = HashKey(bytes(range(32)))
 
@@ -26,7 +26,7 @@ def image(name: str, patient: str = "", data: bytes | None = None, label: int = 
     folder = ("NORMAL", "PNEUMONIA")[label]
     data = dicom_file(picture(name)) if data is None else data
     return ReceivedImage(
-        f"train/{folder}/{name}.dcm", data, label, "", patient or name, patient, ""
+        f"train/{folder}/{name}.dcm", data, label, "", patient or name, patient, "", source="test"
     )
 
 
@@ -108,7 +108,7 @@ def test_two_originals_of_one_name_stop(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_spellings_of_patients_are_left_out_with_the_names() -> None:
-    source = replace(SOURCE, merged_patients=MergedPatients(1, 2, (("'doe'", "'doe '"),)))
+    source = replace(ORIGIN, merged_patients=MergedPatients(1, 2, (("'doe'", "'doe '"),)))
     assert anonymise_source(source, None) == source
     assert anonymise_source(source, KEY).merged_patients == MergedPatients(1, 2, ())
 
@@ -118,7 +118,7 @@ def test_raw_folder_identifies_nobody(tmp_path: Path) -> None:
         image("doe", "DOE^JANE"),
         image("hand", "roe", dicom_file(picture("hand"), BodyPartExamined="HAND")),
     ]
-    write_raw(tmp_path, anonymise(images, KEY), SOURCE)
+    write_raw(tmp_path, anonymise(images, KEY), SOURCES)
     for path in tmp_path.iterdir():
         for trace in (b"doe", b"jane", b"roe"):
             assert trace not in path.read_bytes().lower()

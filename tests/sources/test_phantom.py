@@ -21,6 +21,7 @@ from stages.sources.phantom.cohort import View
 from stages.sources.phantom.generate import MASKS, SOURCE, TRUTH, PhantomImage, images, keep_truth
 from stages.sources.phantom.options import PhantomOptions
 from stages.sources.phantom.render import render
+from stages.sources.received import NamedSource
 from stages.sources.writer import write_raw
 from tests.changed import changed
 
@@ -154,7 +155,9 @@ def test_higher_grades_are_denser() -> None:
 
 
 def test_truth_and_masks_are_written(tiny: list[PhantomImage], tmp_path: Path) -> None:
-    count = write_raw(tmp_path, keep_truth(tmp_path, tiny), SOURCE)
+    count = write_raw(
+        tmp_path, keep_truth(tmp_path, tiny), [NamedSource("phantom", "train", SOURCE)]
+    )
     rows = read_index(tmp_path)
     assert len(rows) == count
     with (tmp_path / TRUTH).open(newline="") as handle:

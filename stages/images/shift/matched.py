@@ -9,11 +9,12 @@ must say so.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.engine.arrays import GrayImage
 from stages.engine.errors import InputError
@@ -53,18 +54,29 @@ def matched_images(
     pneumonia: Sequence[StoredImage],
     donors: Sequence[StoredImage],
     options: PreprocessOptions,
+    ages: Mapping[str, int],
     *,
     workers: int | None = None,
 ) -> Iterator[MatchedImage]:
     """Yield `matched_donors` copies of each normal, then the pneumonia images.
 
-    Donors are drawn by `[seed, record, k]`, where a record's number is a hash of its path. Another
-    image in the set therefore moves no other image's draw from a given number of donors.
+    A donor is the image whose hash with seed, normal and k is the smallest. A normal has donors
+    whose roles were frozen when its own was, or before: later ones take none of them. Without
+    frozen roles one donor more among N takes a copy with a probability of 1 / (N + 1).
+
+    Args:
+        normals: Images of val.
+        pneumonia: Images of val.
+        donors: Pneumonia images of train.
+        options: Seed and number of donors.
+        ages: By path, the number of the promotion that froze an image's role, or will.
+        workers: Number of threads, by default one per core.
     """
     native = has_native_sizes([*normals, *pneumonia, *donors])
+    drawn = _draw_donors(normals, donors, options, ages)
     tasks = [
-        _Task(image, _draw_donors(image, donors, options), options.pixels, native)
-        for image in normals
+        _Task(image, of_image, options.pixels, native)
+        for image, of_image in zip(normals, drawn, strict=True)
     ]
     tasks += [_Task(image, (), options.pixels, native) for image in pneumonia]
     with prefer_threads():
@@ -111,14 +123,35 @@ class _Task:
 
 
 def _draw_donors(
-    image: StoredImage, donors: Sequence[StoredImage], options: PreprocessOptions
-) -> tuple[StoredImage, ...]:
-    number = int.from_bytes(hashlib.sha256(image.row.path.encode()).digest()[:8], "big")
-    draws = (
-        np.random.default_rng([options.seed, number, k]).integers(len(donors))
-        for k in range(options.matched_donors)
-    )
-    return tuple(donors[int(draw)] for draw in draws)
+    images: Sequence[StoredImage],
+    donors: Sequence[StoredImage],
+    options: PreprocessOptions,
+    ages: Mapping[str, int],
+) -> Iterator[tuple[StoredImage, ...]]:
+    """Yield the donors of each image; see `matched_images`."""
+    numbers = np.array([_number(donor.row.path) for donor in donors], np.uint64)
+    donor_ages = np.array([ages[donor.row.path] for donor in donors])
+    for image in images:
+        path = image.row.path
+        possible = np.flatnonzero(donor_ages <= ages[path])
+        if not len(possible):  # the patients of that time are gone
+            possible = np.arange(len(donors))
+        draws = (
+            _mixed(numbers[possible] ^ np.uint64(_number(f"{options.seed}/{k}/{path}"))).argmin()
+            for k in range(options.matched_donors)
+        )
+        yield tuple(donors[possible[draw]] for draw in draws)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a hash of each number: the finaliser of SplitMix64 (Steele et al., 2014)."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
+    return numbers ^ (numbers >> np.uint64(31))
 
 
 def _run(task: _Task) -> list[MatchedImage]:

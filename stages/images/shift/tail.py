@@ -8,19 +8,20 @@ by group and combined with the pneumonia images of the random validation.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.engine.arrays import GrayImage
+from stages.engine.errors import InputError
 from stages.images.options import PreprocessOptions
 from stages.images.prepared_images import PreparedImages
 from stages.images.ridge import out_of_fold_scores, single_threaded_blas
-from stages.images.splits import TRAIN
+from stages.images.role_names import TAIL, TRAIN
 
-ROLE = "val_tail"
+ROLE = TAIL
 THUMBNAIL_PX, FRAME_PX = 32, 4
 RIDGE = 0.01
 
@@ -29,15 +30,43 @@ _FRAME[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX] = False
 
 
 def hold_out_tail(
-    prepared: PreparedImages, roles: Sequence[str], options: PreprocessOptions
+    prepared: PreparedImages,
+    roles: Sequence[str],
+    options: PreprocessOptions,
+    frozen: Set[str] = frozenset(),
 ) -> list[str]:
     """Return `roles` with `tail_fraction` of the training normals' groups moved to val_tail.
 
     A group is ranked by the mean score of its images. At least one group moves, and one stays.
+
+    Args:
+        prepared: The images.
+        roles: Of each of them; some may be in val_tail already.
+        options: Fraction and seed.
+        frozen: Groups that keep their role. The others are ranked among themselves.
+
+    Raises:
+        InputError: Nothing would be in val_tail, because all groups are frozen in other roles.
     """
+    kept = ROLE in roles
+    movable = {
+        row.split_group
+        for row, role in zip(prepared.rows, roles, strict=True)
+        if role == TRAIN and row.label == 0 and row.split_group not in frozen
+    }
+    if not movable and kept:
+        return list(roles)
+    if not movable:
+        raise InputError(
+            f"preprocess.tail_fraction: expected 0, received {options.tail_fraction:g}: the roles "
+            "of all training normals are frozen in data/roles.csv, so none can move to val_tail. "
+            "To compare recipes with one, use a branch where data/roles.csv has its first line "
+            "alone"
+        )
     scores = _group_scores(prepared, roles, options.seed)
-    order = sorted(scores, key=lambda group: (-scores[group], group))
-    count = min(max(1, round(options.tail_fraction * len(order))), len(order) - 1)
+    order = sorted(movable, key=lambda group: (-scores[group], group))
+    fewest, most = 0 if kept else 1, len(order) - (not frozen)
+    count = min(max(fewest, round(options.tail_fraction * len(order))), most)
     held_out = set(order[:count])
     return [
         ROLE if role == TRAIN and row.split_group in held_out else role

@@ -6,7 +6,7 @@ from typing import Any
 from stages.engine.task import Task
 from stages.metrics.pages.results import figures_table, interval_note
 from stages.metrics.pages.text import format_figure, markdown_table, markdown_text
-from stages.metrics.pages.titles import BASELINE_TITLES, TITLES
+from stages.metrics.pages.titles import BASELINE_TITLES, HEADLINES, TITLES
 from stages.metrics.trees import RoleFigures, find_figure
 
 _POINTS = {"decision": "decision", "screening": "screening", "rule_in": "rule-in"}
@@ -31,12 +31,28 @@ def all_figures(
     roles = {**metrics, **validation}
     sections = [
         f"## Figures\n\n{interval_note(roles)}\n\n{figures_table(roles, tuple(TITLES))}",
+        *_by_source(roles),
         _operating_points(metrics, point, task.positive),
         *_subgroups(metrics, task),
         _calibration(roles, point),
         _baselines(roles),
     ]
     return "\n\n".join(sections)
+
+
+def _by_source(roles: RoleFigures) -> list[str]:
+    rows = []
+    for role, tree in roles.items():
+        for source, inner in tree.get("sources", {}).items():
+            figures = [format_figure(find_figure(inner, score)) for score in HEADLINES]
+            rows.append([role, source, f"{inner['images']} ({inner['patients']})", *figures])
+    if not rows:
+        return []
+    header = ["Split", "Source", "Images (patients)", *(TITLES[score] for score in HEADLINES)]
+    return [
+        "## Figures by source\n\nAt the one threshold that all sources share. Of a source with "
+        f"images of one class, no figure is defined.\n\n{markdown_table(header, rows)}"
+    ]
 
 
 def _operating_points(metrics: RoleFigures, point: Mapping[str, Any], positive: str) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 
 from stages.engine.classes import CLASS_KEYS
 from stages.engine.task import Task
+from stages.images.external import is_external
 from stages.metrics.pages.all_figures import all_figures
-from stages.metrics.pages.results import SYNTHETIC, source_name
+from stages.metrics.pages.results import source_name, synthetic_notes
 from stages.metrics.pages.text import markdown_table, markdown_text
 from stages.metrics.trees import RoleFigures
+from stages.sources.source_file import listed
 
 _ROLES = {
     "train": "what the weights were fitted on",
@@ -50,7 +52,7 @@ def model_card(metrics: RoleFigures, validation: RoleFigures, subject: Subject) 
     task = subject.task
     sections = [
         f"# Model card: {markdown_text(task.title or f'{task.positive} or {task.negative}')}",
-        *([SYNTHETIC] if subject.source["synthetic"] else []),
+        *synthetic_notes(subject.source),
         f"## Intended use\n\n{_stated(task.use, 'use')}\n\n{_NO_DEVICE}",
         _model(subject),
         f"## Population\n\n{_stated(task.population, 'population')}",
@@ -79,21 +81,30 @@ def _model(subject: Subject) -> str:
     )
 
 
+_OPTIMISTIC = (
+    "It is in-distribution (the same hospital, machines and habits as training), so figures on it "
+    "are optimistic."
+)
+_TEST_SPLITS = {
+    "official": "The test split is the source's own, kept whole.",
+    "cut by patient": "The source has no test split: one was cut by patient from the same images. "
+    f"{_OPTIMISTIC}",
+    "official and cut by patient": "The test split is the sources' own, kept whole; of sources "
+    f"without one, a part was cut by patient. {_OPTIMISTIC}",
+}
+
+
 def _data(subject: Subject) -> str:
     source, counts = subject.source, subject.manifest["counts"]
-    pinned = f"sha256 `{source['sha256']}`" if source["sha256"] else "not pinned by a checksum"
-    test = (
-        "The test split is the source's own, kept whole."
-        if subject.manifest["test"] == "official"
-        else "The source has no test split: one was cut by patient from the same images. "
-        "It is in-distribution (the same hospital, machines and habits as training), so figures "
-        "on it are optimistic."
+    pinned = ", ".join(
+        f"sha256 `{each['sha256']}`" if each["sha256"] else "not pinned by a checksum"
+        for each in listed(source)
     )
+    test = _TEST_SPLITS[subject.manifest["test"]]
     counted = (*CLASS_KEYS, "patients")
     roles = sorted(counts, key=lambda role: ([*_ROLES, role].index(role), role))
     rows = [
-        [role, *(str(counts[role][name]) for name in counted), _ROLES.get(role, "")]
-        for role in roles
+        [role, *(str(counts[role][name]) for name in counted), _what_it_is(role)] for role in roles
     ]
     return "\n\n".join(
         [
@@ -106,17 +117,28 @@ def _data(subject: Subject) -> str:
     )
 
 
+def _what_it_is(role: str) -> str:
+    if is_external(role):
+        return "another source, which no choice was made by; read by the evaluation alone"
+    return _ROLES.get(role, "")
+
+
 def _licence(subject: Subject) -> str:
-    source, stated = subject.source, subject.task.citation
-    given = [markdown_text(source["citation"])] if source["citation"] else []
+    facts, given = [], []
+    for source in listed(subject.source):
+        licence = markdown_text(source["licence"] or "licence not stated")
+        of = f" ({source['name']})" if "sources" in subject.source else ""
+        facts.append(f"- Data of this model{of}: {licence}.")
+        given += [markdown_text(source["citation"])] if source["citation"] else []
+    stated = subject.task.citation
     citations = given + ([stated] if stated else []) or [_stated(None, "citation")]
     return "\n".join(
         [
             "## Licence and citation",
             "",
             "- Code and model: Apache-2.0.",
-            f"- Data of this model: {markdown_text(source['licence'] or 'licence not stated')}.",
-            *(f"- {line}" for line in citations),
+            *facts,
+            *(f"- {line}" for line in dict.fromkeys(citations)),
         ]
     )
 

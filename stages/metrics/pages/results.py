@@ -7,6 +7,7 @@ from stages.engine.errors import InputError
 from stages.metrics.pages.text import format_figure, markdown_table, markdown_text
 from stages.metrics.pages.titles import BASELINE_TITLES, HEADLINES, TITLES
 from stages.metrics.trees import Figures, RoleFigures, find_figure
+from stages.sources.source_file import listed
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 """Marks in a page, between which `splice` writes."""
@@ -30,13 +31,42 @@ def results_table(metrics: RoleFigures, validation: RoleFigures, source: Mapping
         f"Data: {source_name(source)}. {interval_note(roles)}",
         figures_table(roles, HEADLINES, with_baseline=True),
     ]
-    return "\n\n".join([*([SYNTHETIC] if source["synthetic"] else []), *parts])
+    return "\n\n".join([*synthetic_notes(source), *parts])
 
 
 def source_name(source: Mapping[str, Any]) -> str:
-    """Name where the images come from, in Markdown, such as "archive chest.zip" or "phantom 1"."""
-    parts = [source["name"], source["version"], source["file"]]
-    return markdown_text(" ".join(part for part in parts if part))
+    """Name where the images come from, in Markdown, such as "archive chest.zip" or "phantom 1".
+
+    Several sources are named as "lyon (archive chest.zip), paris (phantom 1, judge only)".
+    """
+    sources = listed(source)
+    parts = [
+        markdown_text(
+            " ".join(part for part in (each["data"], each["version"], each["file"]) if part)
+        )
+        for each in sources
+    ]
+    if len(sources) == 1:
+        return parts[0]
+    judge = {"train": "", "judge": ", judge only"}
+    return ", ".join(
+        f"{each['name']} ({part}{judge[each['use']]})"
+        for each, part in zip(sources, parts, strict=True)
+    )
+
+
+def synthetic_notes(source: Mapping[str, Any]) -> list[str]:
+    """What to say where images are synthetic: all of them, or those of some sources."""
+    if not source["synthetic"]:
+        return []
+    sources = listed(source)
+    if all(each["synthetic"] for each in sources):
+        return [SYNTHETIC]
+    names = ", ".join(each["name"] for each in sources if each["synthetic"])
+    return [
+        f"**Partly synthetic data.** The images of {names} are computer-made phantoms. No figure "
+        "that they are part of says anything about patients."
+    ]
 
 
 def splice(page: str, content: str) -> str:

@@ -1,7 +1,7 @@
 """The phantom source: images in the order of their paths, and the ground truth of each."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -72,9 +72,9 @@ class PhantomImage(ReceivedImage):
     mask: bytes | None
 
 
-def receive(options: PhantomOptions, folder: Path) -> tuple[Iterator[PhantomImage], Source]:
-    """Return the cohort's images and their source; `keep_truth` writes the truth to `folder`."""
-    return keep_truth(folder, images(options)), SOURCE
+def receive(options: PhantomOptions) -> tuple[Iterator[PhantomImage], Source]:
+    """Return the cohort's images and their source; `keep_truth` writes their truth."""
+    return images(options), SOURCE
 
 
 def images(options: PhantomOptions, *, workers: int | None = None) -> Iterator[PhantomImage]:
@@ -113,16 +113,17 @@ def make_image(planned: PlannedImage) -> PhantomImage:
     )
 
 
-def keep_truth(folder: Path, phantoms: Iterable[PhantomImage]) -> Iterator[PhantomImage]:
-    """Yield `phantoms` unchanged; write masks.zip meanwhile and truth.csv after the last.
+def keep_truth(folder: Path, received: Iterable[ReceivedImage]) -> Iterator[ReceivedImage]:
+    """Yield images unchanged; of phantoms, write masks.zip meanwhile and truth.csv after the last.
 
     The mask of an image is named `<path>.png`; normal images have none.
     """
     rows: list[Truth] = []
     with StoredZip(folder / MASKS) as masks:
-        for phantom in phantoms:
-            if phantom.mask is not None:
-                masks.add(f"{phantom.path}.png", phantom.mask)
-            rows.append(phantom.truth)
-            yield phantom
+        for image in received:
+            if isinstance(image, PhantomImage):
+                if image.mask is not None:
+                    masks.add(f"{image.path}.png", image.mask)
+                rows.append(replace(image.truth, path=image.path))
+            yield image
     write_table(folder / TRUTH, [field.name for field in fields(Truth)], map(asdict, rows))

@@ -1,5 +1,8 @@
 """Copies of normals match their donors in the nuisance scalars, and the role is checked."""
 
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +17,11 @@ from stages.images.shards import open_shards
 from stages.images.shift import matched
 from stages.images.shift.reacquire import NativeImage, ResizedImage, encode_jpeg
 from stages.sources.header import read_header
-from stages.sources.index import open_raw
+from stages.sources.index import StoredImage, open_raw
 from stages.sources.received import ReceivedImage
 from stages.sources.writer import write_raw
-from tests.sample_images import SOURCE, encoded, options, paths, picture, received
+from tests.images.test_splits import rows
+from tests.sample_images import SOURCES, encoded, options, paths, picture, received
 
 
 def squeezed(name: str, tall: int) -> bytes:
@@ -70,7 +74,7 @@ def cohort(folder: Path, normal: tuple[int, int], pneumonia: tuple[int, int]) ->
         jitter = number % 7 if normal != pneumonia else 0
         return received(path, encoded(picture(path, width + jitter, height + jitter % 3)))
 
-    write_raw(folder, (image(*item) for item in enumerate(paths(24))), SOURCE)
+    write_raw(folder, (image(*item) for item in enumerate(paths(24))), SOURCES)
     return folder
 
 
@@ -113,6 +117,33 @@ def test_val_matched_is_written(
         assert (copies["bytes"] > 0).all()
     else:
         assert copies["bytes"].isna().all()
+
+
+def test_normals_keep_the_donors_that_were_frozen_with_them() -> None:
+    def stored(names: Iterable[str]) -> list[StoredImage]:
+        row = next(iter(rows(["train/NORMAL/IM-0001-0001.jpeg"])))
+        return [StoredImage(Path(), dataclasses.replace(row, path=name)) for name in names]
+
+    def drawn(donors: list[StoredImage], ages: Mapping[str, int]) -> list[str]:
+        found = matched._draw_donors(normals, donors, options(matched_donors=5), ages)
+        return [donor.row.path for of_one in found for donor in of_one]
+
+    normals = stored(f"n{number}" for number in range(60))
+    old, new = (stored(f"{kind}{number}" for number in range(100)) for kind in ("old", "new"))
+    names = [image.row.path for image in [*normals, *old, *new]]
+    before = drawn(old, dict.fromkeys(names, 1))
+    frozen = {name: 2 if name.startswith("new") else 1 for name in names}
+    assert drawn([*new, *old], frozen) == before
+    # Without frozen roles a twice as large choice moves half of them, and each is chosen alike.
+    after = drawn([*old, *new], dict.fromkeys(names, 1))
+    moved = [one != other for one, other in zip(before, after, strict=True)]
+    assert 0.4 < np.mean(moved) < 0.6
+    assert all(
+        name.startswith("new") for name, is_moved in zip(after, moved, strict=True) if is_moved
+    )
+    assert max(Counter(before).values()) < 12  # of 300 draws from 100
+    # Where the patients of that time are gone, any donor is better than none.
+    assert set(drawn(new, frozen)) <= {image.row.path for image in new}
 
 
 def test_a_role_whose_nuisance_scalars_separate_the_classes_is_refused() -> None:

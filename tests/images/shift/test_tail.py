@@ -10,7 +10,7 @@ from stages.images.shift.tail import frame
 from stages.sources.index import open_raw
 from stages.sources.received import ReceivedImage
 from stages.sources.writer import write_raw
-from tests.sample_images import SOURCE, encoded, options, paths, picture, received
+from tests.sample_images import SOURCES, encoded, options, paths, picture, received
 
 
 def image(path: str) -> ReceivedImage:
@@ -22,7 +22,7 @@ def image(path: str) -> ReceivedImage:
 
 
 def test_normals_with_the_frame_of_pneumonia_images_are_held_out(tmp_path: Path) -> None:
-    write_raw(tmp_path, map(image, paths(18)), SOURCE)
+    write_raw(tmp_path, map(image, paths(18)), SOURCES)
     images, _ = open_raw(tmp_path)
     params = options(tail_fraction=0.2)
     build_shards(images, params, tmp_path / "shards", workers=1)

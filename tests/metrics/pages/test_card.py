@@ -91,6 +91,37 @@ def test_synthetic_data_and_a_test_split_that_we_cut_are_named_as_such() -> None
     assert "in-distribution" in card(official=False)
 
 
+SEVERAL: dict[str, Any] = {
+    "name": "archive",
+    "synthetic": True,
+    "sources": [
+        {**SOURCE, "name": "lyon", "use": "train", "data": "archive", "synthetic": False}
+        | {"licence": "of Lyon", "version": "", "sha256": "1" * 64, "file": "lyon.zip"},
+        {**SOURCE, "name": "drawn", "use": "judge", "data": "phantom"},
+    ],
+}
+
+
+def test_several_sources_are_all_named_with_licence_and_use() -> None:
+    text = card(**SEVERAL)
+    assert "Source: lyon (archive lyon.zip), drawn (phantom 1, judge only)" in text
+    assert "- Data of this model (lyon): of Lyon." in text
+    assert "- Data of this model (drawn): Apache-2.0." in text
+    assert "**Partly synthetic data.** The images of drawn are computer-made phantoms." in text
+    assert "It has never seen a patient's image" not in text
+
+
+def test_figures_by_source_have_a_table_of_their_own() -> None:
+    assert "Figures by source" not in card()
+    parts = {"lyon": METRICS["test"], "paris": {"images": 3, "patients": 2, "prevalence": 1.0}}
+    metrics = {"test": {**METRICS["test"], "sources": parts}}
+    text = all_figures(metrics, {}, POINT, Task())
+    auroc = format_figure(METRICS["test"]["auroc"])
+    counts = f"{METRICS['test']['images']} ({METRICS['test']['patients']})"
+    assert f"| test | lyon | {counts} | {auroc} |" in text
+    assert "| test | paris | 3 (2) | undefined |" in text
+
+
 def test_a_table_row_has_as_many_cells_as_its_header() -> None:
     for block in (part for part in card().split("\n\n") if part.startswith("|")):
         assert len({line.count("|") for line in block.splitlines()}) == 1

@@ -18,6 +18,7 @@ from stages.engine.errors import InputError
 from stages.images import splits
 from stages.sources.archives import archive
 from stages.sources.index import open_raw
+from stages.sources.received import NamedSource
 from stages.sources.writer import write_raw
 from tests.sample_images import encoded, options, paths, picture, zipped
 
@@ -319,11 +320,12 @@ def outcome(given: Given, raw: Path) -> str:
     """The outcome of fetch, writing to the folder `raw`, and of cutting the splits, in one line."""
     try:
         images, source = archive.receive(given.path, None, table=given.table, scratch=raw)
-        count = write_raw(raw, images, source)
+        count = write_raw(raw, images, [NamedSource("archive", "train", source)])
     except InputError as error:
         return f"refused: {_short(error, given)}"
     try:
-        splits.assign_roles([image.row for image in open_raw(raw)[0]], options())
+        rows = [image.row for image in open_raw(raw)[0]]
+        splits.require_usable(rows, splits.assign_roles(rows, options(seed=7)))
     except InputError as error:
         return f"{count} images; preprocess: {_short(error, given)}"
     return f"accepted, {count} images"

@@ -9,6 +9,7 @@ import pytest
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_bytes, sha256_file
 from stages.sources.archives import archive
+from stages.sources.received import NamedSource
 from stages.sources.writer import write_raw
 from tests.dicoms import dicom_file
 from tests.sample_images import encoded, paths, picture, zipped
@@ -75,8 +76,8 @@ def test_every_packing_gives_the_same_raw_folder(tmp_path: Path) -> None:
     for make in (zip_of(deep), tar_of(deep), tar_of(deep, mode="w:gz"), folder_of(deep)):
         raw = tmp_path / f"raw{len(list(tmp_path.iterdir()))}"
         raw.mkdir()
-        images, _ = archive.receive(make(tmp_path).path, None, scratch=raw)
-        assert write_raw(raw, images, archive.receive(make(tmp_path / raw).path, None)[1]) == 48
+        images, source = archive.receive(make(tmp_path).path, None, scratch=raw)
+        assert write_raw(raw, images, [NamedSource("archive", "train", source)]) == 48
         seen.add(((raw / "images.zip").read_bytes(), (raw / "index.csv").read_bytes()))
     assert len(seen) == 1
 
