@@ -66,7 +66,8 @@ def main() -> None:
                 prepare(Path(folder), new, arguments.packing)
                 run_stages(Path(folder), new.stop, f"{new.stop}, {len(new)} of them new")
     if len(first_runs) > 1:
-        print("\n| Images | Stage | KB per image more | ms per image more |\n|---|---|---|---|")
+        print("\n| Images | Stage | KB per image more | Processor ms per image more |")
+        print("|---|---|---|---|")
         for smaller, larger in itertools.pairwise(first_runs):
             for stage in STAGES:
                 print_slope(stage, smaller[stage], larger[stage])
@@ -91,7 +92,7 @@ def print_slope(stage: str, smaller: Measured, larger: Measured) -> None:
     """Print what each image took that the larger run had more."""
     more = larger.images - smaller.images
     kilobytes = 1024 * (larger.peak_megabytes - smaller.peak_megabytes) / more
-    milliseconds = 1000 * (larger.seconds - smaller.seconds) / more
+    milliseconds = 1000 * (larger.processor_seconds - smaller.processor_seconds) / more
     sizes = f"{smaller.images} to {larger.images}"
     print(f"| {sizes} | {stage} | {kilobytes:.2f} | {milliseconds:.2f} |")
 
