@@ -127,7 +127,8 @@ def with_values(text: str, place: Sequence[str | int], values: Mapping[str, str]
         if node is None:
             above = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
             raise InvalidSettings(
-                f"{paths.PARAMS}: {above.removeprefix('.')}.{key}: the key is missing; add it"
+                f"{paths.PARAMS}: {above.removeprefix('.')}.{key}: the key is missing; add "
+                f"`{key}: null`, in which the value is written"
             )
         text = _replaced(text, node, value)
     return text

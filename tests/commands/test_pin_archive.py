@@ -163,7 +163,7 @@ def test_other_params_are_checked_before_the_archive_is_read(
 
 
 def test_a_missing_key_is_named() -> None:
-    with pytest.raises(InvalidSettings, match=r"fetch\.path: the key is missing"):
+    with pytest.raises(InvalidSettings, match=r"fetch\.path: the key is missing; add `path: null`"):
         with_values("fetch: {}\n", ("fetch",), {"path": "x"})
 
 
