@@ -96,10 +96,7 @@ _TEST_SPLITS = {
 
 def _data(subject: Subject) -> str:
     source, counts = subject.source, subject.manifest["counts"]
-    pinned = ", ".join(
-        f"sha256 `{each['sha256']}`" if each["sha256"] else "not pinned by a checksum"
-        for each in listed(source)
-    )
+    pinned = ", ".join(map(_pin, listed(source)))
     test = _TEST_SPLITS[subject.manifest["test"]]
     counted = (*CLASS_KEYS, "patients")
     roles = sorted(counts, key=lambda role: ([*_ROLES, role].index(role), role))
@@ -115,6 +112,13 @@ def _data(subject: Subject) -> str:
             markdown_table(["Split", *subject.task.classes, "Patients", "What it is"], rows),
         ]
     )
+
+
+def _pin(source: Mapping[str, Any]) -> str:
+    """What says that the images are always the same."""
+    if source["sha256"]:
+        return f"sha256 `{source['sha256']}`"
+    return "made by code and params" if source["pinned"] else "not pinned by a checksum"
 
 
 def _what_it_is(role: str) -> str:

@@ -130,3 +130,16 @@ def test_a_table_row_has_as_many_cells_as_its_header() -> None:
 def test_a_figure_that_is_left_out_is_undefined() -> None:
     without = {"test": {name: f for name, f in METRICS["test"].items() if name != "ppv"}}
     assert "| Positive predictive value | undefined |" in all_figures(without, {}, POINT, Task())
+
+
+@pytest.mark.parametrize(
+    ("sha256", "pinned", "said"),
+    [
+        ("1" * 64, True, f"sha256 `{'1' * 64}`"),
+        ("", True, "(made by code and params)"),
+        ("2" * 64, False, f"sha256 `{'2' * 64}`"),
+        ("", False, "(not pinned by a checksum)"),
+    ],
+)
+def test_the_card_says_what_pins_the_images(sha256: str, pinned: bool, said: str) -> None:
+    assert said in card(sha256=sha256, pinned=pinned)
