@@ -60,6 +60,8 @@ class ImageParts:
 
     def _key_of(self, source: str, path: str) -> "_Key":
         bits = _bits(path)
+        if len(self._sources) == 1:  # its name is in no name of a part
+            source = self._sources[0]
         keys = (_Key(source, bits[:length]) for length in range(len(bits)))
         return next(key for key in keys if key in self._parts)
 
