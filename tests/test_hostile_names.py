@@ -297,7 +297,8 @@ def test_the_whole_pipeline_and_its_commands_show_names_as_text(tmp_path: Path) 
         },
     )
     with (workspace.folder / "data/report/predictions.csv").open(newline="") as handle:
-        assert {row["id"] for row in read_table(handle)[1]} < {row[0] for row in _labelled(labels)}
+        ids = {row["id"].removeprefix("archive/") for row in read_table(handle)[1]}
+    assert ids < {row[0] for row in _labelled(labels)}
     assert f"archive {printable(packed.name)} " in rendered(
         workspace.text("data/report/model_card.md")
     )[1].replace("\n", " ")

@@ -197,7 +197,8 @@ def test_an_archive_with_its_own_test_split(copied: Workspace) -> None:
     assert "not moved to candidate: this is an experiment" in done.stdout, done.stdout
     manifest = json.loads(copied.text("data/shards/manifest.json"))
     assert manifest["test"] == "official"
-    assert json.loads(copied.text("data/source.json"))["file"] == "images.zip"
+    (read,) = json.loads(copied.text("data/source.json"))["sources"]
+    assert read["file"] == "images.zip"
     assert "The test split is the source's own" in copied.text("data/report/model_card.md")
     # Outside an experiment it is a candidate, but data without a checksum are not promoted.
     assert ran(copied.run("dvc", "repro")) == ["inputs", "register"]

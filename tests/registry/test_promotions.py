@@ -121,13 +121,13 @@ def test_of_two_hosts_on_one_server_the_later_gives_up_and_records_it(
     three: Client, server: Server, tmp_path: Path
 ) -> None:
     hosts = [tmp_path / name for name in ("here", "there")]
-    for host in hosts:  # each has its own folder for temporary files, and so its own lock
+    for host in hosts:  # each has its own cache folder, and so its own lock
         host.mkdir()
     go = tmp_path / "go"
     shared = {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-    slow = start(hosts[0], "1", wait_for=str(go), TMPDIR=str(hosts[0]), **shared)
+    slow = start(hosts[0], "1", wait_for=str(go), XDG_CACHE_HOME=str(hosts[0]), **shared)
     wait(tmp_path / "go.here")
-    quick = start(hosts[1], "2", TMPDIR=str(hosts[1]), **shared)
+    quick = start(hosts[1], "2", XDG_CACHE_HOME=str(hosts[1]), **shared)
     _, errors = quick.communicate(timeout=300)
     assert quick.returncode == 0, errors
     go.touch()
