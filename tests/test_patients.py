@@ -57,7 +57,7 @@ def test_thirty_people_in_two_unicode_forms_stay_thirty(tmp_path: Path) -> None:
         roles[row["patient"]].add(row["role"].removesuffix("_tail"))
     assert {*roles} == named
     assert all(len(each) == 1 for each in roles.values())
-    assert "audit: patients whom the source spells in several ways" in done.stdout
+    assert "audit: patients that the source spells in several ways" in done.stdout
     page = (tmp_path / "data/audit/audit.md").read_text(encoding="utf-8")
     assert "counted as one each: 30 (60 spellings):" in page
     assert "`'Jose\\u0301-0'` = `'Jos\\xe9-0'`" in page
@@ -134,4 +134,4 @@ def test_pin_tells_what_was_merged(
     stage("inputs", tmp_path, **TABLE)
     monkeypatch.chdir(tmp_path)
     assert main(["data", "pin", "images"]) == 0
-    assert "warning: patients whom the source spells in several ways" in capsys.readouterr().out
+    assert "warning: patients that the source spells in several ways" in capsys.readouterr().out

@@ -23,7 +23,7 @@ class Report(TypedDict):
     """The report of the audit, as findings.json holds it.
 
     `data` is the digest of the shards, `test` how the test split was made, `cautions` the number
-    of images with each thing that makes an image doubtful, and `merged_patients` those whom the
+    of images with each thing that makes an image doubtful, and `merged_patients` those that the
     source spells in several ways, if there are any. `repeats` are images that were set aside, and
     `groups_not_dealt` counts groups in another role than their names give them.
     """

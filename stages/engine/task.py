@@ -53,7 +53,7 @@ BodyPart = Literal[
     "WRIST",
     "ANKLE",
 ]
-"""Codes of the DICOM tag BodyPartExamined that are told from others."""
+"""Codes of the DICOM tag BodyPartExamined that are distinguished from others."""
 
 EARLIER_BODY_PART: BodyPart = "CHEST"
 EARLIER_CLASSES = ("normal", "pneumonia")

@@ -37,7 +37,7 @@ class Table:
 
     Attributes:
         facts: Of each image, by its path in the archive.
-        merged: Patients whom the table spells in several ways; None if there are none.
+        merged: Patients that the table spells in several ways; None if there are none.
         classes: The names that its labels give to 0 and 1; None where it has numbers only.
     """
 

@@ -18,7 +18,7 @@ _EXAMPLES = 20
 
 @dataclass(frozen=True)
 class MergedPatients:
-    """Patients whom a source spells in several ways that look the same.
+    """Patients that a source spells in several ways that look the same.
 
     Attributes:
         patients: Their number.
@@ -34,7 +34,7 @@ class MergedPatients:
         shown = [" = ".join(each) for each in self.examples[:3]]
         such = f", such as {'; '.join(shown)}" if shown else ""
         return (
-            "patients whom the source spells in several ways that look the same, counted as one "
+            "patients that the source spells in several ways that look the same, counted as one "
             f"each: {self.patients} ({self.spellings} spellings{such})"
         )
 

@@ -77,7 +77,7 @@ class Source:
         sha256: Checksum of the archive; "" where images are generated.
         pinned: Whether the same images are certain to come again.
         synthetic: Whether images are generated, not of patients.
-        merged_patients: Patients whom the source spells in several ways; None if there are none.
+        merged_patients: Patients that the source spells in several ways; None if there are none.
         task: What the source states of its images, by keys of `engine.task.TaskOptions`.
     """
 

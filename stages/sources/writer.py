@@ -33,7 +33,7 @@ def write_raw(
     """Write `images` and `sources` to `folder`, then the index (sorted by path), then checksums.
 
     `source.json` also counts the images' cautions (`Header.cautions`), if there are any, and has
-    the patients whom a source spells in several ways.
+    the patients that a source spells in several ways.
 
     Args:
         folder: An existing empty folder.
