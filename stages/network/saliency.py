@@ -5,20 +5,23 @@ of one per channel: relu(gradient) x activation, summed over channels. Of the me
 tried on phantoms, whose lesions are known, it hit them most often (docs/log.md).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stages.engine.arrays import ColorImage, GrayImages
+from stages.engine.arrays import ColorImage, GrayImage, GrayImages
 
 _MIN_CELLS = 4
 """The map is taken from the deepest layer with at least this many cells on a side."""
 _TILE, _PER_ROW = 176, 4
 
+Maps = npt.NDArray[np.float32]
 
-def heatmaps(model: Any, images: GrayImages) -> npt.NDArray[np.float32]:
+
+def heatmaps(model: Any, images: GrayImages) -> Maps:
     """Map what speaks for pneumonia in each image.
 
     Args:
@@ -28,21 +31,44 @@ def heatmaps(model: Any, images: GrayImages) -> npt.NDArray[np.float32]:
     Returns:
         float32 (N, H, W), 0 to 1 in each map.
     """
+    height, width = images.shape[1:]
+    return mapper(model, height, width)(images)
+
+
+def mapper(model: Any, height: int, width: int) -> Callable[[GrayImages], Maps]:
+    """Make `heatmaps` of a model for images of one size, pixels; for many calls."""
     import keras
     import tensorflow as tf
 
-    split = keras.Model(model.inputs, [_fine_layer(model, images[:1]), model.outputs[0]])
-    with tf.GradientTape() as tape:
-        pixels = tf.cast(images[..., None], tf.float32)
-        activation, logits = split(pixels, training=False)
-    gradient = tape.gradient(logits, activation)
-    weighted = tf.reduce_sum(tf.nn.relu(gradient) * activation, axis=-1).numpy()
-    height, width = images.shape[1:]
-    maps = [
-        np.maximum(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), 0)
-        for cells in weighted.astype(np.float32)
-    ]
-    return np.stack([cells / max(float(cells.max()), 1e-12) for cells in maps])
+    split = keras.Model(model.inputs, [_fine_layer(model, height, width), model.outputs[0]])
+
+    def maps(images: GrayImages) -> Maps:
+        with tf.GradientTape() as tape:
+            pixels = tf.cast(images[..., None], tf.float32)
+            activation, logits = split(pixels, training=False)
+        gradient = tape.gradient(logits, activation)
+        weighted = tf.reduce_sum(tf.nn.relu(gradient) * activation, axis=-1).numpy()
+        resized = [
+            np.maximum(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), 0)
+            for cells in weighted.astype(np.float32)
+        ]
+        return np.stack([cells / max(float(cells.max()), 1e-12) for cells in resized])
+
+    return maps
+
+
+def overlay(image: GrayImage, cells: npt.NDArray[np.float32]) -> ColorImage:
+    """Draw a map, float32 (H, W), 0 to 1, over its image, uint8 (H, W); uint8 RGB (H, W, 3)."""
+    grey = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    colour = cv2.applyColorMap(np.rint(cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    share = 0.6 * cells[..., None]
+    mixed = grey * (1 - share) + cv2.cvtColor(colour, cv2.COLOR_BGR2RGB) * share
+    return np.rint(mixed).astype(np.uint8)
+
+
+def png(picture: ColorImage) -> bytes:
+    """Encode a picture, uint8 RGB (H, W, 3), as PNG."""
+    return bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
 
 def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
@@ -58,11 +84,7 @@ def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
     """
     tiles = []
     for image, cells, caption in zip(images, heatmaps(model, images), captions, strict=True):
-        grey = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-        colour = cv2.applyColorMap(np.rint(cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-        share = 0.6 * cells[..., None]
-        overlay = grey * (1 - share) + cv2.cvtColor(colour, cv2.COLOR_BGR2RGB) * share
-        pair = np.hstack([grey, np.rint(overlay).astype(np.uint8)])
+        pair = np.hstack([cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), overlay(image, cells)])
         tile = cv2.resize(pair, (2 * _TILE, _TILE), interpolation=cv2.INTER_AREA)
         tile = cv2.copyMakeBorder(tile, 4, 26, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
         place, colour_of_text = (8, tile.shape[0] - 9), (20, 20, 20)
@@ -77,15 +99,13 @@ def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
 
 def sheet_png(model: Any, images: GrayImages, captions: list[str]) -> bytes:
     """Draw `sheet` and encode it as PNG."""
-    png = cv2.imencode(".png", sheet(model, images, captions)[..., ::-1])[1]
-    return bytes(png.tobytes())
+    return png(sheet(model, images, captions))
 
 
-def _fine_layer(model: Any, image: GrayImages) -> Any:
+def _fine_layer(model: Any, height: int, width: int) -> Any:
     """The output of the deepest layer whose map still has at least _MIN_CELLS cells on a side."""
     import keras
 
-    height, width = image.shape[1:]
     candidates = [
         layer.output
         for layer in model.layers

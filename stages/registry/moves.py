@@ -18,12 +18,13 @@ from stages.engine.printable import printable
 from stages.registry.aliases import alias_version
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
-from stages.registry.entities import Run
 from stages.registry.experiments import ensure_experiment, find_experiment
 from stages.registry.runs import search_all_runs
 from stages.registry.store import Store
 
 NONE = "none"
+PACKAGE_DIGEST = "package_digest"
+"""Tag of a version and of the record of its move."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Move:
         why: The reason.
         state: RUNNING (not ended), FINISHED (moved) or KILLED (given up).
         note: Why it was given up.
+        package_digest: Digest of the package that was judged; None where none was recorded.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Move:
     why: str
     state: str
     note: str
+    package_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,16 @@ class Snapshot:
 
 def read_moves(client: Client, name: str) -> list[Move]:
     """Return every record of the model `name`, oldest first."""
-    experiment = find_experiment(client, _experiment_name(name))
+    experiment = find_experiment(client, history_name(name))
     if experiment is None:
         return []
     order = ["attributes.start_time ASC", "attributes.run_id ASC"]
     # A record that was deleted on MLflow's pages is still what happened.
     runs = search_all_runs(client, [experiment.experiment_id], order, with_deleted=True)
-    return [_move(run) for run in runs]
+    return [
+        move_of(run.info.run_id, run.info.start_time, run.info.status, run.data.tags)
+        for run in runs
+    ]
 
 
 def take_snapshot(client: Client, name: str, alias: str) -> Snapshot:
@@ -160,7 +166,7 @@ def _create_record(
         ensure_experiment(
             client,
             store,
-            _experiment_name(name),
+            history_name(name),
             f"One record per move of an alias of {name}, written by `pneumonia`; do not edit.",
         ),
         run_name=f"{alias}: {before or NONE} to {to}",
@@ -176,20 +182,28 @@ def _create_record(
     return str(run.info.run_id)
 
 
-def _experiment_name(name: str) -> str:
+def history_name(name: str) -> str:
+    """Return the name of the experiment that records the moves of the model `name`."""
     return f"{name}-history"
 
 
-def _move(run: Run) -> Move:
-    tags = run.data.tags
+def move_of(record: str, start_ms: int, state: str, tags: Mapping[str, str]) -> Move:
+    """Return the move that a run of the history records.
+
+    Args:
+        record: The run's id.
+        start_ms: Its start, in milliseconds since 1970.
+        state: Its status.
+        tags: Its tags.
+    """
 
     def version(key: str) -> str | None:
         value = tags.get(key, NONE)
         return None if value == NONE else value
 
-    when = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
+    when = datetime.datetime.fromtimestamp(start_ms / 1000, datetime.UTC)
     return Move(
-        id=run.info.run_id,
+        id=record,
         alias=tags.get("alias", ""),
         before=version("from"),
         to=version("to"),
@@ -197,6 +211,7 @@ def _move(run: Run) -> Move:
         who=tags.get("who", NOT_RECORDED),
         kind=tags.get("kind", ""),
         why=tags.get("why", ""),
-        state=run.info.status,
+        state=state,
         note=tags.get("note", ""),
+        package_digest=tags.get(PACKAGE_DIGEST),
     )

@@ -5,25 +5,12 @@ takes seconds. Anything that is not as expected, an error of SQLite included, is
 complete path through MLflow.
 """
 
-import contextlib
 import sqlite3
-import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
 
+from stages.registry.mlflow_internals import tables
 from stages.registry.store import Store
 from stages.registry.stored_package import are_there
-
-COLUMNS = {
-    "experiments": ("experiment_id", "artifact_location"),
-    "runs": ("run_uuid", "lifecycle_stage", "artifact_uri"),
-    "tags": ("run_uuid", "key", "value"),
-    "model_versions": ("name", "version", "current_stage", "source"),
-    "logged_models": ("model_id", "lifecycle_stage", "artifact_location"),
-    "model_version_tags": ("name", "version", "key", "value"),
-    "registered_model_aliases": ("name", "alias", "version"),
-}
-"""The columns of MLflow's tables that are read here."""
 
 _RUNS = """
 SELECT runs.run_uuid, runs.artifact_uri
@@ -43,8 +30,6 @@ ON versions.source = 'models:/' || models.model_id AND models.lifecycle_stage = 
 WHERE identity.name = ? AND identity.key = 'model_digest' AND identity.value = ?
 AND tag.key = 'shown' AND tag.value = ? AND versions.current_stage != 'Deleted_Internal'
 """
-_ALIAS = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
-_ARTIFACTS = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
 
 
 @dataclass(frozen=True)
@@ -76,9 +61,8 @@ def registered_version(store: Store, expected: Expected) -> str | None:
     """Return the version that is `expected`, or None unless everything is certain."""
     if store.folder is None:
         return None
-    database = f"{(store.folder / 'mlflow.db').as_uri()}?mode=ro"
     try:
-        with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+        with tables.reading(store.folder) as connection:
             return _find(connection, store, expected)
     except sqlite3.Error:
         return None
@@ -86,25 +70,20 @@ def registered_version(store: Store, expected: Expected) -> str | None:
 
 def _find(connection: sqlite3.Connection, store: Store, expected: Expected) -> str | None:
     query = connection.execute
-    if query(_ARTIFACTS).fetchone() != (f"{store.artifacts}/0",):  # the folder has moved
+    if tables.artifacts(connection) != store.artifacts:  # the folder has moved
         return None
     runs = query(_RUNS, (expected.run,)).fetchall()
-    if len(runs) != 1 or not are_there(_local(runs[0][1]), expected.run_files):
+    if len(runs) != 1 or not are_there(tables.local(runs[0][1]), expected.run_files):
         return None
     for key, value in expected.run_tags.items():
         if query(_TAG, (runs[0][0], key, value)).fetchone() is None:
             return None
     versions = query(_VERSION, (expected.name, expected.model, expected.text)).fetchall()
-    if len(versions) != 1 or not are_there(_local(versions[0][1]), expected.package_files):
+    if len(versions) != 1 or not are_there(tables.local(versions[0][1]), expected.package_files):
         return None
     version = str(versions[0][0])
     if expected.alias is not None:
-        pointed_at = query(_ALIAS, (expected.name, expected.alias)).fetchone()
-        if pointed_at is None or str(pointed_at[0]) != version:
+        pointed_at = tables.aliases(connection, expected.alias).get(expected.name)
+        if pointed_at != version:
             return None
     return version
-
-
-def _local(uri: str) -> Path:
-    """Return the folder of an artifact location of the embedded store."""
-    return Path(urllib.parse.unquote(urllib.parse.urlsplit(uri).path))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.registry.connection import open_store
-from stages.registry.mlflow_internals import CHECKED_ON, embedded_store, quick_check
+from stages.registry.mlflow_internals import CHECKED_ON, embedded_store, tables
 from stages.registry.publish import publish_unlimited
 from stages.registry.store import Store, find_store
 from tests.registry import fake
@@ -47,7 +47,7 @@ def columns(database: sqlite3.Connection, table: str) -> set[str]:
 
 
 def test_the_tables_have_the_columns_that_are_read(database: sqlite3.Connection) -> None:
-    for table, expected in quick_check.COLUMNS.items():
+    for table, expected in tables.COLUMNS.items():
         missing = set(expected) - columns(database, table)
         assert not missing, f"MLflow's table {table} has no {', '.join(sorted(missing))} any more"
 
@@ -56,10 +56,10 @@ def test_artifact_locations_are_in_the_known_columns_alone(
     database: sqlite3.Connection, published: Store
 ) -> None:
     query = "SELECT name FROM sqlite_master WHERE type = 'table'"
-    tables = [name for (name,) in database.execute(query)]
+    names = [name for (name,) in database.execute(query)]
     found = {
         (table, column)
-        for table in tables
+        for table in names
         for column in columns(database, table)
         if database.execute(
             f'SELECT 1 FROM "{table}" WHERE instr("{column}", ?)', (str(published.artifacts),)
