@@ -9,7 +9,7 @@ had moved.
 import datetime
 import getpass
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,21 @@ def read_moves(client: Client, name: str) -> list[Move]:
     ]
 
 
+def recorded_package(moves: Iterable[Move], version: str) -> str | None:
+    """Return the digest of a version's package as it was when an alias last moved to it.
+
+    Args:
+        moves: The records of its model, oldest first.
+        version: Its number.
+    """
+    found = [
+        move.package_digest
+        for move in moves
+        if move.to == version and move.package_digest and move.state != "KILLED"
+    ]
+    return found[-1] if found else None
+
+
 def take_snapshot(client: Client, name: str, alias: str) -> Snapshot:
     """Return what `move_alias` compares with, read before a decision is made."""
     moves = frozenset(move.id for move in read_moves(client, name))
@@ -95,6 +110,7 @@ def move_alias(
     *,
     kind: str,
     why: str,
+    package_digest: str | None = None,
     snapshot: Snapshot | None = None,
     verdict: Mapping[str, Any] | None = None,
 ) -> str | None:
@@ -108,6 +124,8 @@ def move_alias(
         to: Version that it is to point at.
         kind: As in Move.
         why: The reason.
+        package_digest: Digest of the version's package, as it was checked for this move. Whoever
+            loads the version compares its files with it.
         snapshot: What the decision was based on. If the alias or its records have changed since,
             nothing moves, and that is recorded. None: move in any case, and record nothing if the
             alias points at `to` already.
@@ -119,7 +137,10 @@ def move_alias(
     before = alias_version(client, name, alias)
     if snapshot is None and before == to:
         return before
-    record = _create_record(client, store, name, alias, before=before, to=to, kind=kind, why=why)
+    tags = {"kind": kind, "why": printable(why)}
+    if package_digest is not None:
+        tags[PACKAGE_DIGEST] = package_digest
+    record = _create_record(client, store, name, alias, before=before, to=to, tags=tags)
     if snapshot is not None:
         _check_unchanged(client, name, alias, snapshot, record, before)
     if verdict is not None:
@@ -158,8 +179,7 @@ def _create_record(
     *,
     before: str | None,
     to: str,
-    kind: str,
-    why: str,
+    tags: Mapping[str, str],
 ) -> str:
     """Record in one call that the alias is about to move, and return the record's id."""
     run = client.create_run(
@@ -174,8 +194,7 @@ def _create_record(
             "alias": alias,
             "from": before or NONE,
             "to": to,
-            "kind": kind,
-            "why": printable(why),
+            **tags,
             "who": printable(f"{getpass.getuser()} on {platform.node()}"),
         },
     )

@@ -71,3 +71,10 @@ class RegisterOptions(Options):
 
     rule: RuleOptions
     """What else is required before a version becomes `champion`."""
+
+    public_key: (
+        Annotated[str, Field(min_length=1, json_schema_extra={"allowed": "the path of a file"})]
+        | None
+    )
+    """File with the Ed25519 public keys, in PEM, of which one must have signed a version that is to
+    be promoted or to answer; null: none. It decides nothing that is trained."""

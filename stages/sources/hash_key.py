@@ -7,12 +7,11 @@ undo it. Who has the key makes the same names again.
 
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.engine import key_file
 from stages.engine.errors import InputError, InvalidSettings, NotFound
 from stages.engine.root import from_root
 
@@ -86,7 +85,7 @@ def read(path: Path) -> HashKey:
     if not path.is_file():
         received = "a folder" if path.is_dir() else "a device or pipe"
         raise InputError(f"{path}: expected a file with a key, received {received}; {_MAKE_ONE}")
-    if os.name == "posix" and path.stat().st_mode & stat.S_IRWXO:
+    if key_file.is_open_to_all(path):
         raise InputError(
             f"{path}: expected a key that only its owner and group can read, received one that "
             f"every user of this machine may use; run `chmod 600 {path}`"
@@ -108,18 +107,4 @@ def make(path: Path) -> None:
     Raises:
         InputError: There is a file already, or no such folder.
     """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise InputError(
-            f"{path}: expected no file there, found one, which may be a key in use; give another "
-            "path, or remove the file if nobody needs its names again"
-        ) from None
-    except FileNotFoundError:
-        raise NotFound(f"{path}: expected an existing folder to write to, found none") from None
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(secrets.token_bytes(MIN_BYTES))
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+    key_file.write_new(path, secrets.token_bytes(MIN_BYTES), secret=True)

@@ -96,6 +96,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
         )
     },
     "register.name": ["", "Upper", "a/b", "a b"],
+    "register.public_key": ["", "a\nb", 3],
     "register.floors.auroc": [-0.1, 1.1],
     "register.floors.sensitivity": [-0.1, 1.1],
     "register.floors.specificity": [-0.1, 1.1],
