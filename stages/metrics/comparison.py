@@ -2,17 +2,24 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.engine.arrays import Flags, Labels
-from stages.metrics.intervals import resample
-from stages.metrics.ratio import ratio
+from stages.engine.arrays import Labels
+from stages.metrics.group_means import Group, drawn_means
 
 _SENSITIVITY = "sensitivity"
 _SPECIFICITY = "specificity on {role}"
 _TAIL = "val_tail"
+
+
+Decisions: TypeAlias = NDArray[np.int8]
+"""Of N images: 1 (pneumonia), 0 (normal) or REFUSED, which is right of neither class."""
+
+REFUSED: Final = -1
+"""The decision of a model that refuses an image."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +30,15 @@ class DecisionPairs:
         role: The validation that the image stands in (an image may stand in several).
         patient: Of any type that sorts.
         label: 0 or 1.
-        challenger: Whether it calls the image pneumonia, at its own frozen threshold.
-        champion: Whether this one does.
+        challenger: What it decides at its own frozen threshold.
+        champion: What this one does.
     """
 
     role: NDArray[np.str_]
     patient: NDArray[np.str_]
     label: Labels
-    challenger: Flags
-    champion: Flags
+    challenger: Decisions
+    champion: Decisions
 
 
 def decision_differences(
@@ -43,11 +50,10 @@ def decision_differences(
     the same for both models.
 
     The bounds are percentiles over draws from the patients and two more, invented ones in each
-    group: one on whose images only the challenger is right and one on whose only the champion is,
-    each with the group's mean number of images. Without them, models that decide alike on a few
-    patients would look certain to be alike, and all bounds would be a little too narrow (Bonett
-    and Price 2012, "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions
-    Based on Paired Data", Journal of Educational and Behavioral Statistics 37:479-488).
+    group (`group_means`): one on whose images only the challenger is right and one on whose only
+    the champion is (Bonett and Price 2012, "Adjusted Wald Confidence Interval for a Difference of
+    Binomial Proportions Based on Paired Data", Journal of Educational and Behavioral Statistics
+    37:479-488).
 
     Args:
         paired: The decisions.
@@ -60,35 +66,26 @@ def decision_differences(
         there is no image of the class.
     """
     right = (paired.challenger == paired.label).astype(np.float64)
-    gain = right - (paired.champion == paired.label)
-    groups = {_SENSITIVITY: (1, paired.label == 1)}
+    groups = {_SENSITIVITY: Group(1, paired.label == 1)}
     for role in np.unique(paired.role):
         of_role = (paired.label == 0) & (paired.role == role)
-        groups[_SPECIFICITY.format(role=role)] = (0, of_role)
-    patient = np.unique(paired.patient, return_inverse=True)[1]
-    invented = patient.max(initial=-1) + 1 + np.arange(2 * len(groups)).reshape(-1, 2)
-    invented_labels = np.repeat([label for label, _ in groups.values()], 2)
-    drawn = resample(
-        np.concatenate([patient, invented.ravel()]),
-        np.concatenate([paired.label, invented_labels]),
+        groups[_SPECIFICITY.format(role=role)] = Group(0, of_role)
+    means = drawn_means(
+        right - (paired.champion == paired.label),
+        groups,
+        paired.patient,
+        paired.label,
+        invented=(1.0, -1.0),
         seed=seed,
         draws=draws,
-        confidence=confidence,
     )
-    times = drawn.times.astype(np.float64)
     found: dict[str, dict[str, float] | None] = {}
-    for (name, (_, member)), pair in zip(groups.items(), invented, strict=True):
-        images = np.bincount(patient[member], minlength=times.shape[1]).astype(np.float64)
-        gained = np.bincount(patient[member], gain[member], times.shape[1])
-        if not images.any():
+    for name, mean in means.items():
+        if mean is None:
             found[name] = None
             continue
-        value = float(gained.sum() / images.sum())
-        images[pair] = images.sum() / np.count_nonzero(images)
-        gained[pair] = images[pair] * [1, -1]
-        values = ratio(times @ gained, times @ images)
-        low, high = np.nanquantile(values, [1 - confidence, confidence])
-        found[name] = {"value": value, "low": float(low), "high": float(high)}
+        low, high = np.nanquantile(mean.drawn, [1 - confidence, confidence])
+        found[name] = {"value": mean.value, "low": float(low), "high": float(high)}
     return found
 
 

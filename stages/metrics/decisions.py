@@ -1,10 +1,14 @@
 """Scores of decisions: which images are called pneumonia, and rightly so.
 
 Arguments and shapes are those of `stages.metrics.ranking`; `positive` is bool (N,), True where an
-image is called pneumonia.
+image is called pneumonia; `refused` is bool (N,), True where an image is refused, whatever
+`positive` says of it. A refused image is decided wrongly: a score is what a user gets who sends
+every image. Only the predictive values, which state what a call means, are over the images that
+got one.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,20 +19,38 @@ from stages.metrics.ratio import ratio
 
 @dataclass(frozen=True)
 class Counts:
-    """Weights of true and false positives and negatives, each float64 (B,), and their scores."""
+    """Weights of the cells of the confusion matrix, each float64 (B,), and their scores.
+
+    Attributes:
+        tp: Of pneumonia images that are called pneumonia.
+        fp: Of normal images that are called pneumonia.
+        tn: Of normal images that are called normal.
+        fn: Of pneumonia images that are called normal.
+        refused_negative: Of normal images that are refused.
+        refused_positive: Of pneumonia images that are refused.
+    """
 
     tp: Floats
     fp: Floats
     tn: Floats
     fn: Floats
+    refused_negative: Floats
+    refused_positive: Floats
 
     @classmethod
-    def of(cls, label: ArrayLike, positive: ArrayLike, weight: Floats) -> "Counts":
-        """Sum the weights (B, N) of each cell of the confusion matrix."""
+    def of(
+        cls,
+        label: ArrayLike,
+        positive: ArrayLike,
+        weight: Floats,
+        refused: ArrayLike | None = None,
+    ) -> "Counts":
+        """Sum the weights (B, N) of each cell; `refused` None: no image is."""
         sick, called = np.asarray(label, bool), np.asarray(positive, bool)
-        cells = np.stack([sick & called, ~sick & called, ~sick & ~called, sick & ~called], axis=1)
-        tp, fp, tn, fn = (weight @ cells.astype(np.float64)).T
-        return cls(tp, fp, tn, fn)
+        out = np.zeros(len(sick), bool) if refused is None else np.asarray(refused, bool)
+        answered = [sick & called, ~sick & called, ~sick & ~called, sick & ~called]
+        cells = np.stack([*(cell & ~out for cell in answered), ~sick & out, sick & out], axis=1)
+        return cls(*(weight @ cells.astype(np.float64)).T)
 
     def scores(self, names: tuple[str, ...]) -> dict[str, Floats]:
         """Return the named scores, each float64 (B,)."""
@@ -37,17 +59,17 @@ class Counts:
     @property
     def accuracy(self) -> Floats:
         """Share of images decided rightly."""
-        return ratio(self.tp + self.tn, self.tp + self.fp + self.tn + self.fn)
+        return ratio(self.tp + self.tn, self._positives + self._negatives)
 
     @property
     def sensitivity(self) -> Floats:
         """Share of pneumonia images that are called pneumonia."""
-        return ratio(self.tp, self.tp + self.fn)
+        return ratio(self.tp, self._positives)
 
     @property
     def specificity(self) -> Floats:
         """Share of normal images that are called normal."""
-        return ratio(self.tn, self.tn + self.fp)
+        return ratio(self.tn, self._negatives)
 
     @property
     def balanced_accuracy(self) -> Floats:
@@ -67,23 +89,35 @@ class Counts:
     @property
     def f1(self) -> Floats:
         """Harmonic mean of sensitivity and positive predictive value."""
-        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return ratio(2 * self.tp, self._positives + self.tp + self.fp)
 
     @property
     def mcc(self) -> Floats:
-        """Matthews correlation; 0 where a margin is empty, its limit for a constant decision."""
-        margins = (
-            (self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
-        )
-        covariance = self.tp * self.tn - self.fp * self.fn
+        """Matthews correlation; 0 where a margin is empty, its limit for a constant decision.
+
+        A refused image is in the cell of the wrong call.
+        """
+        missed, alarms = self._positives - self.tp, self._negatives - self.tn
+        margins = (self.tp + alarms) * self._positives * self._negatives * (self.tn + missed)
+        covariance = self.tp * self.tn - alarms * missed
         return np.where(margins == 0, 0.0, ratio(covariance, np.sqrt(margins)))
+
+    @cached_property
+    def _positives(self) -> Floats:
+        return self.tp + self.fn + self.refused_positive
+
+    @cached_property
+    def _negatives(self) -> Floats:
+        return self.tn + self.fp + self.refused_negative
 
 
 ALL_SCORES = tuple(name for name, value in vars(Counts).items() if isinstance(value, property))
 """Names of all scores of a decision: every property of Counts."""
 
 
-def patients_behind(patient: NDArray[np.intp], label: ArrayLike, positive: Flags) -> dict[str, int]:
+def patients_behind(
+    patient: NDArray[np.intp], label: ArrayLike, positive: Flags, refused: Flags | None = None
+) -> dict[str, int]:
     """Count the independent patients behind each score that is a share, by the score's name.
 
     What `Draws.figures` needs for the interval of a share that is exactly 0 or 1: the patients of
@@ -93,16 +127,18 @@ def patients_behind(patient: NDArray[np.intp], label: ArrayLike, positive: Flags
         patient: A number for each image's patient (N,).
         label: 0 or 1 (N,).
         positive: Whether each image is called pneumonia (N,).
+        refused: Whether each image is refused (N,); None: none is.
     """
     sick = np.asarray(label, bool)
+    answered = np.ones(len(sick), bool) if refused is None else ~refused
     normals, sick_patients = _count(patient[~sick]), _count(patient[sick])
     return {
         "accuracy": normals + sick_patients,
         "balanced_accuracy": min(normals, sick_patients),
         "sensitivity": sick_patients,
         "specificity": normals,
-        "ppv": _count(patient[positive]),
-        "npv": _count(patient[~positive]),
+        "ppv": _count(patient[answered & positive]),
+        "npv": _count(patient[answered & ~positive]),
     }
 
 

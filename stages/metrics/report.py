@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.engine.arrays import Floats
+from stages.engine.arrays import Flags, Floats
 from stages.engine.errors import InputError
 from stages.engine.files import DECIMALS
 from stages.images.shards import Role
+from stages.metrics import refusals
 from stages.metrics.baselines import Baselines
 from stages.metrics.intervals import as_tree, resample
 from stages.metrics.options import FigureOptions
@@ -25,6 +26,7 @@ def report(
     prior: float,
     baselines: Mapping[str, Floats] | None = None,
     truth: pd.DataFrame | None = None,
+    refused: Flags | None = None,
 ) -> dict[str, Any]:
     """Compute every figure of one role, each as {"value", "low", "high"}, and raw counts.
 
@@ -41,12 +43,23 @@ def report(
         prior: The share of positives at which the probabilities are stated.
         baselines: Probabilities (N,) of the trivial baselines, by name.
         truth: Of phantoms, with the columns path and site.
+        refused: Whether the model refuses each image (N,), which then counts as decided wrongly;
+            None: it refuses none.
 
     Raises:
         InputError: A class has no image, or the probabilities are constant or not finite: no
             figure would mean anything.
     """
-    predictions = Predictions(records, probability, thresholds, prior, baselines or {}, truth)
+    none = np.zeros(len(records), bool)
+    predictions = Predictions(
+        records,
+        probability,
+        thresholds,
+        prior,
+        baselines or {},
+        truth,
+        none if refused is None else refused,
+    )
     _check(predictions)
     tree = _figures(predictions, options)
     sources = records["source"].to_numpy()
@@ -83,6 +96,8 @@ def _figures(predictions: Predictions, options: FigureOptions) -> dict[str, Any]
         for key in section.keys:
             place = place.setdefault(key, {})
         place |= {**section.facts, **as_tree(draws.figures(section.score, section.patients))}
+    gap = refusals.difference(patient, label, predictions.refused, options)
+    tree[refusals.REFUSALS] |= as_tree({refusals.DIFFERENCE: gap})
     return tree
 
 
@@ -93,6 +108,7 @@ def reports(
     options: FigureOptions,
     *,
     prior: float,
+    refused: Mapping[str, Flags] | None = None,
     baselines: Baselines,
     truth: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
@@ -104,6 +120,8 @@ def reports(
         thresholds: As of `report`.
         options: As of `report`.
         prior: As of `report`.
+        refused: Whether the model refuses each image, bool (N,), by role; None: it
+            refuses none.
         baselines: The fitted trivial baselines.
         truth: As of `report`.
     """
@@ -116,6 +134,7 @@ def reports(
             prior=prior,
             baselines=baselines.probabilities(role.records, role.pixels),
             truth=truth,
+            refused=None if refused is None else refused[role.name],
         )
         for role in roles
     }

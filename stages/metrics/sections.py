@@ -1,7 +1,7 @@
 """The sections of a report: which scores are computed of which images, and where they stand."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from stages.engine.arrays import Flags, Floats, Labels
 from stages.engine.files import DECIMALS
-from stages.metrics import calibration, probability, ranking
+from stages.metrics import calibration, probability, ranking, refusals
 from stages.metrics.decisions import ALL_SCORES, Counts, patients_behind
-from stages.metrics.intervals import Score
+from stages.metrics.section import Facts, Section
 
 ProbabilityScore: TypeAlias = Callable[[Labels, Floats, Floats], Floats]
 """From labels (N,), probabilities (N,) and weights (B, N) to scores (B,)."""
 
-Facts: TypeAlias = Mapping[str, float | Mapping[str, int]]
-"""Numbers without an interval, such as {"threshold": 0.5, "counts": {"tp": 3, ...}}."""
-
 SCORES_AT_A_POINT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 """Of each operating point. All scores of the point "decision" stand at the top of the report."""
+
+ANSWERED_SCORES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
+"""Of the images that are not refused, beside their AUROC."""
 
 BASELINE_SCORES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity")
 """Of each trivial baseline's decisions, beside its AUROC."""
@@ -40,14 +40,17 @@ class Predictions:
         prior: The share of pneumonia at which the probabilities are stated.
         baselines: Probabilities (N,) of the trivial baselines by name.
         truth: Of phantoms, with the columns path and site.
+        refused: Whether the model refuses each image, bool (N,). It then counts as decided wrongly;
+            scores of probabilities are over all images.
     """
 
     records: pd.DataFrame
     probability: Floats
     thresholds: Mapping[str, float]
     prior: float
-    baselines: Mapping[str, Floats] = field(default_factory=dict)
-    truth: pd.DataFrame | None = None
+    baselines: Mapping[str, Floats]
+    truth: pd.DataFrame | None
+    refused: Flags
 
     def of(self, member: Flags) -> "Predictions":
         """Return the predictions of some images, bool (N,)."""
@@ -56,6 +59,7 @@ class Predictions:
             records=self.records[member].reset_index(drop=True),
             probability=self.probability[member],
             baselines={name: each[member] for name, each in self.baselines.items()},
+            refused=self.refused[member],
         )
 
     @property
@@ -69,23 +73,6 @@ class Predictions:
         return self.records["patient"].to_numpy()
 
 
-@dataclass(frozen=True)
-class Section:
-    """Figures that stand together in a report.
-
-    Attributes:
-        keys: Where they stand, one key a level; none at the top.
-        score: From weights (B, N) of the images to scores by name.
-        patients: Independent patients behind scores that are shares (see `Draws.figures`).
-        facts: Numbers without an interval that stand beside the figures.
-    """
-
-    keys: tuple[str, ...]
-    score: Score
-    patients: Mapping[str, int] = field(default_factory=dict)
-    facts: Facts = field(default_factory=dict)
-
-
 def sections(predictions: Predictions, bins: int) -> Iterator[Section]:
     """Yield all sections of a report; `bins` is the number of equal-width bins of the ECE."""
     label, stated = predictions.label, predictions.probability
@@ -97,20 +84,26 @@ def sections(predictions: Predictions, bins: int) -> Iterator[Section]:
         "log_loss": probability.log_loss,
     }
     yield _of_probabilities((), predictions, stated, scores)
-    decision = stated >= predictions.thresholds["decision"]
-    yield _of_decisions((), predictions, decision, ALL_SCORES, _counts(label, decision))
+    decision, refused = stated >= predictions.thresholds["decision"], predictions.refused
+    counts = _counts(label, decision, refused)
+    yield _of_decisions((), predictions, decision, refused, ALL_SCORES, counts)
+    yield refusals.shares(predictions.patient, label, refused)
+    yield _answered(predictions, decision)
     yield from _calibration(predictions, {name: scores[name] for name in ("brier", "ece")})
     for name, threshold in predictions.thresholds.items():
         positive = stated >= threshold
-        facts: Facts = {"threshold": round(float(threshold), DECIMALS), **_counts(label, positive)}
-        yield _of_decisions((name,), predictions, positive, SCORES_AT_A_POINT, facts)
+        facts: Facts = {
+            "threshold": round(float(threshold), DECIMALS),
+            **_counts(label, positive, refused),
+        }
+        yield _of_decisions((name,), predictions, positive, refused, SCORES_AT_A_POINT, facts)
     for grouping, groups in _groupings(predictions).items():
         for group, member in groups.items():
             yield _subgroup((grouping, group), predictions, decision, member)
     for name, of_baseline in predictions.baselines.items():
         keys = ("baselines", name)
         yield _of_probabilities(keys, predictions, of_baseline, {"auroc": ranking.auroc})
-        yield _of_decisions(keys, predictions, of_baseline >= 0.5, BASELINE_SCORES)
+        yield _of_decisions(keys, predictions, of_baseline >= 0.5, None, BASELINE_SCORES)
 
 
 def _of_probabilities(
@@ -132,21 +125,39 @@ def _of_decisions(
     keys: tuple[str, ...],
     predictions: Predictions,
     positive: Flags,
+    refused: Flags | None,
     names: tuple[str, ...],
     facts: Facts | None = None,
 ) -> Section:
     label = predictions.label
 
     def score(weight: Floats) -> dict[str, Floats]:
-        return Counts.of(label, positive, weight).scores(names)
+        return Counts.of(label, positive, weight, refused).scores(names)
 
-    patients = patients_behind(predictions.patient, label, positive)
+    patients = patients_behind(predictions.patient, label, positive, refused)
     return Section(keys, score, patients, facts or {})
 
 
-def _counts(label: Labels, positive: Flags) -> dict[str, dict[str, int]]:
-    counts = Counts.of(label, positive, np.ones((1, len(label))))
-    return {"counts": {cell: int(number[0]) for cell, number in vars(counts).items()}}
+def _answered(predictions: Predictions, positive: Flags) -> Section:
+    """Scores over the images that are not refused: what the answers are worth that are given."""
+    keys, answered = ("answered",), ~predictions.refused
+    facts = {"images": int(answered.sum())}
+    if not answered.any():
+        return Section(keys, lambda _: {}, facts=facts)
+    part = predictions.of(answered)
+    of_part = _of_decisions(keys, part, positive[answered], None, ANSWERED_SCORES)
+    ranked = _of_probabilities(keys, part, part.probability, {"auroc": ranking.auroc})
+
+    def score(weight: Floats) -> dict[str, Floats]:
+        kept = weight[:, answered]
+        return {**ranked.score(kept), **of_part.score(kept)}
+
+    return Section(keys, score, {**of_part.patients, **ranked.patients}, facts)
+
+
+def _counts(label: Labels, positive: Flags, refused: Flags) -> dict[str, dict[str, int]]:
+    counts = Counts.of(label, positive, np.ones((1, len(label))), refused)
+    return {"counts": {cell: int(getattr(counts, cell)[0]) for cell in ("tp", "fp", "tn", "fn")}}
 
 
 def _calibration(
@@ -196,10 +207,12 @@ def _subgroup(
     keys: tuple[str, ...], predictions: Predictions, positive: Flags, member: Flags
 ) -> Section:
     """Sensitivity where the group has pneumonia images, specificity where it has normal ones."""
-    label, called = predictions.label[member], positive[member]
+    part, called = predictions.of(member), positive[member]
+    label, refused = part.label, part.refused
 
     def score(weight: Floats) -> dict[str, Floats]:
-        return Counts.of(label, called, weight[:, member]).scores(("sensitivity", "specificity"))
+        counts = Counts.of(label, called, weight[:, member], refused)
+        return counts.scores(("sensitivity", "specificity"))
 
-    patients = patients_behind(predictions.patient[member], label, called)
+    patients = patients_behind(part.patient, label, called, refused)
     return Section(keys, score, patients, {"images": int(member.sum())})

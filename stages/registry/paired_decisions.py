@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.engine.arrays import Flags
 from stages.engine.errors import InputError
 from stages.engine.tables import read_table
 from stages.images.shards import Shards, open_shards
-from stages.metrics.comparison import DecisionPairs
+from stages.metrics.comparison import REFUSED, DecisionPairs, Decisions
 from stages.registry.package_files import check_package, package_file
 from stages.sources.index import open_raw
 
@@ -176,7 +175,7 @@ def _select(data: Shards, versions: tuple[ComparedVersion, ...]) -> tuple[Select
     return selection, "natural, without the patients that either was trained on"
 
 
-def _decide_pixels(data: Shards, selection: Selection, version: ComparedVersion) -> Flags:
+def _decide_pixels(data: Shards, selection: Selection, version: ComparedVersion) -> Decisions:
     """Return a version's decisions on pixels that its own preprocessing made."""
     from stages.network import operating_point, predict
 
@@ -184,15 +183,16 @@ def _decide_pixels(data: Shards, selection: Selection, version: ComparedVersion)
     network = predict.load_model(package_file(version.package, "model.keras"))
     logits = predict.predictor(network)
     threshold = point.thresholds["decision"]
-    return np.concatenate(
-        [
-            point.probability(logits(data.role(role).pixels[chosen])) >= threshold
-            for role, chosen in selection.items()
-        ]
-    )
+    called = [
+        point.probability(logits(data.role(role).pixels[chosen])) >= threshold
+        for role, chosen in selection.items()
+    ]
+    return np.concatenate(called).astype(np.int8)
 
 
-def _decide_files(data: Shards, selection: Selection, version: ComparedVersion, raw: Path) -> Flags:
+def _decide_files(
+    data: Shards, selection: Selection, version: ComparedVersion, raw: Path
+) -> Decisions:
     """Return a version's decisions on the raw images, by its own package.
 
     Raises:
@@ -213,11 +213,11 @@ def _decide_files(data: Shards, selection: Selection, version: ComparedVersion, 
             (Path(scratch) / f"{number}").write_bytes(stored[name].read())
         decisions = _run_package(version, Path(scratch), len(unique))
     by_id = dict(zip(unique, decisions, strict=True))
-    return np.array([by_id[name] for name in ids])
+    return np.array([by_id[name] for name in ids], np.int8)
 
 
-def _run_package(version: ComparedVersion, folder: Path, count: int) -> list[bool]:
-    """Return a package's decisions on the files 0 to `count` - 1 in `folder`."""
+def _run_package(version: ComparedVersion, folder: Path, count: int) -> list[int]:
+    """Return a package's decisions on the files 0 to `count` - 1 in `folder`, as `Decisions`."""
     # -P: no folder of this repository precedes the package's own code on the module path.
     command = [sys.executable, "-P", str(_SCRIPT), str(version.package), str(folder), str(count)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -227,5 +227,5 @@ def _run_package(version: ComparedVersion, folder: Path, count: int) -> list[boo
             f"version {version.version}: expected its decisions on {count} images, received: "
             f"{reason}"
         )
-    decisions: list[bool] = json.loads(finished.stdout.splitlines()[-1])
-    return decisions
+    decisions: list[bool | None] = json.loads(finished.stdout.splitlines()[-1])
+    return [REFUSED if each is None else int(each) for each in decisions]

@@ -22,6 +22,7 @@ class Sample:
         label: 0 or 1.
         probability: Of pneumonia.
         positive: Whether the image is called pneumonia.
+        refused: Whether the image is refused; it then is not called anything.
         weight: At least 0.
         bins: Of the expected calibration error.
     """
@@ -29,17 +30,34 @@ class Sample:
     label: list[int]
     probability: list[float]
     positive: list[bool]
+    refused: list[bool]
     weight: list[float]
     bins: int
+
+    @property
+    def decision(self) -> list[bool | None]:
+        """What each image is called: pneumonia, normal, or nothing where it is refused."""
+        both = zip(self.positive, self.refused, strict=True)
+        return [None if refused else called for called, refused in both]
 
     def total(self, *, label: int | None = None, positive: bool | None = None) -> float:
         """Sum the weights of the images with this label and decision."""
         return sum(
             weight
             for weight, is_pneumonia, called in zip(
-                self.weight, self.label, self.positive, strict=True
+                self.weight, self.label, self.decision, strict=True
             )
-            if label in (None, is_pneumonia) and positive in (None, called)
+            if label in (None, is_pneumonia) and (positive is None or called is positive)
+        )
+
+    def out(self, label: int | None = None) -> float:
+        """Sum the weights of the refused images with this label."""
+        return sum(
+            weight
+            for weight, is_pneumonia, called in zip(
+                self.weight, self.label, self.decision, strict=True
+            )
+            if label in (None, is_pneumonia) and called is None
         )
 
     def rows(self) -> list[tuple[float, int, float]]:
@@ -87,11 +105,34 @@ def f1(sample: Sample) -> float:
 
 
 def mcc(sample: Sample) -> float:
-    """scikit-learn's, which is 0 where the labels or the decisions do not vary."""
+    """scikit-learn's, which is 0 where the labels or the decisions do not vary.
+
+    An image that is refused got the wrong call.
+    """
     if not sample.total():
         return 0.0
-    found = library.matthews_corrcoef(sample.label, sample.positive, sample_weight=sample.weight)
+    decided = [
+        not label if called is None else called
+        for label, called in zip(sample.label, sample.decision, strict=True)
+    ]
+    found = library.matthews_corrcoef(sample.label, decided, sample_weight=sample.weight)
     return float(found)
+
+
+def refused_share(sample: Sample) -> float:
+    return divide(sample.out(), sample.total())
+
+
+def refused_negatives(sample: Sample) -> float:
+    return divide(sample.out(label=0), sample.total(label=0))
+
+
+def refused_positives(sample: Sample) -> float:
+    return divide(sample.out(label=1), sample.total(label=1))
+
+
+def refused_difference(sample: Sample) -> float:
+    return refused_positives(sample) - refused_negatives(sample)
 
 
 def auroc(sample: Sample) -> float:
@@ -189,14 +230,18 @@ REFERENCES: dict[str, Callable[[Sample], float]] = {
     "average_precision": average_precision,
     "balanced_accuracy": balanced_accuracy,
     "brier": brier,
+    "difference": refused_difference,
     "ece": ece,
     "f1": f1,
     "intercept": intercept,
     "log_loss": log_loss,
     "mcc": mcc,
+    "negative": refused_negatives,
     "npv": npv,
+    "positive": refused_positives,
     "ppv": ppv,
     "sensitivity": sensitivity,
+    "share": refused_share,
     "slope": slope,
     "specificity": specificity,
 }
@@ -209,5 +254,7 @@ COUNTS: dict[str, Callable[[Sample], float]] = {
     "fp": lambda sample: sample.total(label=0, positive=True),
     "tn": lambda sample: sample.total(label=0, positive=False),
     "fn": lambda sample: sample.total(label=1, positive=False),
+    "negative refused": lambda sample: sample.out(label=0),
+    "positive refused": lambda sample: sample.out(label=1),
 }
 """Numbers without an interval that are counted on the images."""

@@ -10,8 +10,11 @@ from stages.engine.arrays import Floats, Labels
 from stages.metrics.decisions import Counts
 from stages.metrics.intervals import Draws, Figure, as_tree, resample
 from stages.metrics.ranking import auroc
-from stages.metrics.sections import Predictions, Section, sections
-from tests.metrics.sample_images import make
+from stages.metrics.refusals import difference
+from stages.metrics.section import Section
+from stages.metrics.sections import Predictions, sections
+from tests.changed import changed
+from tests.metrics.sample_images import OPTIONS, make
 
 
 def draws_of(seed: int = 1, draws: int = 300) -> tuple[Draws, np.ndarray, np.ndarray]:
@@ -127,8 +130,40 @@ def test_intervals_cover_the_truth_where_those_of_single_images_do_not(name: str
     assert covered["id"] / 200 < 0.87
 
 
+def test_a_difference_in_refusals_is_found_no_oftener_than_by_chance() -> None:
+    """Of models that treat both classes alike, few are said to refuse one of them more."""
+    claims, covered, studies = 0, 0, 300
+    for study in range(studies):
+        records, _ = make(study, 60, 60)
+        generator = np.random.default_rng(study)
+        patient = np.unique(records["patient"], return_inverse=True)[1]
+        often = np.where(generator.random(120) < 0.05, 0.6, 0.01)  # about one image in 25
+        refused = generator.random(len(records)) < often[patient]
+        label, options = records["label"].to_numpy(), changed(OPTIONS, seed=study)
+        found = difference(records["patient"].to_numpy(str), label, refused, options)
+        claims += found.low > 0
+        covered += found.low <= 0 <= found.high
+    assert claims / studies <= 0.03
+    assert 0.93 <= covered / studies <= 0.99
+
+
+def test_a_large_difference_in_refusals_is_found_and_none_is_no_certainty() -> None:
+    records, _ = make(1, 60, 60)
+    label, patient = records["label"].to_numpy(), records["patient"].to_numpy(str)
+    half = (label == 1) & (np.arange(len(label)) % 2 == 0)
+    found = difference(patient, label, half, OPTIONS)
+    assert 0.3 < found.low < found.value < found.high < 0.7
+    swapped = difference(patient, label, (label == 0) & (np.arange(len(label)) % 2 == 0), OPTIONS)
+    assert swapped.high < 0
+    nothing = difference(patient, label, np.zeros(len(label), bool), OPTIONS)
+    assert nothing.value == 0
+    # One image of an invented patient in 62 may be refused, or two.
+    assert -0.1 < nothing.low < -0.03
+    assert 0.03 < nothing.high < 0.1
+
+
 COVERAGE = {"ece": (0.2, 0.5), "slope": (0.80, 0.99)}
-"""Shares of 95% intervals that hold the truth, least and most, where it is not 0.88 to 0.99.
+"""Shares of 95% intervals that hold the truth, least and most, where it is not 0.85 to 0.99.
 
 Both scores are biased in small samples (docs/judging.md): the noise of each bin adds to the
 expected calibration error, and a calibration slope fitted on few images is too far from 0.
@@ -138,10 +173,13 @@ expected calibration error, and a calibration slope fitted on few images is too 
 def whole_role(seed: int, patients: int) -> tuple[pd.DataFrame, list[Section]]:
     """The sections of all images, calibration among them: a new score is there at once."""
     records, probability = make(seed, patients, patients)
-    given = Predictions(records, probability, {"decision": 0.5}, prior=0.5)
-    return records, [
-        section for section in sections(given, 10) if section.keys[:1] in ((), ("calibration",))
-    ]
+    generator = np.random.default_rng(seed)
+    patient = np.unique(records["patient"], return_inverse=True)[1]
+    often = np.where(generator.random(2 * patients) < 0.2, 0.6, 0.05)  # as patients differ
+    refused = generator.random(len(records)) < often[patient]
+    given = Predictions(records, probability, {"decision": 0.5}, 0.5, {}, None, refused)
+    of_all = ((), ("calibration",), ("refusals",), ("answered",))
+    return records, [section for section in sections(given, 10) if section.keys[:1] in of_all]
 
 
 def test_the_interval_of_every_score_covers_the_truth() -> None:
@@ -152,7 +190,7 @@ def test_the_interval_of_every_score_covers_the_truth() -> None:
         for section in of_population
         for name, value in section.score(ones).items()
     }
-    studies = 150
+    studies = 150  # of so many, the least share of 22 figures lies 2.5 standard errors low
     covered, too_low = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for study in range(1, studies + 1):
         records, of_study = whole_role(study, 40)
@@ -166,7 +204,7 @@ def test_the_interval_of_every_score_covers_the_truth() -> None:
                 too_low[keys] += figure.high < truth[keys]
     assert ("auroc",) in truth
     for keys in truth:
-        least, most = COVERAGE.get(keys[-1], (0.88, 0.99))
+        least, most = COVERAGE.get(keys[-1], (0.85, 0.99))
         assert least <= covered[keys] / studies <= most, f"{keys}: {covered[keys]} of {studies}"
     # What the gate relies on: the upper bound of the calibration error is hardly ever too low.
     assert too_low["calibration", "at_prior", "ece"] <= 0.025 * studies

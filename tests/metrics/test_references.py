@@ -44,6 +44,7 @@ def predictions(seed: int = 7) -> Predictions:
             "reversed": 1 - stated,
         },
         pd.DataFrame({"path": records["id"], "site": site}),
+        generator.random(len(records)) < 0.2,
     )
 
 
@@ -71,9 +72,12 @@ def sample_of(keys: tuple[str, ...], given: Predictions, weight: Floats) -> Samp
     member = [True] * len(label)
     threshold = given.thresholds["decision"]
     weights = [float(value) for value in weight]
+    refused = [bool(value) for value in given.refused]
     match keys:
-        case () | ("calibration", "natural"):
+        case () | ("calibration", "natural") | ("refusals",):
             pass
+        case ("answered",):
+            member = [not out for out in refused]
         case ("calibration", "at_prior"):
             weights = at_prior(label, weights)
         case (point,) if point in given.thresholds:
@@ -94,6 +98,7 @@ def sample_of(keys: tuple[str, ...], given: Predictions, weight: Floats) -> Samp
             member = [sites[name] == site for name in records["id"]]
         case ("baselines", name):
             stated, threshold = given.baselines[name], 0.5
+            refused = [False] * len(label)
         case _:
             pytest.fail(
                 f"report() writes a new section {keys}: add to sample_of() which images it is about"
@@ -103,6 +108,7 @@ def sample_of(keys: tuple[str, ...], given: Predictions, weight: Floats) -> Samp
         [label[row] for row in chosen],
         [float(stated[row]) for row in chosen],
         [bool(stated[row] >= threshold) for row in chosen],
+        [refused[row] for row in chosen],
         [weights[row] for row in chosen],
         COARSE.ece_bins,
     )
@@ -166,6 +172,7 @@ def report_of(given: Predictions) -> dict[str, Any]:
         prior=given.prior,
         baselines=given.baselines,
         truth=given.truth,
+        refused=given.refused,
     )
 
 
@@ -188,6 +195,8 @@ def test_every_number_of_a_report_is_that_of_its_reference() -> None:
     names = set()
     for keys, received in leaves(report_of(given)):
         *place, name = (key for key in keys if key != "counts")
+        if keys[:2] == ("refusals", "counts"):
+            name = f"{name} refused"
         names.add(name)
         if name == "patients":
             assert received == len(set(given.records["patient"]))

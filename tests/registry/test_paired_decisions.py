@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 
 from stages.engine import checksums
-from stages.engine.arrays import Flags
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, sha256_file, write_json
 from stages.images.prepared_images import record_from_index
 from stages.images.shard_writer import ShardWriter
 from stages.images.shards import Shards, open_shards
+from stages.metrics.comparison import REFUSED, Decisions
 from stages.registry import paired_decisions
 from stages.registry.paired_decisions import (
     ComparedVersion,
@@ -86,13 +86,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     """Version, input and number of images of each prediction; all predict pneumonia."""
     recorded: list[tuple[str, str, int]] = []
 
-    def predict(source: str) -> Callable[..., Flags]:
+    def predict(source: str) -> Callable[..., Decisions]:
         def decisions(
             _: Shards, selection: Mapping[str, Any], version: ComparedVersion, *__: Any
-        ) -> Flags:
+        ) -> Decisions:
             count = sum(map(len, selection.values()))
             recorded.append((version.version, source, count))
-            return np.ones(count, bool)
+            return np.ones(count, np.int8)
 
         return decisions
 
@@ -233,7 +233,44 @@ def test_pixels_and_files_give_the_packages_decisions(data: Path, tmp_path: Path
     assert finished.returncode == 0, finished.stderr
     refused, label, by_pixels, by_files = json.loads(finished.stdout.splitlines()[-1])
     assert "expected the model" in refused
-    assert by_pixels == by_files == [bool(one) for one in label]
+    assert by_pixels == by_files == label
+
+
+SOME_REFUSED = """
+import sys, types
+import pandas as pd
+
+def predict(table):
+    decisions = {b"": None, b"a": "sick", b"b": "fit", b"c": float("nan")}
+    return pd.DataFrame({"decision": [decisions[image[:1]] for image in table["image"]]})
+
+metadata = types.SimpleNamespace(metadata={"classes": ("fit", "sick")})
+model = types.SimpleNamespace(metadata=metadata, predict=predict)
+sys.modules["mlflow"] = types.SimpleNamespace(
+    pyfunc=types.SimpleNamespace(load_model=lambda package: model)
+)
+sys.argv = sys.argv[1:]
+import runpy
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs the script on a package that refuses files by their first letter."""
+
+
+def test_a_package_may_refuse_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, content in enumerate((b"a", b"", b"b", b"c")):
+        (tmp_path / str(number)).write_bytes(content)
+    runner = tmp_path / "runner.py"
+    runner.write_text(SOME_REFUSED)
+    script = paired_decisions._SCRIPT
+    # The command is `python -P SCRIPT PACKAGE FOLDER COUNT`.
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda command, **how: run([*command[:2], str(runner), str(script), *command[3:]], **how),
+    )
+    found = paired_decisions._run_package(version("1", "x"), tmp_path, 4)
+    assert found == [1, REFUSED, 0, REFUSED]
 
 
 def test_a_package_that_fails_is_named(data: Path) -> None:
