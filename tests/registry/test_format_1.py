@@ -1,0 +1,125 @@
+"""A version of format 1 keeps answering, and what it answers with is recorded from now on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.engine.errors import InputError
+from stages.registry.client import Client
+from stages.registry.earlier_package import checked_copy, files_digest
+from stages.registry.store import Store
+from tests.registry import fake, format_1
+from tests.registry.format_1 import Earlier
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Earlier:
+    return format_1.unpack(tmp_path / "earlier")
+
+
+@pytest.fixture
+def champion(client: Client, store: Store, earlier: Earlier) -> Store:
+    format_1.register(client, store, earlier, alias="champion")
+    return store
+
+
+PREDICT = """
+import json, sys
+from pathlib import Path
+from stages.serving.predictor import Predictor
+
+predictor = Predictor.from_champion(Path(sys.argv[1]), "pneumonia")
+answers = predictor.predict([Path(image) for image in sys.argv[2:]])
+print(json.dumps([[a.probability, a.decision, a.model, a.reason] for a in answers]))
+"""
+
+
+@pytest.mark.slow
+def test_it_answers_as_champion_as_its_own_commit_did(champion: Store, earlier: Earlier) -> None:
+    assert champion.folder is not None
+    images = [*map(str, earlier.images), __file__]
+    finished = subprocess.run(
+        [sys.executable, "-c", PREDICT, str(champion.folder.parent), *images],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=fake.ROOT,
+        env={**os.environ, "MLFLOW_TRACKING_URI": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    *answers, refused = json.loads(finished.stdout.splitlines()[-1])
+    for (probability, decision, model, reason), expected in zip(
+        answers, earlier.answers, strict=True
+    ):
+        # Equal to the bit on processors of the class that recorded it.
+        assert (decision, model, reason) == (expected[1], earlier.model, None)
+        assert probability == pytest.approx(expected[0], abs=1e-5)
+    assert refused[:2] == [None, None]
+    assert refused[3]
+    assert {decision for _, decision in earlier.answers} == {"normal", "pneumonia"}
+
+
+def test_the_digest_covers_every_file_but_what_mlflow_and_python_add(
+    earlier: Earlier, tmp_path: Path
+) -> None:
+    package = earlier.package
+    recorded = files_digest(package)
+    (package / "registered_model_meta").write_text("model_name: x\n")
+    bytecode = package / "code/pneumonia_1901b1bcbfdd/__pycache__"
+    bytecode.mkdir()
+    (bytecode / "__init__.cpython-311.pyc").write_bytes(b"bytecode")
+    assert files_digest(package) == recorded
+    copied = checked_copy(package, tmp_path / "copy", model=earlier.model, expected=recorded)
+    assert copied == recorded
+    assert not list((tmp_path / "copy").rglob("*.pyc"))
+    assert not (tmp_path / "copy/registered_model_meta").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MLmodel", "pyfunc_model.py", "model_card.md", "code/pneumonia_1901b1bcbfdd/images/resize.py"],
+)
+def test_a_changed_file_is_refused_where_a_digest_is_recorded(
+    earlier: Earlier, tmp_path: Path, name: str
+) -> None:
+    recorded = files_digest(earlier.package)
+    with (earlier.package / name).open("a") as handle:
+        handle.write("\n# changed\n")
+    for number, expected in enumerate((recorded, None)):
+        into = tmp_path / f"{number}"
+        if expected is None:  # promoted before there were records: nothing to compare with
+            checked_copy(earlier.package, into, model=earlier.model, expected=None)
+            continue
+        with pytest.raises(InputError, match="expected the files that were promoted"):
+            checked_copy(earlier.package, into, model=earlier.model, expected=expected)
+
+
+def test_added_and_removed_files_and_links_are_refused(earlier: Earlier, tmp_path: Path) -> None:
+    package = earlier.package
+    recorded = files_digest(package)
+
+    def problem(into: str) -> str:
+        with pytest.raises(InputError) as caught:
+            checked_copy(package, tmp_path / into, model=earlier.model, expected=recorded)
+        return str(caught.value)
+
+    added = package / "code/json.py"  # imported in place of Python's own
+    added.write_text("print('hello')\n")
+    assert "a file was changed, added or removed" in problem("added")
+    added.unlink()
+    (package / "model_card.md").rename(tmp_path / "model_card.md")
+    assert "a file was changed, added or removed" in problem("removed")
+    (package / "model_card.md").symlink_to(tmp_path / "model_card.md")
+    assert "model_card.md: expected a file of a version, found a link" in problem("link")
+
+
+def test_another_network_is_refused_without_a_record_as_well(
+    earlier: Earlier, tmp_path: Path
+) -> None:
+    point = earlier.package / "artifacts/operating_point.json"
+    point.write_text(point.read_text().replace('"prior": 0.5', '"prior": 0.4'))
+    with pytest.raises(InputError, match=r"expected the model d49da28a03e4, found"):
+        checked_copy(earlier.package, tmp_path / "copy", model=earlier.model, expected=None)
