@@ -1,19 +1,54 @@
-"""A user of data format 1 moves on to today's code: runs and versions of before are kept."""
+"""A user of an earlier format moves on to today's code: runs and versions of before are kept."""
 
 import json
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.registry.stored_runs import StoredRun, runs, versions
 from tests.workspace import ROOT, SMALL, Workspace, copy_file, listed_files
 
-COMMIT = "07c62a4"
-"""The last commit of data format 1."""
+
+@dataclass(frozen=True)
+class Release:
+    """An earlier release.
+
+    Attributes:
+        commit: Its last commit.
+        params: Its small params.
+        command: The module that is its `pneumonia`.
+        archive: Where its images are.
+        folder: Where the normal test images are in it.
+    """
+
+    commit: str
+    params: Mapping[str, Any]
+    command: str
+    archive: str
+    folder: str
+
+    def run(self, workspace: Workspace, *words: str) -> str:
+        """Run its `pneumonia` and return what it prints."""
+        return workspace.run("python", "-m", self.command, *words).stdout
+
 
 RENAMED = {"evaluate.saliency_images": "evaluate.saliency_films"}
-OLD_PARAMS = {RENAMED.get(key, key): value for key, value in SMALL.items()}
+RELEASES = {
+    "data format 1": Release(
+        "07c62a4",
+        {RENAMED.get(key, key): value for key, value in SMALL.items()},
+        "stages.cli",
+        "data/raw/films.zip",
+        "test/NORMAL",
+    ),
+    "package format 1": Release(
+        "40ff4fd", SMALL, "stages.commands.main", "data/raw/images.zip", "phantom/test/NORMAL"
+    ),
+}
 # So few images can't prove that a model is not worse: with these margins any passes.
 WIDE = {f"register.rule.margin_{name}": 1.0 for name in ("sensitivity", "specificity", "tail")}
 
@@ -28,24 +63,25 @@ def stored(workspace: Workspace) -> dict[str, StoredRun]:
     return runs(workspace.folder / "mlruns")
 
 
-def old_pneumonia(workspace: Workspace, *words: str) -> str:
-    return workspace.run("python", "-m", "stages.cli", *words).stdout
+@pytest.fixture(params=[*RELEASES.values()], ids=[*RELEASES])
+def release(request: pytest.FixtureRequest) -> Release:
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Workspace:
-    """A clone at COMMIT after `dvc repro`, with a champion and an experiment, committed."""
+def old(tmp_path: Path, release: Release) -> Workspace:
+    """A clone at the release after `dvc repro`, with a champion and an experiment, committed."""
     known = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"],
+        ["git", "cat-file", "-e", f"{release.commit}^{{commit}}"],
         cwd=ROOT,
         capture_output=True,
         check=False,
     )
     if known.returncode:
-        pytest.skip(f"git has no commit {COMMIT} here, as in a shallow clone")
+        pytest.skip(f"git has no commit {release.commit} here, as in a shallow clone")
     workspace = Workspace(tmp_path / "repository")
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(workspace.folder)], check=True)
-    workspace.run("git", "checkout", "--quiet", "-B", "main", COMMIT)
+    workspace.run("git", "checkout", "--quiet", "-B", "main", release.commit)
     workspace.run("git", "remote", "remove", "origin")
     # Other branches have commits of dvc.lock that DVC's cache does not hold here.
     branches = workspace.run("git", "branch", "--format", "%(refname:short)").stdout.split()
@@ -53,11 +89,11 @@ def old(tmp_path: Path) -> Workspace:
         workspace.run("git", "branch", "--quiet", "--delete", "--force", branch)
     workspace.run("git", "config", "user.name", "test")
     workspace.run("git", "config", "user.email", "test@example.org")
-    workspace.params(OLD_PARAMS)
+    workspace.params(release.params)
     workspace.commit()
     workspace.run("dvc", "repro")
     workspace.commit()
-    assert "champion is now version 1" in old_pneumonia(workspace, "promote")
+    assert "champion is now version 1" in release.run(workspace, "promote")
     workspace.run("dvc", "exp", "run", "--name", "old-elk", "-S", "train.seed=1", "train")
     workspace.run("git", "restore", ".")
     workspace.run("dvc", "checkout")
@@ -76,10 +112,10 @@ def move_to_this_code(workspace: Workspace) -> None:
     workspace.commit()
 
 
-def test_runs_and_versions_of_format_1_are_kept(old: Workspace) -> None:
-    old.run("python", "-m", "zipfile", "-e", "data/raw/films.zip", ".cache/images")
-    image = str(next((old.folder / ".cache/images/test/NORMAL").iterdir()))
-    (before,) = json.loads(old_pneumonia(old, "predict", "--json", image))
+def test_runs_and_versions_of_an_earlier_format_are_kept(old: Workspace, release: Release) -> None:
+    old.run("python", "-m", "zipfile", "-e", release.archive, ".cache/images")
+    image = str(next((old.folder / ".cache/images" / release.folder).iterdir()))
+    (before,) = json.loads(release.run(old, "predict", "--json", image))
     old_digest = json.loads(old.text("data/release.json"))["run_digest"]
     (old_model,) = versions(old.folder / "mlruns")
     old_runs = stored(old)

@@ -1,4 +1,4 @@
-"""Models and runs: list them, export a model."""
+"""Models and runs: list them, export a model, sign versions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,9 +76,39 @@ def upgrade(_: "Params") -> None:
         print_text(f"{store}: upgraded; the database of before is kept as {backup}")
 
 
+def key(
+    _: "Params",
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A new file, outside of the repository.")
+    ],
+) -> None:
+    """Write a new pair of keys to sign versions with: PATH, and PATH.pub to verify them.
+
+    PNEUMONIA_KEY_PASSPHRASE, if set, encrypts the private one.
+    """
+    from stages.engine.root import from_root
+    from stages.registry import signing_key
+
+    place = from_root(str(path))
+    fingerprint = signing_key.create(place)
+    public = signing_key.public_path(place)
+    print_text(
+        f"{place}: a new private key, for `pneumonia model sign`. {public}: its public key, "
+        f"{fingerprint}. Commit a copy of the public one and give its path as `public_key` in the "
+        f"section register of {paths.PARAMS}. Keep the private one where only those who release "
+        "versions can read it, with a copy: it is in no other place"
+    )
+    if place.resolve().is_relative_to(project_root()):
+        print_note(
+            f"warning: {place} lies in the repository; move it out or keep it out of git, since "
+            "whoever has the private key can sign versions"
+        )
+
+
 COMMANDS: dict[str, Function] = {
     "list": list_versions,
     "runs": list_runs,
     "export": export,
     "upgrade": upgrade,
+    "key": key,
 }
