@@ -6,6 +6,7 @@ from stages.engine import journal
 from stages.engine.files import sha256_file
 from stages.registry.circumstances import Journal
 from stages.registry.identity import read_identity
+from stages.registry.packaged_code import code_digest
 from stages.registry.record import Record, read_record
 from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
@@ -54,6 +55,7 @@ def trained(params: Params, root: Path = Path(), *, judged: bool = True) -> tupl
         validation=root / paths.VALIDATION,
         report=report if judged else None,
         pixels=params.preprocess.pixels.model_dump(),
+        code=code_digest(root),
     )
     last = [root / paths.RAW / "index.csv", shards / "manifest.json", report / "metrics.json"]
     keys = [sha256_file(path) for path in last if path.exists()]

@@ -24,6 +24,9 @@ from stages.settings import paths
 _TREE = (plan.PATH, lock_file.PATH, paths.PARAMS, paths.LOCK, Path("stages"))
 """The files of a commit that decide a run and package its model."""
 
+_ANSWERS = Path("stages/network/detector.py")
+"""The code that answers since there are versions of FORMAT 2."""
+
 _ORIGIN = (paths.INPUTS, paths.SOURCE, paths.ROLES)
 """What git keeps of the images' origin and roles; a commit of data format 1 has none of it."""
 
@@ -122,11 +125,11 @@ def restore_outs(tree: Path, progress: Progress, cache: Path) -> None:
 
 
 def is_earlier_format(tree: Path) -> bool:
-    """Whether the pipeline in `tree` is one of data format 1, which had no stage `inputs`.
+    """Whether the pipeline in `tree` is one before a model had a domain and its code a digest.
 
-    Such a run has a digest by the rules of its own code, so that only that code can log it.
+    Such a run has digests by the rules of its own code, so that only that code can log it.
     """
-    return "inputs" not in plan.read_plan(tree / plan.PATH)
+    return not (tree / _ANSWERS).is_file()
 
 
 def released_run(tree: Path) -> str | None:

@@ -19,6 +19,7 @@ from stages.registry import paired_decisions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion
+from stages.registry.opened_version import OpenedVersion, open_version
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.paired_decisions import ComparedVersion, PairedDecisions, trained_ids
 from stages.registry.record import FIGURES
@@ -47,6 +48,8 @@ class Gate:
             those of another model.
         shards: The data set at hand.
         raw: Its images as they were received.
+        key: File of the public keys one of which must have signed a version; None asks for no
+            signature.
     """
 
     floors: Floors
@@ -55,6 +58,7 @@ class Gate:
     report: Callable[[str], RoleFigures | None]
     shards: Path
     raw: Path
+    key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,12 @@ class Assessment:
 
 
 def assess(
-    client: Client, name: str, version: ModelVersion, champion: str | None, gate: Gate
+    client: Client,
+    name: str,
+    version: ModelVersion,
+    package: OpenedVersion,
+    champion: str | None,
+    gate: Gate,
 ) -> Assessment:
     """Apply the promotion rule to a version.
 
@@ -74,6 +83,7 @@ def assess(
         client: Client of the store.
         name: Registered model.
         version: The version to assess.
+        package: Its files.
         champion: The version to compare it with; None for none.
         gate: The rule and its inputs.
     """
@@ -84,7 +94,7 @@ def assess(
     trained = version.tags.get("trained_as_recorded", NOT_RECORDED)
     figures = _figures(client, version, gate.report(model))
     test = {key: find_figure(figures, "test", key) for key in required}
-    compared, reported = _compare(client, name, version, champion, gate)
+    compared, reported = _compare(client, name, version, package, champion, gate)
     reasons = (
         *(same(*item) for item in gate.lineage(model)),
         Reason(TRAINED, trained, "yes", trained == "yes"),
@@ -123,13 +133,18 @@ def _calibration(figures: RoleFigures, maximum: float) -> Reason:
 
 
 def _compare(
-    client: Client, name: str, version: ModelVersion, champion: str | None, gate: Gate
+    client: Client,
+    name: str,
+    version: ModelVersion,
+    package: OpenedVersion,
+    champion: str | None,
+    gate: Gate,
 ) -> tuple[tuple[Reason, ...], dict[str, str]]:
     """Return reasons and reported figures of the comparison with the champion."""
     if champion is None:
         return (Reason(_SAME_IMAGES, "no champion yet", "none", True),), {}
     try:
-        decisions = _decisions(client, name, version, champion, gate)
+        decisions = _decisions(client, name, version, package, champion, gate)
     except InputError as error:  # a reason against the version, which an override may outweigh
         reason = Reason(_SAME_IMAGES, "not compared", "a comparison", False)
         return (reason,), {"not compared": str(error)}
@@ -163,43 +178,42 @@ def _margins(paired: DecisionPairs, rule: RuleOptions) -> dict[str, float]:
 
 
 def _decisions(
-    client: Client, name: str, version: ModelVersion, champion: str, gate: Gate
+    client: Client,
+    name: str,
+    version: ModelVersion,
+    package: OpenedVersion,
+    champion: str,
+    gate: Gate,
 ) -> PairedDecisions:
+    rival = get_version(client, name, champion)
     with tempfile.TemporaryDirectory() as scratch:
-        challenger = _compared(client, name, version, Path(scratch) / "challenger")
-        rival = _compared(
-            client, name, get_version(client, name, champion), Path(scratch) / "champion"
+        files = open_version(client, name, rival, Path(scratch) / "package", key=gate.key)
+        return paired_decisions.decide(
+            _compared(client, name, version, package),
+            _compared(client, name, rival, files),
+            shards=gate.shards,
+            raw=gate.raw,
         )
-        return paired_decisions.decide(challenger, rival, shards=gate.shards, raw=gate.raw)
 
 
-def _compared(client: Client, name: str, version: ModelVersion, scratch: Path) -> ComparedVersion:
-    """Download a version's package into `scratch`."""
-    import mlflow
+def _compared(
+    client: Client, name: str, version: ModelVersion, package: OpenedVersion
+) -> ComparedVersion:
     from mlflow.exceptions import MlflowException
 
-    scratch.mkdir()
-
     def trained_on() -> frozenset[str]:
-        try:
-            records = client.download_artifacts(
-                version.run_id or "", "data/records.csv", str(scratch)
-            )
-        except (MlflowException, OSError) as error:
-            raise InputError(
-                f"{name} version {version.version}: expected data/records.csv, which lists the "
-                f"patients that it was trained on, in its run, found none ({error}); it can't be "
-                "compared on other data"
-            ) from None
-        return trained_ids(Path(records))
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                records = client.download_artifacts(
+                    version.run_id or "", "data/records.csv", scratch
+                )
+            except (MlflowException, OSError) as error:
+                raise InputError(
+                    f"{name} version {version.version}: expected data/records.csv, which lists the "
+                    f"patients that it was trained on, in its run, found none ({error}); it can't "
+                    "be compared on other data"
+                ) from None
+            return trained_ids(Path(records))
 
-    package = mlflow.artifacts.download_artifacts(
-        f"models:/{name}/{version.version}", dst_path=str(scratch)
-    )
-    return ComparedVersion(
-        version=str(version.version),
-        model=version.tags.get("model_digest", ""),
-        data=version.tags.get("data_digest", ""),
-        package=Path(package),
-        trained_on=trained_on,
-    )
+    data = version.tags.get("data_digest", "")
+    return ComparedVersion(str(version.version), data, package, trained_on)

@@ -1,4 +1,4 @@
-"""The two digests that name things: the run digest and the model digest."""
+"""The digests that name things: the run digest, and the model digest of each package format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,14 +20,44 @@ def run_digest(
     return digest({"data": data, "params": dict(params), "code": dict(code), "lock": lock})
 
 
-def model_digest(model: Path, operating_point: Path, pixels: Mapping[str, object]) -> str:
-    """Return the name of a model: a digest of all that decides its predictions.
+def model_digest(
+    model: Path, operating_point: Path, domain: Path, pixels: Mapping[str, object], code: str
+) -> str:
+    """Return the name of a model: a digest of all that decides its answers.
 
     Args:
         model: The `.keras` file.
         operating_point: The `operating_point.json` that was frozen for it.
+        domain: The `domain.npz` that was fitted with it.
         pixels: The preprocessing options.
+        code: Digest of the code that it answers with (`packaged_code.code_digest`).
     """
+    known = sha256_file(domain) if domain.exists() else None  # until train writes it
+    return package_model_digest(
+        sha256_file(model), sha256_file(operating_point), known, pixels, code
+    )
+
+
+def package_model_digest(
+    model: str, operating_point: str, domain: str | None, pixels: Mapping[str, object], code: str
+) -> str:
+    """Return the same from the SHA-256 of the files, as package.json lists them."""
+    return digest(
+        {
+            "format": 2,
+            "model": model,
+            "operating_point": operating_point,
+            "domain": domain,
+            "preprocess": dict(pixels),
+            "code": code,
+        }
+    )
+
+
+def model_digest_of_format_1(
+    model: Path, operating_point: Path, pixels: Mapping[str, object]
+) -> str:
+    """Return the name that a model had before its code and its domain were part of it."""
     return digest(
         {
             "model": sha256_file(model),

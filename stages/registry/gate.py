@@ -1,7 +1,9 @@
 """The gate: assess a version, keep the verdict with it, and move `champion` if it passes."""
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from stages.engine.errors import InputError, NotFound
 from stages.engine.printable import printable
@@ -13,6 +15,7 @@ from stages.registry.description import GATE, verdict_table
 from stages.registry.entities import ModelVersion
 from stages.registry.history import replay
 from stages.registry.moves import move_alias, read_moves, take_snapshot
+from stages.registry.opened_version import open_version
 from stages.registry.promotion_lock import promotion_lock
 from stages.registry.rule import Verdict
 from stages.registry.store import Store
@@ -65,7 +68,8 @@ def promote(
 
     Raises:
         NotFound: There is no such version, or no candidate.
-        InputError: The alias points at it already, or another promotion is in progress.
+        InputError: The alias points at it already, another promotion is in progress, or a file of
+            the version was changed.
     """
     if alias == CANDIDATE:
         raise InputError(f"{name}: only `dvc repro` moves {alias}; name another alias")
@@ -76,7 +80,9 @@ def promote(
         require_loadable(name, number)
         if number == snapshot.version:
             raise InputError(f"{name} version {number} is the {alias} already; nothing to do")
-        assessment = assess(client, name, entry, snapshot.version, gate)
+        with tempfile.TemporaryDirectory() as scratch:
+            package = open_version(client, name, entry, Path(scratch) / "package", key=gate.key)
+            assessment = assess(client, name, entry, package, snapshot.version, gate)
         tags = _gate_tags(assessment, snapshot.version, override)
         _keep_verdict(client, name, entry, assessment, tags)
         moved = assessment.verdict.passed or override is not None
@@ -89,6 +95,7 @@ def promote(
                 number,
                 kind="promote",
                 why=_reason(assessment, override),
+                package_digest=package.digest,
                 snapshot=snapshot,
                 verdict={
                     **tags,
@@ -102,12 +109,27 @@ def promote(
 
 
 def rollback(
-    client: Client, store: Store, name: str, *, why: str, alias: str = CHAMPION
+    client: Client,
+    store: Store,
+    name: str,
+    *,
+    why: str,
+    alias: str = CHAMPION,
+    key: Path | None = None,
 ) -> Outcome:
     """Move an alias back to the version that it pointed at before.
 
+    Args:
+        client: Client of `store`.
+        store: The tracking store.
+        name: Registered model.
+        why: The reason.
+        alias: Alias to move.
+        key: As of `Gate`.
+
     Raises:
         NotFound: There is no such version, or the registry no longer has it.
+        InputError: A file of that version was changed.
     """
     with promotion_lock(store, name):
         snapshot = take_snapshot(client, name, alias)
@@ -119,10 +141,20 @@ def rollback(
                 f"(now: {snapshot.version or 'none'}); see `pneumonia history`"
             )
         previous = stack[-2]
-        get_version(client, name, previous)
+        entry = get_version(client, name, previous)
         require_loadable(name, previous)
+        with tempfile.TemporaryDirectory() as scratch:
+            package = open_version(client, name, entry, Path(scratch) / "package", key=key)
         move_alias(
-            client, store, name, alias, previous, kind="rollback", why=why, snapshot=snapshot
+            client,
+            store,
+            name,
+            alias,
+            previous,
+            kind="rollback",
+            why=why,
+            package_digest=package.digest,
+            snapshot=snapshot,
         )
         return Outcome(name, previous, snapshot.version, Verdict(()), {}, True)
 

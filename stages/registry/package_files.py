@@ -1,10 +1,10 @@
-"""Find and check the files in a downloaded package."""
+"""Find and check the files in a downloaded package of format 1, which lists none of them."""
 
 from pathlib import Path
 
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
-from stages.registry.digests import model_digest
+from stages.registry.digests import model_digest_of_format_1
 
 
 def check_package(package: Path, model: str) -> None:
@@ -14,7 +14,7 @@ def check_package(package: Path, model: str) -> None:
         InputError: A file is missing, or the files are those of another model.
     """
     pixels = read_json(package_file(package, "facts.json"))["pixels"]
-    found = model_digest(
+    found = model_digest_of_format_1(
         package_file(package, "model.keras"), package_file(package, "operating_point.json"), pixels
     )
     if found != model:

@@ -1,18 +1,29 @@
 """The code that a registered model takes along, and the packages that this code needs."""
 
 import ast
+import io
 import re
 import sys
+import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from stages.engine.closure import PACKAGE, code_digests, import_closure
-from stages.engine.files import digest, write_text
+from stages.engine.closure import PACKAGE, import_closure, meaning_digests
+from stages.engine.files import digest
 from stages.engine.pins import read_pins
+from stages.engine.source_facts import memory
 
-MODULE = f"{PACKAGE}.registry.pyfunc_model"
-"""The module that MLflow loads; it and what it imports are copied."""
+DETECTOR = f"{PACKAGE}.network.detector"
+"""The module that answers."""
 
+ENTRY = f"{PACKAGE}.registry.pyfunc_model"
+"""The module that MLflow loads."""
+
+MODULES = (DETECTOR, ENTRY)
+"""They and what they import are packaged."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 # Distributions that are not named like the module that they provide.
 _DISTRIBUTIONS = {
     "cv2": ("opencv-python-headless",),
@@ -21,24 +32,68 @@ _DISTRIBUTIONS = {
 }
 
 
-def copy_code(root: Path, into: Path) -> str:
-    """Copy MODULE and what it imports, and return the name of the copied package.
+@dataclass(frozen=True)
+class PackagedCode:
+    """Code as it is packaged.
 
-    The name contains a digest of the code, so that versions with different code can be loaded in
-    one process and none uses this repository's. Imports are rewritten to that name.
+    Attributes:
+        package: Name of its package. It contains a digest of what all of it means, so that versions
+            with different code can be loaded in one process and none uses this repository's.
+        digest: The digest of `code_digest`.
+        archive: A zip archive of the package, equal bytes for equal files.
+        entry: The text of the module that MLflow loads.
+    """
+
+    package: str
+    digest: str
+    archive: bytes
+    entry: str
+
+
+def code_digest(root: Path) -> str:
+    """Return a digest of the code that decides a version's answers, as packaged from a repository.
+
+    Comments and docstrings do not count, nor does the code that checks a package's files.
+    """
+    entry = Path(*ENTRY.split(".")).with_suffix(".py")
+    own = {entry.as_posix(): memory().of(root / entry).meaning}
+    return digest(meaning_digests([DETECTOR], root) | own)
+
+
+def pack_code(root: Path) -> PackagedCode:
+    """Pack MODULES and what they import, with imports rewritten to the package's name.
 
     Args:
         root: The repository.
-        into: Folder for the package.
     """
-    package = f"pneumonia_{digest(code_digests([MODULE], root))[:12]}"
-    for path in import_closure(MODULE, root):
-        text = (root / path).read_text(encoding="utf-8")
-        renamed = re.sub(
-            rf"^(\s*(?:from|import) ){PACKAGE}\b", rf"\g<1>{package}", text, flags=re.MULTILINE
-        )
-        write_text(into / package / path.relative_to(PACKAGE), renamed)
-    return package
+    package = f"pneumonia_{digest(meaning_digests(MODULES, root))[:12]}"
+    texts = {
+        f"{package}/{path.relative_to(PACKAGE).as_posix()}": _renamed(root / path, package)
+        for path in _reached(root)
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, text in sorted(texts.items()):
+            member = zipfile.ZipInfo(name, _EPOCH)
+            member.create_system = 3  # as on Unix, wherever this runs
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, text)
+    entry = texts[f"{package}/{ENTRY.split('.', 1)[1].replace('.', '/')}.py"]
+    return PackagedCode(package, code_digest(root), packed.getvalue(), entry)
+
+
+def _reached(root: Path) -> list[Path]:
+    return sorted({path for module in MODULES for path in import_closure(module, root)})
+
+
+def _renamed(path: Path, package: str) -> str:
+    """Return the text of a module whose imports name `package` instead of this one."""
+    return re.sub(
+        rf"^(\s*(?:from|import) ){PACKAGE}\b",
+        rf"\g<1>{package}",
+        path.read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
 
 
 def requirements(root: Path, lock: Path) -> list[str]:
@@ -54,7 +109,7 @@ def requirements(root: Path, lock: Path) -> list[str]:
     pins = locked_pins(lock)
     needed = [
         distribution
-        for module in _imported_modules([root / path for path in import_closure(MODULE, root)])
+        for module in _imported_modules([root / path for path in _reached(root)])
         for distribution in _DISTRIBUTIONS.get(module, (module,))
     ]
     unpinned = [name for name in needed if name not in pins]

@@ -1,107 +1,101 @@
-"""Write a registered model that needs nothing but itself and its pinned requirements.
+"""Write the files of a version: the model, and all that it needs to answer and to be judged by.
 
-With the network go its operating point, its pixel options and the code that uses them
-(packaged_code.py).
+They are a function of the run's files, the code and the lock file alone: equal bytes whenever and
+wherever they are written. docs/tracking.md lists them.
 """
 
-import io
 import itertools
-import tempfile
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from stages.engine.files import write_json, write_text
-from stages.registry.packaged_code import copy_code, locked_pins, requirements
+from stages.engine.files import canonical_json, sha256_bytes, sha256_file, write_bytes
+from stages.registry.mlflow_internals.package_format import mlflow_files
+from stages.registry.packaged_code import PackagedCode, locked_pins, pack_code, requirements
 from stages.registry.record import Record
+from stages.registry.sealed_package import CODE, FORMAT, PACKAGE
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FORMAT = 1
-"""Of facts.json."""
-
-CARD = Path("report/model_card.md")
+ENTRY, CARD = "pyfunc_model.py", "model_card.md"
 
 
-def save(
-    folder: Path, record: Record, *, root: Path, lock: Path, mlflow_model: object = None
-) -> None:
-    """Write the model of `record` to the new folder `folder` as an MLflow pyfunc.
+def save(folder: Path, record: Record, *, root: Path, lock: Path) -> str:
+    """Write the version of `record` to the new folder `folder`, and return its package digest.
 
     Args:
-        folder: Where to write; the run's model card is copied there too.
+        folder: Where to write.
         record: The files of the run.
         root: Repository whose code the model takes along.
         lock: File that pins the packages that this code needs.
-        mlflow_model: MLflow's metadata of the place where the model will be stored
-            (`mlflow.models.Model`), if there is one.
     """
-    import mlflow
-
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
-        package = copy_code(root, scratch / "code")
-        pins = itertools.chain(*locked_pins(lock).values())
-        write_json(scratch / "facts.json", facts(record))
-        write_text(scratch / "constraints.txt", "\n".join(pins))
-        mlflow.pyfunc.save_model(
-            folder,
-            python_model=scratch / "code" / package / "registry" / "pyfunc_model.py",
-            code_paths=[str(scratch / "code" / package)],
-            artifacts={
-                "model": str(record.model_file),
-                "operating_point": str(record.operating_point),
-                "facts": str(scratch / "facts.json"),
-            },
-            signature=_signature(),
-            input_example=_input_example(),
-            # The constraints hold the requirements' own dependencies to the lock file as well.
-            pip_requirements=[*requirements(root, lock), f"-c {scratch / 'constraints.txt'}"],
-            metadata=facts(record),
-            mlflow_model=mlflow_model,
-        )
-    card = record.files[CARD.as_posix()].read_text(encoding="utf-8")
-    write_text(folder / CARD.name, card)
+    code = pack_code(root)
+    texts = {
+        **_of_mlflow(record, root, lock),
+        ENTRY: code.entry,
+        CARD: record.files[f"report/{CARD}"].read_text(encoding="utf-8"),
+    }
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode())
+    write_bytes(folder / CODE, code.archive)
+    for path in record.packaged:
+        shutil.copyfile(path, folder / "artifacts" / path.name)
+    written = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in written}
+    content = canonical_json(facts(record, code, files)).encode()
+    write_bytes(folder / PACKAGE, content)  # last: without it, the files are no version
+    return sha256_bytes(content)
 
 
-def facts(record: Record) -> dict[str, Any]:
-    """Return what a packaged model knows about itself."""
+def facts(record: Record, code: PackagedCode, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of package.json: what a version knows about itself.
+
+    Args:
+        record: The files of the run.
+        code: The code that it answers with.
+        files: SHA-256 of every other file of the package, by path.
+    """
+    identity = record.identity
+    task = vars(identity.task)
+    options = identity.params.get("train", {})
+    refusal = {
+        "limit": 1.0,  # of the domain score, which is scaled so
+        "share": options.get("refused_share"),
+        "rates": {
+            role: tree["refusals"] for role, tree in record.figures.items() if "refusals" in tree
+        },
+    }
     return {
         "format": FORMAT,
+        "files": dict(files),
         "model_digest": record.model,
-        "run_digest": record.identity.run,
-        "data_digest": record.identity.data,
-        "source": dict(record.identity.source),
-        "classes": list(record.identity.task.classes),
-        "body_part": record.identity.task.body_part,
+        "run_digest": identity.run,
+        "data_digest": identity.data,
+        "code": {"package": code.package, "digest": code.digest},
+        "source": {key: value for key, value in identity.source.items() if key != "task"},
+        "classes": list(identity.task.classes),
+        "body_part": identity.task.body_part,
         "pixels": dict(record.pixels),
+        "task": {key: value for key, value in task.items() if key not in ("classes", "body_part")},
+        "intended_use": identity.task.use,
+        "figures": record.figures,
+        "processor": {"class": record.instruction_set, "threads": options.get("threads")},
+        "refusal": refusal,
     }
 
 
-def _signature() -> object:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.binary, "image")]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.double, "probability"),
-                ColSpec(DataType.string, "decision"),
-                ColSpec(DataType.string, "model_digest"),
-            ]
-        ),
+def _of_mlflow(record: Record, root: Path, lock: Path) -> dict[str, str]:
+    pins = locked_pins(lock)
+    [mlflow] = pins["mlflow"]
+    metadata = {
+        "format": FORMAT,
+        "model_digest": record.model,
+        "classes": list(record.identity.task.classes),
+        "synthetic": record.identity.synthetic,
+    }
+    return mlflow_files(
+        ENTRY,
+        metadata,
+        mlflow=mlflow.partition("==")[2],
+        requirements=requirements(root, lock),
+        pins=list(itertools.chain(*pins.values())),
     )
-
-
-def _input_example() -> "pd.DataFrame":
-    """Return one small PNG, a gradient from black to white: no patient's image."""
-    import pandas as pd
-
-    gradient = np.linspace(0, 255, 64).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(np.broadcast_to(gradient, (64, 64)).copy()).save(buffer, format="PNG")
-    return pd.DataFrame({"image": [buffer.getvalue()]})

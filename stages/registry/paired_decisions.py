@@ -4,7 +4,10 @@ If both versions were trained on the data set at hand, the images are the shift 
 are stored in the shards: no version was trained on any of them. If one was trained on another data
 set, they are the natural images of `val` and `val_tail` (a re-acquired copy has no file), without
 the patients that either version was trained on and the others of their groups; that version reads
-the raw bytes with its own packaged preprocessing, in a process of its own.
+the raw bytes with its own packaged preprocessing.
+
+Each version decides with its own code, in a process of its own. Only for one of format 1, whose
+code takes no pixels, this code reads the network and the operating point.
 """
 
 import json
@@ -19,11 +22,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.engine.arrays import GrayImages
 from stages.engine.errors import InputError
 from stages.engine.tables import read_table
 from stages.images.shards import Shards, open_shards
 from stages.metrics.comparison import REFUSED, DecisionPairs, Decisions
-from stages.registry.package_files import check_package, package_file
+from stages.registry.opened_version import OpenedVersion
+from stages.registry.package_files import package_file
 from stages.sources.index import open_raw
 
 if TYPE_CHECKING:
@@ -43,17 +48,15 @@ class ComparedVersion:
 
     Attributes:
         version: Its number.
-        model: Model digest, which the files in `package` must have.
         data: Digest of the data set that it was trained on.
-        package: Folder of its downloaded files.
+        package: Its files.
         trained_on: Returns the ids of the patients, their groups and images that it was
             trained on, as `trained_ids`; called only if needed.
     """
 
     version: str
-    model: str
     data: str
-    package: Path
+    package: OpenedVersion
     trained_on: Callable[[], frozenset[str]]
 
 
@@ -89,12 +92,9 @@ def decide(
         raw: Its images as they were received.
 
     Raises:
-        InputError: The shards are missing, no image is left, or a package has the files of another
-            model than its version.
+        InputError: The shards are missing, no image is left, or a version gives no decisions.
     """
     versions = (challenger, champion)
-    for version in versions:
-        check_package(version.package, version.model)
     data = open_shards(shards)
     selection, description = _select(data, versions)
     count = sum(map(len, selection.values()))
@@ -177,17 +177,22 @@ def _select(data: Shards, versions: tuple[ComparedVersion, ...]) -> tuple[Select
 
 def _decide_pixels(data: Shards, selection: Selection, version: ComparedVersion) -> Decisions:
     """Return a version's decisions on pixels that its own preprocessing made."""
+    pixels = np.concatenate([data.role(role).pixels[chosen] for role, chosen in selection.items()])
+    if not version.package.sealed:
+        return _decide_by_this_code(pixels, version.package.folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        array = Path(scratch) / "pixels.npy"
+        np.save(array, pixels)
+        return np.array(_run_package(version, array, len(pixels)), np.int8)
+
+
+def _decide_by_this_code(pixels: GrayImages, package: Path) -> Decisions:
     from stages.network import operating_point, predict
 
-    point = operating_point.load(package_file(version.package, "operating_point.json"))
-    network = predict.load_model(package_file(version.package, "model.keras"))
-    logits = predict.predictor(network)
-    threshold = point.thresholds["decision"]
-    called = [
-        point.probability(logits(data.role(role).pixels[chosen])) >= threshold
-        for role, chosen in selection.items()
-    ]
-    return np.concatenate(called).astype(np.int8)
+    point = operating_point.load(package_file(package, "operating_point.json"))
+    network = predict.load_model(package_file(package, "model.keras"))
+    chance = point.probability(predict.predictor(network)(pixels))
+    return (chance >= point.thresholds["decision"]).astype(np.int8)
 
 
 def _decide_files(
@@ -210,16 +215,21 @@ def _decide_files(
     unique = sorted(set(ids))
     with tempfile.TemporaryDirectory() as scratch:
         for number, name in enumerate(unique):
-            (Path(scratch) / f"{number}").write_bytes(stored[name].read())
+            (Path(scratch) / f"{number:09}").write_bytes(stored[name].read())
         decisions = _run_package(version, Path(scratch), len(unique))
     by_id = dict(zip(unique, decisions, strict=True))
     return np.array([by_id[name] for name in ids], np.int8)
 
 
-def _run_package(version: ComparedVersion, folder: Path, count: int) -> list[int]:
-    """Return a package's decisions on the files 0 to `count` - 1 in `folder`, as `Decisions`."""
-    # -P: no folder of this repository precedes the package's own code on the module path.
-    command = [sys.executable, "-P", str(_SCRIPT), str(version.package), str(folder), str(count)]
+def _run_package(version: ComparedVersion, images: Path, count: int) -> list[int]:
+    """Return a package's decisions, as `Decisions`, on the images that its script reads."""
+    package = version.package
+    if package.sealed:
+        script = ["-m", "stages.registry.decide_sealed", str(package.folder), package.digest]
+    else:
+        # -P: no folder of this repository precedes the package's own code on the module path.
+        script = ["-P", str(_SCRIPT), str(package.folder)]
+    command = [sys.executable, *script, str(images)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         reason = (finished.stderr.strip().splitlines() or ["no message"])[-1]

@@ -8,7 +8,6 @@ from stages.registry.mlflow_internals.quick_check import Expected, registered_ve
 from stages.registry.record import Record
 from stages.registry.release import Release
 from stages.registry.store import Store
-from stages.registry.stored_package import package_files
 from stages.registry.time_limit import within_wait_budget
 from stages.registry.tracking import OTHER_FILES
 
@@ -121,7 +120,6 @@ def _expected(release: Release, candidate: bool) -> Expected:
         run_files={**files, **dict.fromkeys(OTHER_FILES)},
         name=release.name,
         model=release.record.model,
-        package_files=package_files(release.record),
         text=release.description.digest,
         alias=aliases.CANDIDATE if candidate else None,
     )

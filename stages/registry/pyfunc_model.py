@@ -1,12 +1,16 @@
-"""The model as MLflow loads it: a column of image files in, probabilities and decisions out.
+"""The model as MLflow loads it: a column of image files in, a row of answers per image out.
 
-MLflow runs this file when a version is loaded ("models from code"). packaged_code.py puts it and
-what it imports into the package, under a name of that version's own; so it imports the rest of the
-package inside its methods, when MLflow has made the package importable.
+MLflow runs this file when a version is loaded ("models from code"), and packaging.py puts it beside
+the version's other files. They are checked before any code in code.zip is imported; nobody can have
+checked this file, or MLmodel, before MLflow reads them (docs/security.md).
 """
 
 import base64
+import contextlib
+import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,11 @@ import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+_PACKAGE, _KEY = "PNEUMONIA_PACKAGE", "PNEUMONIA_PUBLIC_KEY"
+"""Variables: the package digest that is expected, and the file of a key that must have signed."""
+
+_COLUMNS = ["probability", "decision", "domain_score", "refused", "cautions", "model_digest"]
 
 
 def image_file(image: bytes) -> bytes:
@@ -29,45 +38,81 @@ def image_file(image: bytes) -> bytes:
 
 
 class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Column `image` (the bytes of image files) to `probability`, `decision`, `model_digest`."""
+    """Column `image` (the bytes of image files) to the columns that `predict` describes."""
 
-    def load_context(self, context: Any) -> None:
-        """Load the network and check that it is the one that was registered."""
-        from stages.images.options import PixelOptions
-        from stages.registry.classifier import ImageClassifier
-        from stages.registry.digests import model_digest
+    def load_context(self, context: Any) -> None:  # noqa: ARG002
+        """Check the files, import the code in them and load the detector."""
+        folder = Path(__file__).resolve().parent
+        expected, key = os.environ.get(_PACKAGE) or None, os.environ.get(_KEY) or None
+        _make_importable(folder, expected)
 
-        facts = json.loads(Path(context.artifacts["facts"]).read_text(encoding="utf-8"))
-        self._model_digest = facts["model_digest"]
-        network = Path(context.artifacts["model"])
-        point = Path(context.artifacts["operating_point"])
-        if model_digest(network, point, facts["pixels"]) != self._model_digest:
-            raise MlflowException(
-                f"{network.parent}: {network.name}, {point.name} or the pixel options are not "
-                f"those of the model {self._model_digest[:12]}; register it again",
-                error_code=INVALID_PARAMETER_VALUE,
-            )
-        negative, positive = facts["classes"]
-        pixels = PixelOptions(**facts["pixels"])
-        self._classifier = ImageClassifier(network, point, pixels, (negative, positive))
-
-    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        """Return one row per image; raise if any image can't be used."""
-        from stages.registry.classifier import UnusableImagesError
-        from stages.registry.mlflow_internals.scoring_server import BadImages
+        from stages.engine.errors import InputError
+        from stages.registry.sealed_package import open_sealed
 
         try:
-            images = [image_file(image) for image in model_input["image"]]
-            probability = self._classifier.probability(images)
-        except UnusableImagesError as error:
-            raise BadImages(str(error), error.reasons) from None
-        return pd.DataFrame(
-            {
-                "probability": probability,
-                "decision": self._classifier.decisions(probability),
+            package = open_sealed(folder, expected=expected, key=Path(key) if key else None)
+            self._detector = package.detector()
+        except InputError as error:
+            raise _refused(str(error)) from None
+        self._model_digest = package.model_digest
+
+    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
+        """Return one row per image.
+
+        Returns:
+            Columns `probability` (0 to 1) and `decision` (a class), both None for an image that
+            gets no answer; `domain_score` (above 1: refused; None for an image that can't be
+            read); `refused` (why there is no answer, or None); `cautions` (a list of texts);
+            `model_digest`.
+        """
+        import numpy as np
+
+        prepared = [self._detector.prepare(image_file(image)) for image in model_input["image"]]
+        pixels = [image.pixels for image in prepared if image.pixels is not None]
+        answers = iter(self._detector.answer(np.stack(pixels)) if pixels else [])
+        rows = []
+        for image in prepared:
+            row = {
+                "probability": None,
+                "decision": None,
+                "domain_score": None,
+                "refused": image.reason,
+                "cautions": list(image.cautions),
                 "model_digest": self._model_digest,
             }
-        )
+            rows.append(row if image.pixels is None else row | vars(next(answers)))
+        return pd.DataFrame(rows, columns=_COLUMNS, dtype=object)  # a float has no None
 
 
+def _make_importable(folder: Path, expected: str | None) -> None:
+    """Put code.zip on the module path, if it is the one that package.json lists."""
+    listing, archive = folder / "package.json", folder / "artifacts/code.zip"
+    try:
+        content = listing.read_bytes()
+        listed = json.loads(content)["files"]["artifacts/code.zip"]
+        found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _refused(f"{folder}: {type(error).__name__}: {error}") from None
+    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+        raise _refused(f"{listing}: it is not the package that {_PACKAGE} names")
+    if found != listed:
+        raise _refused(f"{archive}: its bytes are not those that {listing.name} lists")
+    if str(archive) not in sys.path:
+        sys.path.insert(0, str(archive))
+
+
+def _refused(message: str) -> MlflowException:
+    return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
+
+
+def _forget_bytecode() -> None:
+    """Remove what Python wrote beside this file when MLflow ran it: no file of the version."""
+    cached = Path(__spec__.cached) if __spec__ and __spec__.cached else None
+    if cached is not None and cached.parent.parent == Path(__file__).parent:
+        with contextlib.suppress(OSError):
+            cached.unlink()
+            cached.parent.rmdir()
+
+
+_forget_bytecode()
 mlflow.models.set_model(ImageModel())

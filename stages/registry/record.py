@@ -23,6 +23,9 @@ VIEW = 6
 FIGURES = ("model/validation.json", "report/metrics.json")
 """Paths in a run of the files that hold its figures."""
 
+PACKAGED_OF_REPORT = ("reference.json", "probe.zip")
+"""Files of the report that a version takes along: for drift, and for a check after loading."""
+
 _NAMED = 8
 """How many differences are named in a tag."""
 
@@ -47,6 +50,8 @@ class Record:
         files: Files to upload, by their path in the run.
         model_file: The `.keras` file.
         operating_point: The `operating_point.json` that was frozen for it.
+        domain: The `domain.npz` that was fitted with it.
+        code: Digest of the code that it answers with.
     """
 
     identity: Identity
@@ -59,6 +64,16 @@ class Record:
     files: Mapping[str, Path]
     model_file: Path
     operating_point: Path
+    domain: Path
+    code: str
+
+    @property
+    def packaged(self) -> tuple[Path, ...]:
+        """The files that a version has as they are, by their own names."""
+        of_report = (self.files.get(f"report/{name}") for name in PACKAGED_OF_REPORT)
+        # Until train and evaluate write all of them.
+        made = (self.model_file, self.operating_point, self.domain, *of_report)
+        return tuple(path for path in made if path and path.exists())
 
     @property
     def judged(self) -> bool:
@@ -83,6 +98,7 @@ def read_record(
     validation: Path,
     report: Path | None,
     pixels: Mapping[str, Any],
+    code: str,
 ) -> Record:
     """Read the files of a finished run.
 
@@ -94,12 +110,14 @@ def read_record(
         validation: The validation.json.
         report: Folder of the report; None for a run that was not evaluated on test.
         pixels: Preprocessing options.
+        code: Digest of the code that the model answers with (`packaged_code.code_digest`).
 
     Raises:
         InputError: A file is missing or was changed, or the report is that of another model or
             data set.
     """
     model_file, point = model / "model.keras", model / "operating_point.json"
+    domain = model / "domain.npz"
     figures = {**read_json(validation), **(read_json(report / "metrics.json") if report else {})}
     if report:
         judged = check_report(report)
@@ -113,7 +131,7 @@ def read_record(
     _check_records(shards)
     return Record(
         identity=identity,
-        model=model_digest(model_file, point, pixels),
+        model=model_digest(model_file, point, domain, pixels, code),
         instruction_set=checksums.read_provenance(model)["instruction_set"],
         trained_as_recorded=_trained_as_recorded(model / "trained_with.json", identity),
         epochs=tuple(read_history(model / "history.csv")),
@@ -130,6 +148,8 @@ def read_record(
         },
         model_file=model_file,
         operating_point=point,
+        domain=domain,
+        code=code,
     )
 
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.registry import sealed_package
 from stages.registry.circumstances import Journal
 from stages.registry.description import Description, describe_version
 from stages.registry.record import Record
 from stages.registry.rule import Verdict
 
-FORMAT = 2
+FORMAT = 3
 """Of release.json."""
 
 
@@ -50,6 +51,7 @@ class Release:
             "format": FORMAT,
             "run_digest": identity.run,
             "model_digest": self.record.model,
+            "package": {"format": sealed_package.FORMAT, "code_digest": self.record.code},
             "data_digest": identity.data,
             "code_digest": identity.code_digest,
             "lock_digest": identity.lock,

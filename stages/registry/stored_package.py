@@ -12,7 +12,9 @@ from pathlib import Path
 from stages.engine.errors import InputError
 from stages.registry.client import Client
 from stages.registry.entities import ModelVersion
+from stages.registry.mlflow_internals import tables
 from stages.registry.record import Record
+from stages.registry.sealed_package import open_sealed
 from stages.registry.store import Store
 
 REMEDY = (
@@ -27,19 +29,8 @@ class State(enum.Enum):
     """What is left of a stored model."""
 
     COMPLETE = "complete"
-    DAMAGED = "files are missing"
+    DAMAGED = "files are missing or changed"
     DELETED = "deleted"
-
-
-def package_files(record: Record) -> dict[str, int | None]:
-    """Return the files without which a package does not load, with their sizes where known."""
-    return {
-        "MLmodel": None,
-        "pyfunc_model.py": None,
-        f"{_ARTIFACTS}/facts.json": None,
-        f"{_ARTIFACTS}/{record.model_file.name}": record.model_file.stat().st_size,
-        f"{_ARTIFACTS}/{record.operating_point.name}": record.operating_point.stat().st_size,
-    }
 
 
 def are_there(folder: Path, files: Mapping[str, int | None]) -> bool:
@@ -57,38 +48,44 @@ def stored_model_id(version: ModelVersion) -> str | None:
     return found[1] if found else None
 
 
-def state(client: Client, store: Store, model_id: str, record: Record) -> State:
+def state(
+    client: Client, store: Store, model_id: str, record: Record, package_digest: str
+) -> State:
     """Return what is left of a stored model.
 
-    Of a server only the folder with the network is listed; of the embedded store every folder.
+    Of the embedded store every file is read; of a server the files of the model are listed.
 
     Args:
         client: Client of `store`.
         store: The tracking store.
         model_id: Id of the stored model.
         record: The files that it was made from.
+        package_digest: Digest of its package.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    expected = package_files(record)
-    folders = {path.rpartition("/")[0] for path in expected}
-    if store.is_server:
-        folders = {_ARTIFACTS}
     try:
         location = client.get_logged_model(model_id).artifact_location
     except MlflowException as error:
         if error.error_code not in _GONE:
             raise
         return State.DELETED
-    sizes = {
-        f"{folder}/{item.path.rpartition('/')[2]}".lstrip("/"): item.file_size
-        for folder in folders
-        for item in mlflow.artifacts.list_artifacts(artifact_uri=f"{location}/{folder}")
-    }
-    wanted = {path: size for path, size in expected.items() if path.rpartition("/")[0] in folders}
-    whole = all(path in sizes and size in (None, sizes[path]) for path, size in wanted.items())
-    return State.COMPLETE if whole else State.DAMAGED
+    if store.folder is not None:
+        return State.COMPLETE if is_whole(tables.local(location), package_digest) else State.DAMAGED
+    listed = mlflow.artifacts.list_artifacts(artifact_uri=f"{location}/{_ARTIFACTS}")
+    sizes = {Path(item.path).name: item.file_size for item in listed}
+    wanted = {path.name: path.stat().st_size for path in record.packaged}
+    return State.COMPLETE if wanted.items() <= sizes.items() else State.DAMAGED
+
+
+def is_whole(folder: Path, package_digest: str) -> bool:
+    """Return whether `folder` has a package of this digest, every file as it was stored."""
+    try:
+        open_sealed(folder, expected=package_digest, key=None)
+    except (InputError, OSError):
+        return False
+    return True
 
 
 def is_loadable(name: str, version: str) -> bool:

@@ -1,24 +1,23 @@
 """Versions of a registered model: one per model digest."""
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from stages.engine.console import print_note
 from stages.engine.errors import NotFound
 from stages.engine.files import digest
 from stages.metrics.pages.text import markdown_text
-from stages.registry import moves, packaging, stored_package
+from stages.registry import moves, stored_package
 from stages.registry.aliases import alias_versions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
 from stages.registry.description import GATE, Description
-from stages.registry.entities import LoggedModel, ModelVersion, RegisteredModel
+from stages.registry.entities import ModelVersion, RegisteredModel
 from stages.registry.mlflow_internals.saved_view import ensure_saved_view
 from stages.registry.record import Record
 from stages.registry.release import Release
 from stages.registry.store import Store, exclusive
 from stages.registry.stored_package import State
+from stages.registry.storing import packed, stored_model
 from stages.registry.text import plain
 
 
@@ -85,7 +84,8 @@ def _state(client: Client, store: Store, version: ModelVersion, record: Record) 
     model_id = stored_package.stored_model_id(version)
     if model_id is None:  # registered by hand from something else
         return State.COMPLETE
-    return stored_package.state(client, store, model_id, record)
+    digest = version.tags.get(moves.PACKAGE_DIGEST, NOT_RECORDED)
+    return stored_package.state(client, store, model_id, record, digest)
 
 
 def _with_package(
@@ -97,20 +97,35 @@ def _with_package(
         case State.COMPLETE:
             return version
         case State.DAMAGED:
-            model_id = str(stored_package.stored_model_id(version))
-            _upload(client, release, run_id, client.get_logged_model(model_id))
-            print_note(f"registry: files of {label} were deleted; stored again")
-            return version
-    created = _replace_version(client, store, release, run_id, version)
-    print_note(
-        f"registry: the stored model of {label} was deleted; it is registered again, as version "
-        f"{created.version}"
-    )
+            if _stored_again(client, store, release, version):
+                print_note(f"registry: files of {label} were deleted or changed; stored again")
+                return version
+            what = "the files of {} were changed, and can't be made as they were"
+        case State.DELETED:
+            what = "the stored model of {} was deleted"
+    what = what.format(label)
+    created = _replace_version(client, store, release, run_id, version, what)
+    print_note(f"registry: {what}; it is registered again, as version {created.version}")
     return created
 
 
+def _stored_again(client: Client, store: Store, release: Release, version: ModelVersion) -> bool:
+    """Store the files of a version again, if they are those that its package digest names."""
+    with packed(release) as package:
+        if package.digest != version.tags.get(moves.PACKAGE_DIGEST):
+            return False
+        model_id = str(stored_package.stored_model_id(version))
+        client.log_model_artifacts(model_id, str(package.folder))
+    return _state(client, store, version, release.record) is State.COMPLETE
+
+
 def _replace_version(
-    client: Client, store: Store, release: Release, run_id: str, former: ModelVersion
+    client: Client,
+    store: Store,
+    release: Release,
+    run_id: str,
+    former: ModelVersion,
+    why: str,
 ) -> ModelVersion:
     """Register the model of `former`, whose source can't be changed, with its tags and aliases."""
     name, number = release.name, str(former.version)
@@ -118,9 +133,17 @@ def _replace_version(
     client.update_model_version(name, str(created.version), former.description or "")
     for alias, version in alias_versions(client, name).items():
         if version == number:
-            why = f"the stored model of version {number} was deleted"
             to = str(created.version)
-            moves.move_alias(client, store, name, alias, to, kind="repair", why=why)
+            moves.move_alias(
+                client,
+                store,
+                name,
+                alias,
+                to,
+                kind="repair",
+                why=why,
+                package_digest=created.tags[moves.PACKAGE_DIGEST],
+            )
     client.delete_model_version(name, number)
     return client.get_model_version(name, str(created.version))
 
@@ -128,9 +151,14 @@ def _replace_version(
 def _new_version(
     client: Client, store: Store, release: Release, run_id: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    model_id = _logged_model(client, store, release, run_id)
+    with packed(release) as package:
+        model_id = stored_model(client, store, release, run_id, package)
     return client.create_model_version(
-        release.name, f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags)
+        release.name,
+        f"models:/{model_id}",
+        run_id=run_id,
+        model_id=model_id,
+        tags={**tags, moves.PACKAGE_DIGEST: package.digest},
     )
 
 
@@ -208,48 +236,3 @@ def _model_text(record: Record) -> str:
         "rollback`: a change on these pages, in the alias editor or with the button Promote "
         "model, bypasses the gate."
     )
-
-
-def _logged_model(client: Client, store: Store, release: Release, run_id: str) -> str:
-    """Return the stored model with the release's digest, packaged and uploaded if needed."""
-    from mlflow.entities import LoggedModelOutput
-
-    digest = release.record.model
-    experiment_id = client.get_run(run_id).info.experiment_id
-    for stored in client.search_logged_models(
-        [experiment_id], filter_string=f"tags.model_digest = '{digest}'"
-    ):
-        if str(stored.status) == "READY":  # the upload of any other was interrupted
-            found = stored_package.state(client, store, stored.model_id, release.record)
-            if found is not State.COMPLETE:
-                _upload(client, release, run_id, stored)
-            return stored.model_id
-    model = client.create_logged_model(
-        experiment_id,
-        name=release.name,
-        source_run_id=run_id,
-        model_type="classifier",
-        tags={"model_digest": digest},
-    )
-    _upload(client, release, run_id, model)
-    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    client.finalize_logged_model(model.model_id, "READY")
-    return model.model_id
-
-
-def _upload(client: Client, release: Release, run_id: str, model: LoggedModel) -> None:
-    """Package a release and upload it as the files of a stored model."""
-    from mlflow.models import Model
-
-    metadata = Model(
-        artifact_path=model.artifact_location,
-        model_uuid=model.model_id,
-        run_id=run_id,
-        model_id=model.model_id,
-    )
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
-        packaging.save(
-            folder, release.record, root=release.root, lock=release.lock, mlflow_model=metadata
-        )
-        client.log_model_artifacts(model.model_id, str(folder))

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.engine.errors import UnusableImage
+from stages.engine.root import project_root
 from stages.images.options import PixelOptions
 from stages.registry.digests import model_digest
+from stages.registry.packaged_code import code_digest
 from stages.sources.header import read_header
 
 ImageInput = bytes | Path
@@ -97,7 +99,13 @@ class Predictor:
         return cls(
             predict_one,
             origin=f"the model in {model}",
-            model=model_digest(model, point, pixels.model_dump()),
+            model=model_digest(
+                model,
+                point,
+                model.with_name("domain.npz"),
+                pixels.model_dump(),
+                code_digest(project_root()),
+            ),
             synthetic=synthetic,
             body_part=body_part,
         )

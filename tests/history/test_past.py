@@ -190,13 +190,13 @@ def test_a_lock_file_that_is_cut_off_is_an_error(run: PastRun, tmp_path: Path) -
         restored(commit(), tmp_path / "there")
 
 
-def test_a_pipeline_without_the_stage_inputs_is_of_an_earlier_format(
+def test_a_pipeline_whose_answers_had_no_code_of_their_own_is_of_an_earlier_format(
     run: PastRun, tmp_path: Path
 ) -> None:
     past.extract(run, tmp_path / "there")
     assert past.is_earlier_format(tmp_path / "there")
-    stages = {**PLAN["stages"], "inputs": {"cmd": "exec inputs", "outs": ["data/inputs.json"]}}
-    (tmp_path / "there/dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    (tmp_path / "there/stages/network").mkdir()
+    (tmp_path / "there/stages/network/detector.py").write_text("answer")
     assert not past.is_earlier_format(tmp_path / "there")
 
 

@@ -8,6 +8,7 @@ from stages.engine import checksums
 from stages.engine.files import sha256_bytes, sha256_file, write_json
 from stages.engine.task import NOTHING, TaskOptions
 from stages.registry.identity import Identity, read_identity
+from stages.registry.packaged_code import code_digest
 from stages.registry.record import Record, read_record
 from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
@@ -37,6 +38,7 @@ SOURCE = {
     "synthetic": True,
     "images": 9,
 }
+MODEL_FILES = ("model.keras", "operating_point.json", "domain.npz")
 FLOORS = {"auroc": 0.9}
 
 
@@ -85,6 +87,9 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "report/model_card.md": "# Model card\n",
         "report/plots/roc.csv": "fpr,tpr\n0,0\n",
         "report/predictions.csv": "id\nb\n",
+        "report/reference.json": "{}",
+        "report/probe.zip": "a probe",
+        "model/domain.npz": "a domain",
     }
     for name, content in texts.items():
         text = content if isinstance(content, str) else json.dumps(content)
@@ -102,7 +107,7 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
 
 def write_checksums(folder: Path) -> None:
     """Update the checksums of the model's files."""
-    files = [folder / "model" / name for name in ("model.keras", "operating_point.json")]
+    files = [folder / "model" / name for name in MODEL_FILES]
     checksums.write(
         folder / "model",
         [*files, folder / "model/history.csv", folder / "validation.json"],
@@ -146,6 +151,7 @@ def record(folder: Path, *, judged: bool = True, as_recorded: bool = True, **par
         validation=folder / "validation.json",
         report=folder / "report" if judged else None,
         pixels={"image_px": 32, "aspect": "stretch"},
+        code=code_digest(ROOT),
     )
 
 

@@ -109,7 +109,7 @@ def remove_circumstances(client: Client, store: Store) -> None:
 
 RESTORED = f"the experiment {NAME} was deleted in MLflow; it is restored with its runs"
 REPLACED = f"the stored model of {NAME} version 1 was deleted; it is registered again, as version 2"
-PACKAGE = f"files of {NAME} version 1 were deleted; stored again"
+PACKAGE = f"files of {NAME} version 1 were deleted or changed; stored again"
 FILES = "were deleted; stored again"
 
 
@@ -157,7 +157,8 @@ def test_it_is_stored_again_from_the_files_and_then_confirmed(
     stored = str(stored_model_id(client.get_model_version(NAME, version)))
     network = artifacts(store) / "models" / stored / "artifacts/artifacts/model.keras"
     assert network.read_bytes() == b"a network"
-    assert state(client, store, stored, release.record) is State.COMPLETE
+    digest = client.get_model_version(NAME, version).tags["package_digest"]
+    assert state(client, store, stored, release.record, digest) is State.COMPLETE
     [run] = find_runs(client, experiment_id(client), release.record.identity.run)
     folder = artifacts(store) / run.info.run_id / "artifacts"
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before

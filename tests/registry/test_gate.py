@@ -9,7 +9,7 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.metrics.comparison import DecisionPairs
-from stages.registry import listing, paired_decisions
+from stages.registry import listing, packaging, paired_decisions
 from stages.registry.aliases import alias_versions
 from stages.registry.assessment import Gate
 from stages.registry.client import Client
@@ -66,15 +66,12 @@ def three(client: Client, store: Store, tmp_path: Path) -> Client:
 
 
 def create_versions(client: Client, store: Store, tmp_path: Path) -> Client:
-    """Create three versions as `register` does, the last one the candidate.
-
-    Without packages: packaging three models would take half a minute.
-    """
+    """Create three versions as `register` does, all of one model, the last one the candidate."""
     fake.write(tmp_path / "data")
-    (tmp_path / "package/artifacts").mkdir(parents=True)
-    (tmp_path / "package/MLmodel").write_text("flavors: {}\n")
-    (tmp_path / "package/artifacts/model.keras").write_bytes(b"a network")
     release = fake.release(tmp_path / "data")
+    digest = packaging.save(
+        tmp_path / "package", release.record, root=release.root, lock=release.lock
+    )
     figures = {
         "test": {
             "auroc": fake.figure(0.95),
@@ -94,7 +91,7 @@ def create_versions(client: Client, store: Store, tmp_path: Path) -> Client:
             NAME,
             (tmp_path / "package").as_uri(),
             run_id=run.info.run_id,
-            tags=dict(release.description.tags),
+            tags={**release.description.tags, "package_digest": digest},
         )
     move_alias(client, store, NAME, "candidate", "3", kind="register", why="floors")
     return client

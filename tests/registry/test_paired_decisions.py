@@ -1,10 +1,6 @@
 """Both versions get the same images, and none that either was trained on."""
 
 import dataclasses
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +15,9 @@ from stages.engine.files import read_json, sha256_file, write_json
 from stages.images.prepared_images import record_from_index
 from stages.images.shard_writer import ShardWriter
 from stages.images.shards import Shards, open_shards
-from stages.metrics.comparison import REFUSED, Decisions
-from stages.registry import paired_decisions
+from stages.metrics.comparison import Decisions
+from stages.registry import packaging, paired_decisions
+from stages.registry.opened_version import OpenedVersion
 from stages.registry.paired_decisions import (
     ComparedVersion,
     PairedDecisions,
@@ -78,7 +75,8 @@ def digest(data: Path) -> str:
 def version(
     number: str, trained_on_data: str, patients: frozenset[str] = frozenset()
 ) -> ComparedVersion:
-    return ComparedVersion(number, "", trained_on_data, Path(number), lambda: patients)
+    package = OpenedVersion(Path(number), "", sealed=True)
+    return ComparedVersion(number, trained_on_data, package, lambda: patients)
 
 
 @pytest.fixture
@@ -96,7 +94,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
 
         return decisions
 
-    monkeypatch.setattr(paired_decisions, "check_package", lambda *_: None)
     monkeypatch.setattr(paired_decisions, "_decide_pixels", predict("pixels"))
     monkeypatch.setattr(paired_decisions, "_decide_files", predict("files"))
     return recorded
@@ -191,86 +188,22 @@ def test_whom_a_version_was_trained_on_is_found_under_another_name_too(
     assert paired_decisions._seen(records, frozenset(known)) == seen
 
 
-BOTH_INPUTS = """
-import json, sys
-from pathlib import Path
-from stages.engine.errors import InputError
-from stages.registry import packaging
-from stages.registry.paired_decisions import ComparedVersion, decide
-from tests.registry import fake, test_paired_decisions, tiny
-
-data, files = Path(sys.argv[1]), Path(sys.argv[2])
-tiny.make(data / "network.keras")
-fake.write(files, model=(data / "network.keras").read_bytes())
-packaging.save(data / "package", fake.record(files), root=fake.ROOT, lock=fake.LOCK)
-here = test_paired_decisions.digest(data)
-versions = [
-    ComparedVersion(name, fake.record(files).model, of, data / "package", frozenset)
-    for name, of in (("2", here), ("1", "x"))
-]
-paired = decide(*versions, shards=data / "shards", raw=data / "raw").paired
-(data / "package/artifacts/operating_point.json").write_text("{}")  # by hand
-try:
-    decide(*versions, shards=data / "shards", raw=data / "raw")
-    error = "none"
-except InputError as caught:
-    error = str(caught)
-arrays = (paired.label, paired.challenger, paired.champion)
-print(json.dumps([error, *(array.tolist() for array in arrays)]))
-"""
-
-
 @pytest.mark.slow
 def test_pixels_and_files_give_the_packages_decisions(data: Path, tmp_path: Path) -> None:
-    finished = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", BOTH_INPUTS, str(data), str(tmp_path / "files")],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=fake.ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert finished.returncode == 0, finished.stderr
-    refused, label, by_pixels, by_files = json.loads(finished.stdout.splitlines()[-1])
-    assert "expected the model" in refused
-    assert by_pixels == by_files == label
-
-
-SOME_REFUSED = """
-import sys, types
-import pandas as pd
-
-def predict(table):
-    decisions = {b"": None, b"a": "sick", b"b": "fit", b"c": float("nan")}
-    return pd.DataFrame({"decision": [decisions[image[:1]] for image in table["image"]]})
-
-metadata = types.SimpleNamespace(metadata={"classes": ("fit", "sick")})
-model = types.SimpleNamespace(metadata=metadata, predict=predict)
-sys.modules["mlflow"] = types.SimpleNamespace(
-    pyfunc=types.SimpleNamespace(load_model=lambda package: model)
-)
-sys.argv = sys.argv[1:]
-import runpy
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""Runs the script on a package that refuses files by their first letter."""
-
-
-def test_a_package_may_refuse_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, content in enumerate((b"a", b"", b"b", b"c")):
-        (tmp_path / str(number)).write_bytes(content)
-    runner = tmp_path / "runner.py"
-    runner.write_text(SOME_REFUSED)
-    script = paired_decisions._SCRIPT
-    # The command is `python -P SCRIPT PACKAGE FOLDER COUNT`.
-    run = subprocess.run
-    monkeypatch.setattr(
-        subprocess,
-        "run",
-        lambda command, **how: run([*command[:2], str(runner), str(script), *command[3:]], **how),
-    )
-    found = paired_decisions._run_package(version("1", "x"), tmp_path, 4)
-    assert found == [1, REFUSED, 0, REFUSED]
+    tiny.make(tmp_path / "network.keras")
+    fake.write(tmp_path / "files", model=(tmp_path / "network.keras").read_bytes())
+    folder = tmp_path / "package"
+    saved = packaging.save(folder, fake.record(tmp_path / "files"), root=fake.ROOT, lock=fake.LOCK)
+    package = OpenedVersion(folder, saved, sealed=True)
+    versions = [
+        ComparedVersion(name, of, package, frozenset)
+        for name, of in (("2", digest(data)), ("1", ""))
+    ]
+    paired = decide_both(data, *versions).paired
+    assert paired.challenger.tolist() == paired.champion.tolist() == paired.label.tolist()
+    (folder / "artifacts/operating_point.json").write_text("{}")  # after it was checked
+    with pytest.raises(InputError, match=r"version 2: .*artifacts/operating_point.json: its bytes"):
+        decide_both(data, *versions)
 
 
 def test_a_package_that_fails_is_named(data: Path) -> None:

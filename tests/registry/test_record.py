@@ -6,9 +6,9 @@ import pytest
 
 from stages.engine.checksums import content_digest
 from stages.engine.errors import InputError
-from stages.engine.files import read_json, write_json
+from stages.engine.files import digest, read_json, sha256_file, write_json
 from stages.registry.circumstances import Journal, circumstance
-from stages.registry.digests import model_digest
+from stages.registry.digests import model_digest, model_digest_of_format_1
 from stages.registry.identity import model_name
 from stages.registry.run_metrics import charted
 from stages.registry.text import plain
@@ -40,12 +40,21 @@ def test_each_part_changes_the_run_digest(files: Path) -> None:
 
 
 def test_each_part_changes_the_model_digest(files: Path) -> None:
-    model, point = files / "model/model.keras", files / "model/operating_point.json"
-    digests = {model_digest(model, point, {"image_px": 32}), model_digest(model, point, {})}
-    model.write_bytes(b"another")
-    digests.add(model_digest(model, point, {}))
-    point.write_text("{}")
-    assert len(digests | {model_digest(model, point, {})}) == 4
+    parts = [files / "model" / name for name in fake.MODEL_FILES]
+
+    def found(pixels: dict[str, int], code: str = "code") -> str:
+        model, point, domain = parts
+        return model_digest(model, point, domain, pixels, code)
+
+    digests = {found({"image_px": 32}), found({}), found({}, "other code")}
+    for part in parts:
+        part.write_bytes(b"another")
+        digests.add(found({}))
+    assert len(digests) == 6
+    earlier = model_digest_of_format_1(parts[0], parts[1], {})
+    assert earlier == digest(
+        {"model": sha256_file(parts[0]), "operating_point": sha256_file(parts[1]), "preprocess": {}}
+    )
 
 
 def test_the_view_changes_with_any_file_of_the_report(files: Path) -> None:

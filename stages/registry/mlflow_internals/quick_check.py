@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stages.registry.mlflow_internals import tables
 from stages.registry.store import Store
-from stages.registry.stored_package import are_there
+from stages.registry.stored_package import are_there, is_whole
 
 _RUNS = """
 SELECT runs.run_uuid, runs.artifact_uri
@@ -20,15 +20,18 @@ WHERE tags.key = 'run_digest' AND tags.value = ? AND runs.lifecycle_stage = 'act
 """
 _TAG = "SELECT 1 FROM tags WHERE run_uuid = ? AND key = ? AND value = ?"
 _VERSION = """
-SELECT identity.version, models.artifact_location
+SELECT identity.version, models.artifact_location, package.value
 FROM model_version_tags AS identity
 JOIN model_version_tags AS tag ON tag.name = identity.name AND tag.version = identity.version
+JOIN model_version_tags AS package
+ON package.name = identity.name AND package.version = identity.version
 JOIN model_versions AS versions
 ON versions.name = identity.name AND versions.version = identity.version
 JOIN logged_models AS models
 ON versions.source = 'models:/' || models.model_id AND models.lifecycle_stage = 'active'
 WHERE identity.name = ? AND identity.key = 'model_digest' AND identity.value = ?
-AND tag.key = 'shown' AND tag.value = ? AND versions.current_stage != 'Deleted_Internal'
+AND package.key = 'package_digest' AND tag.key = 'shown' AND tag.value = ?
+AND versions.current_stage != 'Deleted_Internal'
 """
 
 
@@ -42,7 +45,6 @@ class Expected:
         run_files: Its files by path, with their sizes where known.
         name: Registered model.
         model: Model digest of its version.
-        package_files: Files of that version, as `run_files`.
         text: Digest of the version's tags and description, which its tag `shown` repeats.
         alias: Alias that must point at the version; None if that does not matter.
     """
@@ -52,7 +54,6 @@ class Expected:
     run_files: dict[str, int | None]
     name: str
     model: str
-    package_files: dict[str, int | None]
     text: str
     alias: str | None
 
@@ -79,7 +80,7 @@ def _find(connection: sqlite3.Connection, store: Store, expected: Expected) -> s
         if query(_TAG, (runs[0][0], key, value)).fetchone() is None:
             return None
     versions = query(_VERSION, (expected.name, expected.model, expected.text)).fetchall()
-    if len(versions) != 1 or not are_there(tables.local(versions[0][1]), expected.package_files):
+    if len(versions) != 1 or not is_whole(tables.local(versions[0][1]), versions[0][2]):
         return None
     version = str(versions[0][0])
     if expected.alias is not None:
