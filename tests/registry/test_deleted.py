@@ -111,6 +111,10 @@ RESTORED = f"the experiment {NAME} was deleted in MLflow; it is restored with it
 REPLACED = f"the stored model of {NAME} version 1 was deleted; it is registered again, as version 2"
 PACKAGE = f"files of {NAME} version 1 were deleted or changed; stored again"
 FILES = "were deleted; stored again"
+CHANGED = (
+    f"the files of {NAME} version 1 were changed, and can't be made as they were; it is registered "
+    "again, as version 2"
+)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +167,51 @@ def test_it_is_stored_again_from_the_files_and_then_confirmed(
     folder = artifacts(store) / run.info.run_id / "artifacts"
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
     assert run.data.tags["complete"] == release.record.view
+
+
+def change_the_card(client: Client, store: Store) -> None:
+    (package(store).parent / "model_card.md").write_text("a better card")
+
+
+def add_a_module(client: Client, store: Store) -> None:
+    (package(store).parent / "json.py").write_text("")
+
+
+@pytest.mark.parametrize(
+    ("change", "reworded", "said", "version"),
+    [
+        (change_the_card, False, PACKAGE, "1"),
+        (change_the_card, True, CHANGED, "2"),
+        (remove_package, True, CHANGED, "2"),
+        (add_a_module, False, CHANGED, "2"),
+    ],
+)
+def test_files_are_stored_again_as_they_were_or_as_another_version(
+    change: Callable[[Client, Store], None],
+    reworded: bool,
+    said: str,
+    version: str,
+    release: Release,
+    client: Client,
+    store: Store,
+    files: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = client.get_model_version(NAME, "1").tags["package_digest"]
+    if reworded:  # the version has the words of its time
+        (files / "report/model_card.md").write_text("in other words")
+        release = fake.release(files)
+        assert "version 1 (synthetic images)" in publish(release, store)
+        assert "stored again" not in capsys.readouterr().err
+    change(client, store)
+    assert f"version {version} (synthetic images) is now registered" in publish(release, store)
+    assert said in capsys.readouterr().err
+    assert f"version {version} (synthetic images) is already" in publish(release, store)
+    stored = client.get_model_version(NAME, version).tags["package_digest"]
+    assert (stored == before) is not reworded
+    repairs = [move for move in moves.read_moves(client, NAME) if move.kind == "repair"]
+    expected = [("candidate", "2", stored), ("champion", "2", stored)] if version == "2" else []
+    assert [(move.alias, move.to, move.package_digest) for move in repairs] == expected
 
 
 def test_a_repair_is_in_the_history_and_a_rollback_knows_it(
