@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 import joblib
@@ -21,10 +22,11 @@ def map_in_order(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     *,
-    label: str,
+    label: str | None,
     workers: int | None = None,
     total: int | None = None,
-) -> Iterator[Result]:
+    window: int = _WINDOW,
+) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in the order of the items, in bounded memory.
 
     The results do not depend on the number of workers. The back-end is joblib's: wrap the call in
@@ -33,9 +35,10 @@ def map_in_order(
     Args:
         function: A top-level function, so that it can be sent to a process.
         items: Read as the work proceeds, not all at once.
-        label: Names the progress bar.
+        label: Names the progress bar; None: draw none.
         workers: All cores by default; 1 runs in this process.
         total: Number of items, for the progress bar.
+        window: How many items are read, and results kept, ahead of the reader.
 
     Raises:
         Exception: Whatever `function` raises. A worker that dies raises joblib's
@@ -43,14 +46,14 @@ def map_in_order(
     """
     workers = workers or os.cpu_count() or 1
     if workers == 1:
-        yield from progress(map(function, items), label=label, total=total)
+        yield from _counted(map(function, items), label, total)
         return
     # A worker must not outlive its stage, not even one still waiting for its first item, which
     # would stay for minutes. Threads and a cluster's back-end ignore the initializer.
     run = joblib.Parallel(
         n_jobs=workers, return_as="generator", initializer=die_with_parent, initargs=(os.getpid(),)
     )
-    yield from progress(_by_windows(run, function, items), label=label, total=total)
+    yield from _counted(_by_windows(run, function, items, window), label, total)
 
 
 def prefer_threads() -> joblib.parallel_config:
@@ -62,10 +65,23 @@ def prefer_threads() -> joblib.parallel_config:
     return joblib.parallel_config(prefer="threads")
 
 
+def _counted(results: Iterator[Result], label: str | None, total: int | None) -> Iterator[Result]:
+    return results if label is None else progress(results, label=label, total=total)
+
+
 def _by_windows(
-    run: joblib.Parallel, function: Callable[[Item], Result], items: Iterable[Item]
+    run: joblib.Parallel, function: Callable[[Item], Result], items: Iterable[Item], window: int
 ) -> Iterator[Result]:
     """Yield results window by window: joblib alone would run ahead of a slow reader without end."""
     remaining = iter(items)
-    while window := list(itertools.islice(remaining, _WINDOW)):
-        yield from run(map(joblib.delayed(function), window))
+    while part := list(itertools.islice(remaining, window)):
+        results = run(map(joblib.delayed(function), part))
+        try:
+            # Not `yield from`, which would close it, and so warn, before `finally`.
+            for result in results:  # noqa: UP028
+                yield result
+        finally:
+            with warnings.catch_warnings():
+                # joblib warns of results that a reader who stops early does not want.
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()

@@ -63,6 +63,43 @@ def byte_progress(*, label: str, total: int | None) -> Iterator[Callable[[int], 
         yield lambda count: bar.advance(task, count)
 
 
+@contextlib.contextmanager
+def image_progress(*, label: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yield a function that advances a bar by a number of images, with images/s and time to go.
+
+    Args:
+        label: Text before the bar.
+        total: Number of images.
+        done: How many of them are done already.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.1f} images/s")
+
+    with _bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Speed(),
+        TimeRemainingColumn(),
+    ) as bar:
+        task = bar.add_task(_text(label), total=total, completed=done)
+        yield lambda count: bar.advance(task, count)
+
+
 def _text(label: str) -> str:
     from rich.markup import escape
 

@@ -22,7 +22,7 @@ _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def open_table(
-    path: Path, required: Sequence[str], optional: Sequence[str], *, key: str
+    path: Path, required: Sequence[str], optional: Sequence[str] | None, *, key: str
 ) -> "csv.DictReader[str]":
     """Open the CSV file at `path`, in UTF-8 with commas, for reading row by row.
 
@@ -31,7 +31,7 @@ def open_table(
     Args:
         path: The file.
         required: Columns that it must have.
-        optional: Columns that it may have, and no others.
+        optional: Columns that it may have, and no others; None: any.
         key: What names it in params, for messages.
 
     Raises:
@@ -52,9 +52,10 @@ def open_table(
     except csv.Error as error:
         raise InputError(f"{path}: expected a CSV file, received another: {error}") from None
     columns = [cleaned(name).lower() for name in given]
-    known = {*required, *optional}
-    if not set(required) <= set(columns) <= known or len(set(columns)) < len(columns):
-        expected = ",".join(required) + "".join(f"[,{name}]" for name in optional)
+    known = {*required, *(columns if optional is None else optional)}
+    names = [name for name in columns if optional is not None or name in required]
+    if not set(required) <= set(columns) <= known or len(set(names)) < len(names):
+        expected = ",".join(required) + "".join(f"[,{name}]" for name in optional or ())
         raise InputError(
             f"{path}: expected the columns {expected}, received "
             f"{repr(','.join(given))[1:-1] or 'an empty file'}{_delimiter_hint(given, known)}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from stages.engine.parallel import map_in_order
+from stages.engine.parallel import map_in_order, prefer_threads
 
 
 def slow_first(number: int) -> int:
@@ -63,3 +63,26 @@ def test_work_does_not_run_far_ahead_of_a_slow_reader() -> None:
     next(results)
     assert len(taken) <= 128
     assert list(results) == list(range(1, 300))
+
+
+def test_a_window_limits_how_far_work_runs_ahead() -> None:
+    taken: list[int] = []
+
+    def many() -> Iterator[int]:
+        for number in range(300):
+            taken.append(number)
+            yield number
+
+    results = map_in_order(abs, many(), label=None, workers=2, window=5)
+    assert next(results) == 0
+    assert len(taken) <= 5
+    assert list(results) == list(range(1, 300))
+
+
+def test_a_reader_who_stops_early_is_not_warned() -> None:
+    """joblib warns of results that are ready and not read; in these tests that is an error."""
+    with prefer_threads():
+        results = map_in_order(abs, range(300), label="x", workers=2)
+        next(results)
+        time.sleep(0.05)
+        results.close()

@@ -12,13 +12,18 @@ from stages.engine.progress import byte_progress, progress
 
 # Bars inside bars, and one whose reader stops early: each would be an error of Rich's own, if any.
 NESTED = """
-from stages.engine.progress import byte_progress, progress
+import time
+from stages.engine.progress import byte_progress, image_progress, progress
 early = progress(range(9), label="early")
 next(early)
 with byte_progress(label="bytes", total=3) as advance:
     for item in progress(progress(iter(range(3)), label="inner"), label="outer", total=3):
         advance(1)
         print("item", item)
+with image_progress(label="images", total=2000, done=1500) as advance:
+    for _ in range(3):
+        time.sleep(0.3)
+        advance(100)
 list(progress(range(2), label="[red]hostile[/red]\\x1b[2J"))
 try:
     list(progress(map(lambda n: 1 // n, (1, 0)), label="failing", total=2))
@@ -30,7 +35,9 @@ except ZeroDivisionError:
 def test_no_bar_and_no_rich_where_stderr_is_no_terminal() -> None:
     script = (
         "import sys\n"
-        "from stages.engine.progress import byte_progress, progress\n"
+        "from stages.engine.progress import byte_progress, image_progress, progress\n"
+        "with image_progress(label='x', total=2) as advance:\n"
+        "    advance(2)\n"
         "print(list(progress(range(3), label='x')))\n"
         "with byte_progress(label='x', total=None) as advance:\n"
         "    advance(5)\n"
@@ -77,7 +84,7 @@ def test_bars_on_a_terminal_may_be_nested_and_left_early() -> None:
     os.close(terminal)
     assert process.returncode == 0, drawn.decode()
     assert printed.split() == ["item", "0", "item", "1", "item", "2", "raised"]
-    for label in ("outer", "inner", "bytes", "failing"):
+    for label in ("outer", "inner", "bytes", "failing", "1600/2000", " images/s"):
         assert label in drawn.decode()
     assert r"[red]hostile[/red]\x1b[2J" in drawn.decode()
     assert b"\x1b[2J" not in drawn

@@ -28,7 +28,7 @@ from stages.sources.received import ReceivedImage, Source, data_sha256
 MAX_IMAGE_BYTES = 256 * 2**20
 
 # Of a file with any other suffix, or none, the content decides whether it is an image.
-_OTHER_SUFFIXES = frozenset(
+OTHER_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in [
         "csv",
@@ -45,6 +45,7 @@ _OTHER_SUFFIXES = frozenset(
         "mat",
         "npy",
         "npz",
+        "parquet",
         "pdf",
         "py",
         "tar",
@@ -344,7 +345,7 @@ def _images_by_content(
     unclear = [
         member
         for member in others
-        if member.path.suffix.lower() not in IMAGE_SUFFIXES | _OTHER_SUFFIXES
+        if member.path.suffix.lower() not in IMAGE_SUFFIXES | OTHER_SUFFIXES
         and member.size <= MAX_IMAGE_BYTES
     ]
     if unclear:

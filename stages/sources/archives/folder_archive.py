@@ -15,10 +15,16 @@ from stages.sources.archives.members import Member, Read, is_junk, name_problem
 
 
 class FolderPacking:
-    """The folder at `path`. Junk files are not listed and don't count in the checksum."""
+    """The folder at `path`. Junk files are not listed and don't count in the checksum.
+
+    Attributes:
+        path: The folder.
+        junk: Number of such files, and of folders of them, that `members` met.
+    """
 
     def __init__(self, path: Path, digest: Callable[[Path], str] = sha256_file) -> None:
         self.path = path
+        self.junk = 0
         self._digest = digest
 
     def sha256(self) -> str:
@@ -48,7 +54,7 @@ class FolderPacking:
     @functools.cached_property
     def _members(self) -> list[Member]:
         try:
-            names = sorted(_walk(self.path, ""), key=os.fsencode)
+            names = sorted(self._walk(self.path, ""), key=os.fsencode)
             tracked = progress(names, label="checksums", total=len(names))
             return [self._member(name) for name in tracked]
         except OSError as error:
@@ -63,8 +69,20 @@ class FolderPacking:
         content = self._digest(path) if problem is None else ""
         return Member(name, status.st_size, content, 0, problem)
 
+    def _walk(self, folder: Path, prefix: str) -> Iterator[str]:
+        """Yield the paths of files, links and the like below `folder`; links are not followed."""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if is_junk((entry.name,)):
+                    self.junk += 1
+                elif entry.is_dir(follow_symlinks=False):
+                    yield from self._walk(Path(entry.path), f"{name}/")
+                else:
+                    yield name
+
     @contextlib.contextmanager
-    def reader(self, scratch: Path) -> Iterator[Read]:  # noqa: ARG002
+    def reader(self, scratch: Path | None) -> Iterator[Read]:  # noqa: ARG002
         """Yield a function that reads a file in place; `scratch` is not used."""
 
         def read(member: Member) -> bytes:
@@ -75,22 +93,9 @@ class FolderPacking:
                 raise InputError(f"{path}: the file can't be read: {error}") from None
             if hashlib.sha256(data).hexdigest() != member.content:
                 raise InputError(
-                    f"{path}: changed while it was read; run fetch again and leave the folder "
+                    f"{path}: changed while it was read; run it again and leave the folder "
                     "unchanged until it ends"
                 )
             return data
 
         yield read
-
-
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    """Yield the paths of files, links and the like below `folder`; links are not followed."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if is_junk((entry.name,)):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), f"{name}/")
-            else:
-                yield name

@@ -71,11 +71,12 @@ class Packing(Protocol):
     def scratch_bytes(self) -> int:
         """Return the disk space that `reader` needs for temporary files; call `members` first."""
 
-    def reader(self, scratch: Path) -> AbstractContextManager[Read]:
+    def reader(self, scratch: Path | None) -> AbstractContextManager[Read]:
         """Open the archive for reading, with temporary files in the folder `scratch`.
 
         The context manager yields a function from a member to its bytes, which raises InputError
-        if they can't be read.
+        if they can't be read. With None there are no temporary files, and an archive for which
+        `scratch_bytes` is not 0 is to be read in the order of `members`: going back takes long.
         """
 
 

@@ -81,11 +81,14 @@ class TarPacking:
             self._tar_bytes = archive.offset
 
     @contextlib.contextmanager
-    def reader(self, scratch: Path) -> Iterator[Read]:
-        """Yield a function that reads a member; gzip is first unpacked to an unnamed file."""
+    def reader(self, scratch: Path | None) -> Iterator[Read]:
+        """Yield a function that reads a member.
+
+        A compressed archive is first unpacked to an unnamed file in `scratch`, if that is given.
+        """
         with contextlib.ExitStack() as stack:
             stream = stack.enter_context(self._opened())
-            if self._compressed:
+            if self._compressed and scratch is not None:
                 unpacked = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
                 for done in range(0, self._tar_bytes, _CHUNK_BYTES):
                     unpacked.write(stream.read(min(_CHUNK_BYTES, self._tar_bytes - done)))
@@ -95,7 +98,7 @@ class TarPacking:
                 stream.seek(member.place)
                 data = stream.read(member.size)
                 if hashlib.sha256(data).hexdigest() != member.content:
-                    raise InputError(f"{self.path}: changed while it was read; run fetch again")
+                    raise InputError(f"{self.path}: changed while it was read; run it again")
                 return data
 
             yield read

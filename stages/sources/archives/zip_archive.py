@@ -66,7 +66,7 @@ class ZipPacking:
         ]
 
     @contextlib.contextmanager
-    def reader(self, scratch: Path) -> Iterator[Read]:  # noqa: ARG002
+    def reader(self, scratch: Path | None) -> Iterator[Read]:  # noqa: ARG002
         """Yield a function that reads a member in place; `scratch` is not used."""
         with zipfile.ZipFile(self.path) as archive:
             entries = archive.infolist()
