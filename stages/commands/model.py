@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.commands.parameters import AsJson
+from stages.commands.parameters import AsJson, Source
 from stages.commands.registration import Function
 from stages.commands.tables import print_rows
-from stages.commands.tracking_store import open_tracking_store
+from stages.commands.tracking_store import open_tracking_store, registered_name
 from stages.engine.console import print_note, print_text
 from stages.engine.errors import InputError
+from stages.engine.files import read_json
 from stages.engine.root import project_root
 from stages.settings import paths
 
@@ -105,10 +106,59 @@ def key(
         )
 
 
+def sign(
+    params: "Params",
+    key: Annotated[
+        Path, typer.Option(metavar="PRIVATE", help="The key, of `pneumonia model key`.")
+    ],
+    version: Annotated[
+        str | None, typer.Argument(metavar="VERSION", help="Default: the candidate.")
+    ] = None,
+    source: Source = None,
+) -> None:
+    """Sign a version, if its files are those that the run here gives.
+
+    If another model's run is here, what is stored is signed, with a warning. The passphrase of the
+    key is read from PNEUMONIA_KEY_PASSPHRASE.
+    """
+    from stages.engine.root import from_root
+    from stages.registry import signing, signing_key
+    from stages.registry.gate import candidate
+    from stages.registry.versions import get_version
+
+    private = signing_key.read(from_root(str(key)))
+    name = registered_name(params, source)
+    client, _ = open_tracking_store()
+    entry = get_version(client, name, version or candidate(client, name))
+    packed = _package_here(params, entry.tags.get("model_digest", ""))
+    if packed is None:
+        print_note(
+            f"warning: the files here are not those of version {entry.version}, so that its stored "
+            "files are signed as they are; check out the commit that made it to compare them"
+        )
+    signed = signing.sign_version(client, name, entry, private, packed=packed)
+    print_text(
+        f"{name}: version {entry.version} (package {signed.package[:12]}) is "
+        f"{'now' if signed.added else 'already'} signed by the key {signed.key[:12]}"
+    )
+
+
+def _package_here(params: "Params", model: str) -> str | None:
+    """Return the digest of the package that the run here gives; None if it is of another model."""
+    from stages.history.finished import finished
+    from stages.registry.storing import packed
+
+    if not paths.RELEASE.exists() or read_json(paths.RELEASE)["model_digest"] != model:
+        return None
+    with packed(finished(params)) as package:
+        return package.digest
+
+
 COMMANDS: dict[str, Function] = {
     "list": list_versions,
     "runs": list_runs,
     "export": export,
     "upgrade": upgrade,
     "key": key,
+    "sign": sign,
 }

@@ -43,9 +43,11 @@ def promote(
     from stages.history.lineage import compare_with_head, recorded_chain, released_figures
     from stages.registry import gate
     from stages.registry.assessment import PINNED, TRAINED, WEIGHTS_PINNED, Gate
+    from stages.registry.trusted_key import trusted_key
 
     if override != bool(reason):
         raise InputError('expected --override and --reason "..." together, received one of them')
+    key = trusted_key(params.register.public_key)
     name = registered_name(params, source)
     client, store = open_tracking_store()
     if to == CHAMPION and _froze_champion(client, name, version):
@@ -61,6 +63,7 @@ def promote(
         released_figures,
         paths.SHARDS,
         paths.RAW,
+        key,
     )
     outcome = gate.promote(client, store, name, version, rule, alias=to, override=reason)
     reasons = outcome.verdict.reasons
@@ -101,10 +104,12 @@ def rollback(
 ) -> None:
     """Move `champion` back to the version before."""
     from stages.registry import gate
+    from stages.registry.trusted_key import trusted_key
 
+    key = trusted_key(params.register.public_key)
     name = registered_name(params, source)
     client, store = open_tracking_store()
-    print_text(_moved(gate.rollback(client, store, name, why=reason), "champion"))
+    print_text(_moved(gate.rollback(client, store, name, why=reason, key=key), "champion"))
 
 
 def history(params: "Params", source: Source = None, as_json: AsJson = False) -> None:

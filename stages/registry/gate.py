@@ -75,7 +75,7 @@ def promote(
         raise InputError(f"{name}: only `dvc repro` moves {alias}; name another alias")
     with promotion_lock(store, name):
         snapshot = take_snapshot(client, name, alias)
-        number = version or _candidate(client, name)
+        number = version or candidate(client, name)
         entry = get_version(client, name, number)
         require_loadable(name, number)
         if number == snapshot.version:
@@ -159,7 +159,12 @@ def rollback(
         return Outcome(name, previous, snapshot.version, Verdict(()), {}, True)
 
 
-def _candidate(client: Client, name: str) -> str:
+def candidate(client: Client, name: str) -> str:
+    """Return the version at the alias `candidate`.
+
+    Raises:
+        NotFound: There is none.
+    """
     number = alias_version(client, name, CANDIDATE)
     if number is None:
         raise NotFound(

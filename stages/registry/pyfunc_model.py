@@ -43,14 +43,17 @@ class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:  # noqa: ARG002
         """Check the files, import the code in them and load the detector."""
         folder = Path(__file__).resolve().parent
-        expected, key = os.environ.get(_PACKAGE) or None, os.environ.get(_KEY) or None
-        _make_importable(folder, expected)
+        expected, key = os.environ.get(_PACKAGE) or None, os.environ.get(_KEY)
+        content = _listing(folder, expected)
+        if key is not None:
+            _require_signature(folder, content, Path(key).expanduser())
+        _make_importable(folder / "artifacts/code.zip")
 
         from stages.engine.errors import InputError
         from stages.registry.sealed_package import open_sealed
 
         try:
-            package = open_sealed(folder, expected=expected, key=Path(key) if key else None)
+            package = open_sealed(folder, expected=expected, key=None)
             self._detector = package.detector()
         except InputError as error:
             raise _refused(str(error)) from None
@@ -84,8 +87,8 @@ class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         return pd.DataFrame(rows, columns=_COLUMNS, dtype=object)  # a float has no None
 
 
-def _make_importable(folder: Path, expected: str | None) -> None:
-    """Put code.zip on the module path, if it is the one that package.json lists."""
+def _listing(folder: Path, expected: str | None) -> bytes:
+    """Return the bytes of package.json, if they are those expected and list this code.zip."""
     listing, archive = folder / "package.json", folder / "artifacts/code.zip"
     try:
         content = listing.read_bytes()
@@ -97,6 +100,37 @@ def _make_importable(folder: Path, expected: str | None) -> None:
         raise _refused(f"{listing}: it is not the package that {_PACKAGE} names")
     if found != listed:
         raise _refused(f"{archive}: its bytes are not those that {listing.name} lists")
+    return content
+
+
+def _require_signature(folder: Path, content: bytes, key: Path) -> None:
+    """Raise unless one of the public keys in the file `key` signed `content`.
+
+    registry/signature.py does the same and says more. It is in code.zip, of which nothing is
+    imported before this.
+    """
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    end = b"-----END PUBLIC KEY-----"
+    try:
+        signed = json.loads((folder / "signature.json").read_bytes())["signature"]
+        signature = base64.b64decode(signed, validate=True)
+        blocks = [block + end for block in key.read_bytes().split(end)[:-1]]
+        keys = [load_pem_public_key(block.lstrip()) for block in blocks]
+    except (OSError, ValueError, KeyError, TypeError, UnsupportedAlgorithm) as error:
+        raise _refused(f"{folder}: no signature by a key of {_KEY}={key}: {error}") from None
+    for each in keys:
+        if isinstance(each, Ed25519PublicKey):
+            with contextlib.suppress(InvalidSignature):
+                each.verify(signature, content)
+                return
+    raise _refused(f"{folder}: package.json is not signed by a key of {_KEY}={key}")
+
+
+def _make_importable(archive: Path) -> None:
+    """Put code.zip on the module path."""
     if str(archive) not in sys.path:
         sys.path.insert(0, str(archive))
 

@@ -20,7 +20,10 @@ from stages.engine.errors import InputError, NotFound
 from stages.engine.files import canonical_json, sha256_bytes
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
 SIGNATURE = "signature.json"
 """Its name in a version: the one file that package.json does not list."""
@@ -38,19 +41,8 @@ class UntrustedVersionError(InputError):
     """A version is not signed, or not by a key that is trusted here."""
 
 
-def sign(package_json: bytes, private_key: Path) -> bytes:
-    """Return the content of signature.json.
-
-    Args:
-        package_json: The bytes of package.json.
-        private_key: File of the private key, PEM.
-
-    Raises:
-        InputError: The file holds no Ed25519 private key, or its passphrase is missing or wrong.
-    """
-    from stages.registry import signing_key
-
-    key = signing_key.read(private_key)
+def sign(package_json: bytes, key: "Ed25519PrivateKey") -> bytes:
+    """Return the content of signature.json for the bytes of package.json."""
     content = {
         "format": FORMAT,
         "algorithm": ALGORITHM,

@@ -12,6 +12,7 @@ from stages.registry.client import Client
 from stages.registry.connection import open_store
 from stages.registry.store import Store, find_store
 from tests.registry import fake
+from tests.registry.released import Released, release
 
 # MLflow compares the columns of a data frame with a range when it writes an input example.
 PANDAS = "ignore:Operation with range is deprecated"
@@ -69,3 +70,19 @@ def files(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     fake.write(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def _released(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Released:
+    """Three versions of a network that can't be loaded: whatever loads one has not refused it."""
+    return release(template, tmp_path_factory.mktemp("released"), b"a network")
+
+
+@pytest.fixture
+def released(_released: Released) -> Iterator[Released]:
+    """A store with three signed versions, to be copied before it is changed."""
+    yield _released
+    import mlflow
+
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)

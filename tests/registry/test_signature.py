@@ -14,10 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from stages.engine.errors import InputError, NotFound
 from stages.engine.files import sha256_bytes
 from stages.registry import signature, signing_key
-from stages.registry.signature import UntrustedVersionError, sign, verify
+from stages.registry.signature import UntrustedVersionError, verify
 from stages.registry.trusted_key import trusted_key
 
 PACKAGE = b'{"format": 2}\n'
+
+
+def sign(package: bytes, private_key: Path) -> bytes:
+    return signature.sign(package, signing_key.read(private_key))
 
 
 @pytest.fixture(autouse=True)
