@@ -1,76 +1,140 @@
 """`pneumonia predict`: probability and decision for image files."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stages.commands.parameters import AsJson
 from stages.commands.tables import print_table
 from stages.engine.console import print_json, print_note
-from stages.engine.files import read_json
+from stages.engine.errors import InputError
+from stages.engine.files import read_json, write_bytes
 from stages.engine.printable import printable
 from stages.engine.root import project_root
 from stages.engine.task import complete
 from stages.settings import paths
 
 if TYPE_CHECKING:
-    from stages.serving.predictor import Predictor
+    from stages.serving.predictor import Prediction, Predictor
     from stages.settings.params import Params
+
+_NAMED = 3
+"""Images that a warning names; of the others it gives the number."""
 
 
 def predict(
     params: "Params",
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="JPEG, PNG or DICOM.")],
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .keras file; default: the champion.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A .keras file, with operating_point.json and domain.npz beside it; "
+            "default: the champion.",
+        ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the champion for this data set.")
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write a PNG of each image that is answered, with what speaks for the positive "
+            "class drawn over it.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Print probability and decision for images.
 
-    Exits with 1 if an image could not be used. Not a diagnosis.
+    An image that is unlike those the model was trained on gets no answer, and the reason. Exits
+    with 1 if any image got no answer. Not a diagnosis.
     """
     from stages.engine import devices
-    from stages.engine.progress import progress
+    from stages.serving import overlays
 
+    if model is not None and source is not None:
+        raise InputError("expected --model or --source, received both; leave one out")
+    files = overlays.plan(overlay, images) if overlay is not None else [None] * len(images)
     devices.configure(params.train.threads)
     predictor = _predictor(params, model, source)
-    predictions = [
-        prediction
-        for image in progress(images, label="predict")
-        for prediction in predictor.predict([image])
-    ]
+    rows: list[tuple[Prediction, Path | None]] = []
+    for answered, file in zip(predictor.stream(images, label="predict"), files, strict=True):
+        drawn = file is not None and answered.prediction.probability is not None
+        if file is not None and answered.pixels is not None and drawn:
+            write_bytes(file, predictor.detector.overlay(answered.pixels))
+        rows.append((answered.prediction, file if drawn else None))
+    predictions = [prediction for prediction, _ in rows]
     if as_json:
-        print_json([vars(prediction) for prediction in predictions])
+        print_json([_fields(prediction, file) for prediction, file in rows])
     else:
-        print_note(f"by {printable(predictor.origin)}, digest {predictor.model[:12]}")
-        rows = [
-            ("", "", prediction.name, prediction.reason or "")
-            if prediction.probability is None
-            else (f"{prediction.probability:.3f}", prediction.decision or "", prediction.name, "")
-            for prediction in predictions
-        ]
-        print_table(("probability", "decision", "image", "not used because"), rows)
-        for prediction in predictions:
-            for caution in prediction.cautions:
-                print_note(f"warning: {printable(prediction.name)}: {caution}")
-        if predictor.synthetic:
-            print_note("trained on synthetic images: no prediction for patients")
-        print_note("not a diagnosis")
+        _print_table(predictions)
+    _print_notes(predictor, predictions, overlay)
     return int(any(prediction.probability is None for prediction in predictions))
 
 
+def _fields(prediction: "Prediction", file: Path | None) -> dict[str, Any]:
+    return {**vars(prediction), "overlay": None if file is None else str(file)}
+
+
+def _print_table(predictions: Sequence["Prediction"]) -> None:
+    rows = [
+        ("", "", prediction.name, prediction.reason or "")
+        if prediction.probability is None
+        else (f"{prediction.probability:.3f}", prediction.decision or "", prediction.name, "")
+        for prediction in predictions
+    ]
+    print_table(("probability", "decision", "image", "no answer because"), rows)
+
+
+def _print_notes(
+    predictor: "Predictor", predictions: Sequence["Prediction"], overlay: Path | None
+) -> None:
+    """Print what has to be known about the answers; stderr, so that stdout is a table or JSON."""
+    if len(predictions) > 1:
+        counts = Counter(prediction.decision or prediction.status for prediction in predictions)
+        listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        print_note(f"{len(predictions)} images: {printable(listed)}")
+    named: dict[str, list[str]] = {}
+    for prediction in predictions:
+        for caution in prediction.cautions:
+            named.setdefault(caution, []).append(prediction.name)
+    for caution, names in named.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        print_note(f"warning: {printable(', '.join(names[:_NAMED]))}{more}: {caution}")
+    if overlay is not None:
+        print_note(f"overlays: {printable(str(overlay))}; they show what the network responds to")
+    print_note(f"by {printable(predictor.origin)}, digest {predictor.model[:12]}")
+    for caution in predictor.cautions:
+        print_note(f"warning: {printable(caution)}")
+    if predictor.use:
+        print_note(f"meant for: {printable(predictor.use)}")
+    if predictor.synthetic:
+        print_note("trained on synthetic images: no prediction for patients")
+    print_note("not a diagnosis")
+
+
 def _predictor(params: "Params", model: Path | None, source: str | None) -> "Predictor":
+    from stages.registry.trusted_key import trusted_key
     from stages.serving.predictor import Predictor
 
+    root = project_root()
     if model is None:
-        return Predictor.from_champion(project_root(), params.register.name, source)
-    point = model.with_name("operating_point.json")
-    source_file = read_json(paths.SOURCE) if paths.SOURCE.exists() else {"task": {}}
-    task = complete(params.task, source_file)
-    pixels = params.preprocess.pixels
-    return Predictor.from_file(model, point, pixels, classes=task.classes, body_part=task.body_part)
+        key = trusted_key(params.register.public_key)
+        return Predictor.from_champion(root, params.register.name, source, key)
+    facts = read_json(paths.SOURCE) if paths.SOURCE.exists() else {"task": {}}
+    task = complete(params.task, facts)
+    of_these_data = model.resolve().parent == (root / paths.MODEL).resolve()
+    return Predictor.from_file(
+        model,
+        params.preprocess.pixels,
+        root=root,
+        classes=task.classes,
+        body_part=task.body_part,
+        synthetic=facts.get("synthetic") if of_these_data else None,
+        use=task.use,
+    )

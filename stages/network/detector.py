@@ -1,13 +1,22 @@
-"""From image files to answers: what a version of the registry packages."""
+"""From the bytes of an image file to an answer, with everything as training froze it.
 
-from collections.abc import Mapping
+This is the interface of a registered version: the module and what it imports are packaged with
+every version (`registry/packaged_code.py`), so that a version answers with the code that it was
+evaluated with, and whoever loads a version calls nothing else of it. It reads no params and knows
+no registry. What it offers is of FORMAT: a change that callers would notice raises that.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stages.engine.arrays import Floats, GrayImage, GrayImages
-from stages.engine.errors import UnusableImage
+from stages.engine.errors import InputError
+from stages.images.facts import image_facts
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
 from stages.network import operating_point
@@ -15,26 +24,45 @@ from stages.network.predict import load_model, predictor
 from stages.sources.header import read_header
 
 FORMAT = 2
-"""Of this interface."""
+"""Of the interface. Packages of format 1 have no detector."""
+
+LIMIT = 1.0
+"""Domain scores above it are refused."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image file as pixels, or why it can't be used."""
+    """An image file, ready for the network, or why it is not.
+
+    Attributes:
+        pixels: uint8 (H, W), 0 to 255; None if the file can't be used.
+        reason: Why it can't be used; None if it can.
+        cautions: What makes the image doubtful, such as a lateral view in a DICOM header.
+        facts: Facts of the file and its pixels, for monitoring; empty if it has no header.
+    """
 
     pixels: GrayImage | None
-    reason: str | None
+    reason: str | None = None
     cautions: tuple[str, ...] = ()
     facts: Mapping[str, float | str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for one image; without probability and decision if it is refused."""
+    """The answer for one image.
+
+    Attributes:
+        probability: Of the positive class, at the prior of the operating point, 0 to 1; None if
+            the image was refused.
+        decision: The name of a class; None if the image was refused.
+        domain_score: How unlike the training images it is; above LIMIT it is refused. None where a
+            version of format 1 answered, which has no such score.
+        refused: Why there is no answer, in words; None if there is one.
+    """
 
     probability: float | None
     decision: str | None
-    domain_score: float
+    domain_score: float | None
     refused: str | None
 
 
@@ -43,15 +71,18 @@ class Detector:
 
     def __init__(
         self,
-        model: Path,
-        point: Path,
+        model: Any,
+        point: operating_point.OperatingPoint,
+        *,
         pixels: PixelOptions,
         classes: tuple[str, str],
         body_part: str | None,
     ) -> None:
-        self._point = operating_point.load(point)
+        """Keep the parts of a detector; arguments as `load`, with the content of the files."""
+        self._model, self._point = model, point
         self._pixels, self._classes, self._body_part = pixels, classes, body_part
-        self._logits = predictor(load_model(model))
+        self._logits = predictor(model)
+        self._maps: Callable[[GrayImages], npt.NDArray[np.float32]] | None = None
 
     @classmethod
     def load(
@@ -64,27 +95,74 @@ class Detector:
         classes: tuple[str, str],
         body_part: str | None,
     ) -> "Detector":
-        """Load the files of a model."""
+        """Load the files of a model.
+
+        Args:
+            model: The `.keras` file.
+            point: The `operating_point.json` that was frozen for it.
+            domain: The `domain.npz` that was fitted for it.
+            pixels: Its preprocessing options.
+            classes: Names of the labels 0 and 1.
+            body_part: What DICOM images should show; None: anything.
+
+        Raises:
+            InputError: A file is missing or has other content.
+        """
         del domain  # nothing is refused yet
-        return cls(model, point, pixels, classes, body_part)
+        network, frozen = load_model(model), operating_point.load(point)
+        return cls(network, frozen, pixels=pixels, classes=classes, body_part=body_part)
 
     def prepare(self, image: bytes) -> Prepared:
-        """Decode an image file; a bad one has a reason instead of pixels."""
+        """Decode the bytes of an image file and resize it; a bad image gives a reason."""
+        try:
+            header = read_header(image, self._body_part)
+        except InputError as error:
+            return Prepared(None, reason=str(error))
+        pixels, reason = None, None
         try:
             pixels = prepare(image, self._pixels)
-        except UnusableImage as error:
-            return Prepared(None, str(error))
-        return Prepared(pixels, None, read_header(image, self._body_part).cautions)
+        except InputError as error:
+            reason = str(error)
+        facts = image_facts(header, len(image), pixels)
+        return Prepared(pixels, reason, header.cautions, facts)
 
     def answer(self, pixels: GrayImages) -> list[Answer]:
-        """Answer for images, uint8 (N, H, W)."""
-        negative, positive = self._classes
-        threshold = self._point.thresholds["decision"]
+        """Return an answer for each of N prepared images, uint8 (N, H, W), 0 to 255.
+
+        An image's answer does not depend on the others, to the last bit.
+        """
+        probability, scores = (
+            self._point.probability(self._logits(pixels)),
+            self.domain_score(pixels),
+        )
         return [
-            Answer(float(chance), positive if chance >= threshold else negative, 0.0, None)
-            for chance in self._point.probability(self._logits(pixels))
+            self._answer(float(chance), float(score))
+            for chance, score in zip(probability, scores, strict=True)
         ]
 
     def domain_score(self, pixels: GrayImages) -> Floats:
-        """Score images; above 1 is refused."""
+        """Return how unlike the training images each of N images is, float64 (N,)."""
         return np.zeros(len(pixels))
+
+    def overlay(self, pixels: GrayImage) -> bytes:
+        """Draw what speaks for the positive class over a prepared image (LayerCAM): a PNG."""
+        from stages.network import saliency
+
+        if self._maps is None:
+            self._maps = saliency.mapper(self._model, *pixels.shape)
+        return saliency.png(saliency.overlay(pixels, self._maps(pixels[None])[0]))
+
+    def _answer(self, probability: float, score: float) -> Answer:
+        if not score <= LIMIT:  # NaN is no answer either
+            return Answer(None, None, score, _refusal(score))
+        positive = probability >= self._point.thresholds["decision"]
+        return Answer(probability, self._classes[positive], score, None)
+
+
+def _refusal(score: float) -> str:
+    # Enough decimals that a score just above the limit does not read as the limit.
+    decimals = next((count for count in (1, 3, 6) if float(f"{score:.{count}f}") > LIMIT), 12)
+    return (
+        f"unlike the images it was trained on (score {score:.{decimals}f}, limit {LIMIT:g}): "
+        "no answer"
+    )

@@ -63,7 +63,8 @@ def overlay(image: GrayImage, cells: npt.NDArray[np.float32]) -> ColorImage:
     colour = cv2.applyColorMap(np.rint(cells * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     share = 0.6 * cells[..., None]
     mixed = grey * (1 - share) + cv2.cvtColor(colour, cv2.COLOR_BGR2RGB) * share
-    return np.rint(mixed).astype(np.uint8)
+    drawn: ColorImage = np.rint(mixed).astype(np.uint8)
+    return drawn
 
 
 def png(picture: ColorImage) -> bytes:

@@ -1,44 +1,72 @@
-"""Load the champion of the registry."""
+"""Which version is the champion, where its files are, and what is on record of it.
 
-import re
-from collections.abc import Callable
+In the embedded store all of that is read without importing MLflow. A server, and whatever is not as
+expected, goes through MLflow.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from stages.engine.errors import InputError, NotFound, UnusableImage
-from stages.engine.task import EARLIER_BODY_PART
+from stages.engine.errors import InputError, NotFound
+from stages.registry import moves
 from stages.registry.aliases import CHAMPION
-from stages.registry.connection import open_store
+from stages.registry.history import OUTSIDE, replay
 from stages.registry.identity import model_name
-from stages.registry.store import find_store
-from stages.registry.stored_package import REMEDY, require_loadable
+from stages.registry.mlflow_internals import quick_champion
+from stages.registry.moves import Move
+from stages.registry.sealed_package import SealedPackage, open_sealed
+from stages.registry.store import Store, find_store
 
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded version.
+    """The version at the alias `champion`.
 
     Attributes:
-        predict: From the bytes of an image file to the probability of the positive class, 0 to 1,
-            and the decision, the name of a class. Raises UnusableImage with the reason.
         name: Registered model.
         version: Its number.
-        model_digest: Digest of the model.
-        synthetic: Whether it was trained on synthetic images.
-        body_part: What DICOM images should show; None: anything.
+        package: Folder with its files.
+        model_digest: Its tag of that name.
+        package_digest: What is on record as the digest of its package; None if nothing is.
+        sealed: Whether it was registered as one that lists its files: format 2.
+        cautions: What makes it doubtful, in words.
     """
 
-    predict: Callable[[bytes], tuple[float, str]]
     name: str
     version: str
+    package: Path
     model_digest: str
-    synthetic: bool
-    body_part: str | None
+    package_digest: str | None
+    sealed: bool
+    cautions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version}"
+
+    def open(self, key: Path | None) -> SealedPackage:
+        """Check the files of a sealed package, and import none.
+
+        Args:
+            key: File of the public keys of which one must have signed it; None for no signature.
+
+        Raises:
+            InputError: They are not the files on record, or are not signed.
+        """
+        try:
+            package = open_sealed(self.package, expected=self.package_digest, key=key)
+            if package.model_digest != self.model_digest:
+                raise InputError(f"its files are those of the model {package.model_digest[:12]}")
+            return package
+        except InputError as error:
+            raise type(error)(f"{self}: {error}") from None
 
 
-def load_champion(root: Path, stem: str, source: str | None) -> Champion:
-    """Load the champion of the model `<stem>-<source>`.
+@contextlib.contextmanager
+def find_champion(root: Path, stem: str, source: str | None) -> Iterator[Champion]:
+    """Yield the champion of the model `<stem>-<source>`, whose files stay until the context ends.
 
     Args:
         root: Repository, for its embedded store.
@@ -47,14 +75,25 @@ def load_champion(root: Path, stem: str, source: str | None) -> Champion:
 
     Raises:
         NotFound: There is no champion, or there are several to choose from.
+        InputError: Its files were deleted.
     """
     store = find_store(root)
-    client = open_store(store)
-    champions = {
-        model.name: str(model.aliases[CHAMPION])
-        for model in client.search_registered_models(f"name LIKE '{stem}-%'")
-        if CHAMPION in model.aliases
-    }
+    at_alias = quick_champion.versions_at(store, CHAMPION)
+    if at_alias is not None:
+        name, version = _choose(store, at_alias, stem, source)
+        found = quick_champion.stored_version(store, name, version)
+        if found is not None and (found.package / "MLmodel").is_file():
+            yield _champion(name, version, found.package, found.tags, found.moves)
+            return
+    with _through_mlflow(store, stem, source) as champion:
+        yield champion
+
+
+def _choose(
+    store: Store, at_alias: Mapping[str, str], stem: str, source: str | None
+) -> tuple[str, str]:
+    """Return name and version of the one champion that is meant."""
+    champions = {name: at_alias[name] for name in at_alias if name.startswith(f"{stem}-")}
     wanted = [model_name(stem, source)] if source else sorted(champions)
     found = [name for name in wanted if name in champions]
     if len(found) != 1:
@@ -62,41 +101,55 @@ def load_champion(root: Path, stem: str, source: str | None) -> Champion:
             f"{store}: expected one champion of {', '.join(wanted) or stem}, found "
             f"{', '.join(found) or 'none'}; `pneumonia promote` makes one, or name a model file"
         )
-    return _load(found[0], champions[found[0]])
+    return found[0], champions[found[0]]
 
 
-def _load(name: str, version: str) -> Champion:
-    import mlflow
-    import pandas as pd
-    from mlflow.exceptions import MlflowException
+def _champion(
+    name: str,
+    version: str,
+    package: Path,
+    tags: Mapping[str, str],
+    records: Sequence[Move],
+) -> Champion:
+    """Return a champion with what is on record of it.
 
-    require_loadable(name, version)
-    try:
-        model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
-    except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{name} version {version}: can't be loaded ({reason}); {REMEDY}"
-        ) from None
-    facts: dict[str, Any] = model.metadata.metadata
-    body_part: str | None = facts.get("body_part", EARLIER_BODY_PART)
-
-    def predict(image: bytes) -> tuple[float, str]:
-        try:
-            answer = model.predict(pd.DataFrame({"image": [image]}))
-        except MlflowException as error:
-            raise UnusableImage(_reason(error)) from None
-        return float(answer["probability"][0]), str(answer["decision"][0])
-
+    The digest that the last move to the version recorded goes before that of its registration.
+    """
+    recorded = moves.recorded_package(records, version)
+    registered = tags.get(moves.PACKAGE_DIGEST)
+    cautions = []
+    history, _ = replay([move for move in records if move.alias == CHAMPION], version)
+    if history[-1].outcome == OUTSIDE:
+        compared = "the last move to it on record" if recorded else "its registration"
+        cautions.append(
+            f"{name} version {version}: `champion` was moved to it by hand, past the gate (see "
+            f"`pneumonia history`); its files are compared with {compared}"
+        )
     return Champion(
-        predict, name, version, facts["model_digest"], bool(facts["source"]["synthetic"]), body_part
+        name,
+        version,
+        package,
+        tags.get("model_digest", ""),
+        recorded or registered,
+        registered is not None,
+        tuple(cautions),
     )
 
 
-def _reason(error: Any) -> str:
-    """Return why the only image of a batch can't be used, from the packaged code's exception."""
-    reasons: dict[int, str] | None = getattr(error, "reasons", None)
-    if reasons:
-        return reasons[1]
-    # Packages of earlier versions have it in the message alone, after the image's number.
-    return re.sub(r"^(film|image) 1 of 1: ", "", error.message)
+@contextlib.contextmanager
+def _through_mlflow(store: Store, stem: str, source: str | None) -> Iterator[Champion]:
+    from stages.registry.connection import open_store
+    from stages.registry.opened_version import open_version
+    from stages.registry.stored_package import require_loadable
+
+    client = open_store(store)
+    models = client.search_registered_models(f"name LIKE '{stem}-%'")
+    at_alias = {
+        model.name: str(model.aliases[CHAMPION]) for model in models if CHAMPION in model.aliases
+    }
+    name, version = _choose(store, at_alias, stem, source)
+    require_loadable(name, version)
+    found, records = client.get_model_version(name, version), moves.read_moves(client, name)
+    with tempfile.TemporaryDirectory() as folder:
+        opened = open_version(client, name, found, Path(folder) / "version", key=None)
+        yield _champion(name, version, opened.folder, found.tags, records)

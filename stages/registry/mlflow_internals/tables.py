@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COLUMNS = {
-    "experiments": ("experiment_id", "artifact_location"),
-    "runs": ("run_uuid", "lifecycle_stage", "artifact_uri"),
+    "experiments": ("experiment_id", "name", "artifact_location"),
+    "experiment_tags": ("experiment_id", "key", "value"),
+    "runs": (
+        "run_uuid",
+        "experiment_id",
+        "start_time",
+        "status",
+        "lifecycle_stage",
+        "artifact_uri",
+    ),
     "tags": ("run_uuid", "key", "value"),
     "model_versions": ("name", "version", "current_stage", "source"),
     "logged_models": ("model_id", "lifecycle_stage", "artifact_location"),
@@ -16,6 +24,9 @@ COLUMNS = {
     "registered_model_aliases": ("name", "alias", "version"),
 }
 """The columns of MLflow's tables that are read here."""
+
+WAIT_S = 5.0
+"""How long a reader waits for a writer; then MLflow is asked, which waits longer."""
 
 _ARTIFACTS = "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
 _ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = ?"
@@ -29,7 +40,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         sqlite3.Error: There is none, or, of a query, it is locked or has other tables.
     """
     address = f"{(folder / 'mlflow.db').as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+    with contextlib.closing(sqlite3.connect(address, WAIT_S, uri=True)) as connection:
         yield connection
 
 
