@@ -1,5 +1,7 @@
-"""Models and runs: list them, export a model, sign versions."""
+"""Models and runs: list them, export a model, sign and fetch versions."""
 
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +12,8 @@ from stages.commands.registration import Function
 from stages.commands.tables import print_rows
 from stages.commands.tracking_store import open_tracking_store, registered_name
 from stages.engine.console import print_note, print_text
-from stages.engine.errors import InputError
-from stages.engine.files import read_json
+from stages.engine.errors import InputError, NotFound
+from stages.engine.files import read_json, replacing_folder
 from stages.engine.root import project_root
 from stages.settings import paths
 
@@ -154,6 +156,45 @@ def _package_here(params: "Params", model: str) -> str | None:
         return package.digest
 
 
+def fetch(
+    params: "Params",
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to create.")],
+    version: Annotated[
+        str | None, typer.Argument(metavar="VERSION", help="Default: the champion.")
+    ] = None,
+    source: Source = None,
+) -> None:
+    """Check the files of a version and write them to a new folder, from which MLflow serves them.
+
+    MLflow itself runs code of a version before anything can check it.
+    """
+    from stages.registry.aliases import CHAMPION, alias_version
+    from stages.registry.opened_version import open_version
+    from stages.registry.trusted_key import trusted_key
+    from stages.registry.versions import get_version
+
+    key = trusted_key(params.register.public_key)
+    if to.exists():
+        raise InputError(f"{to}: expected no such file or folder, found one; name another")
+    name = registered_name(params, source)
+    client, _ = open_tracking_store()
+    number = version or alias_version(client, name, CHAMPION)
+    if number is None:
+        raise NotFound(f"{name}: expected a champion, found none; name a version")
+    with tempfile.TemporaryDirectory() as scratch, replacing_folder(to) as partial:
+        entry = get_version(client, name, number)
+        opened = open_version(client, name, entry, Path(scratch) / "version", key=key)
+        shutil.copytree(opened.folder, partial, dirs_exist_ok=True)
+    print_text(
+        f"{to}: the files of {name} version {number}, as {_checked_against(key)}; "
+        f"`mlflow models serve --env-manager local -m {to}` serves them"
+    )
+
+
+def _checked_against(key: Path | None) -> str:
+    return "recorded" if key is None else f"recorded, and signed by a key of {key}"
+
+
 COMMANDS: dict[str, Function] = {
     "list": list_versions,
     "runs": list_runs,
@@ -161,4 +202,5 @@ COMMANDS: dict[str, Function] = {
     "upgrade": upgrade,
     "key": key,
     "sign": sign,
+    "fetch": fetch,
 }

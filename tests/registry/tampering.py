@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.registry import signature, signing_key
-from stages.registry.sealed_package import CODE, PACKAGE
+from stages.registry.digests import package_model_digest
+from stages.registry.sealed_package import CODE, DOMAIN, MODEL, PACKAGE, POINT
 from stages.registry.signature import SIGNATURE
 
 MARKER = "PNEUMONIA_TEST_MARKER"
@@ -39,7 +40,7 @@ def code(folder: Path) -> None:
 
 
 def consistently(change: Change) -> Change:
-    """Return `change` with the new checksums in package.json."""
+    """Return `change` with the new checksums and the new model digest in package.json."""
 
     def changed(folder: Path) -> None:
         change(folder)
@@ -48,6 +49,10 @@ def consistently(change: Change) -> Change:
         for name in content["files"]:
             data = (folder / name).read_bytes()
             content["files"][name] = hashlib.sha256(data).hexdigest()
+        files = [content["files"][name] for name in (MODEL, POINT, DOMAIN)]
+        content["model_digest"] = package_model_digest(
+            *files, content["pixels"], content["code"]["digest"]
+        )
         manifest.write_text(json.dumps(content))
 
     return changed

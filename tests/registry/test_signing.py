@@ -76,15 +76,19 @@ def test_a_version_of_format_1_is_not_signed(
         sign_version(client, NAME, entry, signing_key.read(copied.private, {}), packed=None)
 
 
-def test_the_command_signs_the_candidate_or_the_version_that_is_named(
-    copied: Released,
-    stored: Client,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def here(copied: Released, monkeypatch: pytest.MonkeyPatch) -> Released:
+    """The copy as a repository with params, and the current folder."""
     copy_file("params.yaml", copied.root)
     (copied.root / ".git").mkdir()
     monkeypatch.chdir(copied.root)
+    monkeypatch.delenv("PNEUMONIA_PUBLIC_KEY", raising=False)
+    return copied
+
+
+def test_the_command_signs_the_candidate_or_the_version_that_is_named(
+    here: Released, copied: Released, stored: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = copied.folder(stored, CANDIDATE)
     (folder / SIGNATURE).unlink()
     words = ["model", "sign", "--source", "phantom", "--key", str(copied.private)]
@@ -101,3 +105,30 @@ def test_the_command_signs_the_candidate_or_the_version_that_is_named(
     assert "expected a version, received '7'" in capsys.readouterr().err
     assert main(["model", "sign", "--key", "none.key"]) == 1
     assert "none.key: expected an Ed25519 private key, found no file" in capsys.readouterr().err
+
+
+def test_a_version_is_fetched_into_a_folder_once_it_is_checked(
+    here: Released,
+    stored: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["model", "fetch", "--source", "phantom"]
+    monkeypatch.setenv("PNEUMONIA_PUBLIC_KEY", str(here.key))
+    assert main([*words, "served"]) == 0
+    printed = capsys.readouterr().out
+    assert f"served: the files of {NAME} version {CHAMPION}, as recorded, and signed" in printed
+    assert (here.root / "served/MLmodel").exists()
+    recorded = here.folder(stored, CHAMPION) / PACKAGE
+    assert (here.root / "served" / PACKAGE).read_bytes() == recorded.read_bytes()
+    assert main([*words, "served"]) == 1
+    assert "served: expected no such file or folder" in capsys.readouterr().err
+
+    tampering.entry(here.folder(stored, CHAMPION))
+    assert main([*words, "other"]) == 1
+    assert f"{NAME} version {CHAMPION}: " in capsys.readouterr().err
+    assert not (here.root / "other").exists()
+    assert main([*words, "other", CANDIDATE]) == 0
+    assert main(["model", "fetch", "--source", "nothing", "another"]) == 1
+    assert "expected a champion, found none" in capsys.readouterr().err
