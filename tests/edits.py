@@ -26,34 +26,51 @@ class Effect:
         steps: optimisation steps of training; 0 where it resumed a finished training.
         changed: files that git tracks, or would track, and that the command changed.
         new_runs: run digests in the embedded MLflow store that were not known before.
+        new_versions: model digests of versions there that were not known before.
     """
 
     stages: tuple[str, ...]
     steps: int
     changed: tuple[str, ...]
     new_runs: int
+    new_versions: int
 
 
-def measure(workspace: Workspace, *command: str, known_runs: Set[str]) -> Effect:
-    """Run `command` in a repository where all edits are committed, and report what it did."""
+def measure(workspace: Workspace, *command: str, known: Set[str]) -> Effect:
+    """Run `command` in a repository where all edits are committed, and report what it did.
+
+    Args:
+        workspace: The repository.
+        command: The command.
+        known: The digests of the runs and versions of before.
+    """
     output = workspace.run(*command).stdout
     status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout
     return Effect(
         stages=tuple(re.findall(r"^Running stage '(\w+)'", output, flags=re.MULTILINE)),
         steps=_count_epochs(output) * steps_per_epoch(workspace),
         changed=tuple(sorted(line[3:] for line in status.splitlines())),
-        new_runs=len(run_digests(workspace) - known_runs),
+        new_runs=len(run_digests(workspace) - known),
+        new_versions=len(version_digests(workspace) - known),
     )
 
 
 def run_digests(workspace: Workspace) -> set[str]:
     """The digests of all runs in the embedded store, read without importing MLflow."""
+    return _values(workspace, "SELECT value FROM tags WHERE key = 'run_digest'")
+
+
+def version_digests(workspace: Workspace) -> set[str]:
+    """The model digests of all versions in the embedded store."""
+    return _values(workspace, "SELECT value FROM model_version_tags WHERE key = 'model_digest'")
+
+
+def _values(workspace: Workspace, query: str) -> set[str]:
     database = workspace.folder / "mlruns/mlflow.db"
     if not database.exists():
         return set()
     with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute("SELECT value FROM tags WHERE key = 'run_digest'").fetchall()
-    return {value for (value,) in rows}
+        return {value for (value,) in connection.execute(query).fetchall()}
 
 
 def steps_per_epoch(workspace: Workspace) -> int:

@@ -1,8 +1,9 @@
 """What each kind of edit makes `dvc repro` run again: a table, tried on a small repository.
 
 Every row copies a repository whose pipeline has run, edits and commits it, then runs the pipeline
-and compares four things: the stages that ran, the optimisation steps of training, the files in git
-that changed, and whether MLflow got a new run. `inputs` and `register` always run.
+and compares five things: the stages that ran, the optimisation steps of training, the files in git
+that changed, and whether MLflow got a new run and a new version. `inputs` and `register` run
+always.
 """
 
 import dataclasses
@@ -32,6 +33,7 @@ from tests.edits import (
     run_digests,
     set_params,
     steps_per_epoch,
+    version_digests,
 )
 from tests.workspace import ROOT, SMALL, Workspace, copy_tree
 
@@ -51,12 +53,14 @@ class Expected:
         changes: files in git that the pipeline changes, beside the edit itself.
         trains: whether training makes all its steps; otherwise it makes none.
         new_run: whether MLflow gets a run that it did not have.
+        new_version: whether MLflow gets a version that it did not have.
     """
 
     runs: str = ""
     changes: tuple[str, ...] = ()
     trains: bool = False
     new_run: bool = False
+    new_version: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,11 @@ CLASSES = set_params(task__classes=["clear", "hazy"])
 RULE_CODE = append("stages/registry/gate.py", "\nUNUSED = 1\n")
 CARD_TEXT = replace("stages/metrics/pages/card.py", "# Model card", "# Card of the model")
 AUDIT_TEXT = replace("stages/audit/page.py", "# Audit of", "# An audit of")
+DICOM_COMMENT = comment("stages/images/dicom.py")
 DICOM_CODE = append("stages/images/dicom.py", "\nUNUSED = 1\n")
+ENTRY_COMMENT = comment("stages/registry/pyfunc_model.py")
+ENTRY_CODE = append("stages/registry/pyfunc_model.py", "\nUNUSED = 1\n")
+CHECK_CODE = append("stages/registry/sealed_package.py", "\nUNUSED = 1\n")
 AUGMENT_COMMENT = comment("stages/network/augment.py")
 AUGMENT_CODE = replace("stages/network/augment.py", r"0\.05 \+ ", "0.06 + ")
 LOOP_CODE = replace("stages/network/loop.py", "smoothing / 2", "smoothing / 3")
@@ -194,7 +202,11 @@ RESUMES_TRAINING = Expected("train", (LOCK,))
 """The stage runs, finds its finished checkpoints, and writes the same bytes."""
 REPEATS_TRAINING = Expected("train", (LOCK,), trains=True)
 """The checkpoints are gone: the same training is made again, with the same bytes and no new run."""
-TRAINS = Expected("train evaluate", (LOCK, RELEASE, *FIGURES), trains=True, new_run=True)
+TRAINS = Expected(
+    "train evaluate", (LOCK, RELEASE, *FIGURES), trains=True, new_run=True, new_version=True
+)
+ANSWERS_ANEW = Expected(changes=(LOCK, RELEASE), new_version=True)
+"""What a version answers with is another code: data/release.json has another model digest."""
 ADDS_SOURCE = dataclasses.replace(
     TRAINS, runs=ALL, changes=(LOCK, RELEASE, *FIGURES, INPUTS, SOURCE)
 )
@@ -206,6 +218,9 @@ ROWS = [
     Row("gate rule: a value", RULE_VALUE, Expected(changes=(LOCK,))),
     Row("gate rule: code", RULE_CODE, NOTHING),
     Row("a new command", NEW_COMMAND, NOTHING),
+    Row("what MLflow loads a version by: a comment", ENTRY_COMMENT, NOTHING),
+    Row("what MLflow loads a version by: code", ENTRY_CODE, ANSWERS_ANEW),
+    Row("the check of a version's files", CHECK_CODE, NOTHING),
     Row("documentation", append("docs/data.md", "\nOne more sentence.\n"), NOTHING),
     Row("a new plot", append("dvc.yaml", PLOT), NOTHING),
     Row("the version of ruff", RUFF, NOTHING),
@@ -215,7 +230,12 @@ ROWS = [
     Row("text of the audit's page", AUDIT_TEXT, PREPROCESSES),
     Row("words of the section task", WORDS, REWORDS),
     Row("names of the classes", CLASSES, RENAMES_CLASSES),
-    Row("DICOM decoder, equal pixels", DICOM_CODE, PREPROCESSES),
+    Row("DICOM decoder: a comment", DICOM_COMMENT, PREPROCESSES),
+    Row(
+        "DICOM decoder: code, equal pixels",
+        DICOM_CODE,
+        dataclasses.replace(ANSWERS_ANEW, runs="preprocess"),
+    ),
     Row("a new source", NEW_SOURCE, FETCHES),
     Row("a promotion, which freezes the roles", promote, PREPROCESSES),
     Row("the source as a list of one", list_sources(), FETCHES),
@@ -304,14 +324,17 @@ def names(rows: list[Row]) -> pytest.MarkDecorator:
 
 def table(rows: list[Row]) -> str:
     """The rows as the table in docs/reproducibility.md."""
-    lines = ["| Edit | Stages between `inputs` and `register` | Training | Run in MLflow |"]
-    lines.append("|---|---|---|---|")
+    lines = [
+        "| Edit | Stages between `inputs` and `register` | Training | Run in MLflow | Version |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         wanted = row.expected
         lines.append(
             f"| {row.edit} | {wanted.runs.replace(' ', ', ') or 'none'} "
             f"| {'all steps' if wanted.trains else 'no step'} "
-            f"| {'new' if wanted.new_run else 'the same'} |"
+            f"| {'new' if wanted.new_run else 'the same'} "
+            f"| {'new' if wanted.new_version else 'the same'} |"
         )
     return "\n".join(lines)
 
@@ -326,7 +349,7 @@ def effect_of(row: Row, workspace: Workspace, base: Workspace, *command: str) ->
     row.make(workspace)
     workspace.run("python", "-m", "stages.commands.dependencies")
     workspace.commit()
-    return measure(workspace, *command, known_runs=run_digests(base))
+    return measure(workspace, *command, known=run_digests(base) | version_digests(base))
 
 
 def effect_wanted(row: Row, workspace: Workspace) -> Effect:
@@ -336,6 +359,7 @@ def effect_wanted(row: Row, workspace: Workspace) -> Effect:
         steps=SMALL["train.epochs"] * steps_per_epoch(workspace) if wanted.trains else 0,
         changed=tuple(sorted(wanted.changes)),
         new_runs=int(wanted.new_run),
+        new_versions=int(wanted.new_version),
     )
 
 
