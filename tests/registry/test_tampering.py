@@ -14,6 +14,7 @@ from stages.registry.connection import open_store
 from stages.registry.gate import promote, rollback
 from stages.registry.moves import PACKAGE_DIGEST, read_moves
 from stages.registry.sealed_package import PACKAGE
+from stages.serving.predictor import Predictor
 from tests.registry import tampering
 from tests.registry.released import CANDIDATE, CHAMPION, PREVIOUS, Released
 from tests.registry.tampering import FILES, MARKER, SIGNATURES, Change
@@ -27,6 +28,10 @@ def changed(released: Released, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return released.copied(tmp_path / "changed")
 
 
+def do_predict(client: Client, released: Released, key: Path | None) -> None:
+    Predictor.from_champion(released.root, "pneumonia", None, key)
+
+
 def do_promote(client: Client, released: Released, key: Path | None) -> None:
     rule = replace(gate(), key=key)
     promote(client, released.store, NAME, CANDIDATE, rule, override="whatever it is")
@@ -38,6 +43,7 @@ def do_rollback(client: Client, released: Released, key: Path | None) -> None:
 
 Door = Callable[[Client, Released, Path | None], None]
 DOORS: dict[str, tuple[Door, str]] = {
+    "predict": (do_predict, CHAMPION),
     "promote": (do_promote, CANDIDATE),
     "rollback": (do_rollback, PREVIOUS),
 }
