@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stages.commands.parameters import AsJson
+from stages.commands.predict_batch import write_batch
 from stages.commands.tables import print_table
 from stages.engine.console import print_json, print_note
 from stages.engine.errors import InputError
@@ -27,7 +28,9 @@ _NAMED = 3
 
 def predict(
     params: "Params",
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="JPEG, PNG or DICOM.")],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE", help="JPEG, PNG or DICOM.")
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -47,20 +50,53 @@ def predict(
             "class drawn over it.",
         ),
     ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="Instead of IMAGE: a folder, a zip, tar or tar.gz archive, or a CSV file with a "
+            "column `path`.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="With --batch: the .parquet or .csv file to write."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a TABLE that is there.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew what a killed batch left of TABLE.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Print probability and decision for images.
 
     An image that is unlike those the model was trained on gets no answer, and the reason. Exits
-    with 1 if any image got no answer. Not a diagnosis.
+    with 1 if any image got no answer; with --batch, with 0 once the table is complete. Not a
+    diagnosis.
     """
-    from stages.engine import devices
     from stages.serving import overlays
 
     if model is not None and source is not None:
         raise InputError("expected --model or --source, received both; leave one out")
+    if batch is not None or out is not None or force or restart:
+        if batch is None or out is None or images or overlay is not None:
+            raise typer.BadParameter(
+                "expected IMAGE..., or --batch IMAGES --out TABLE without IMAGE and --overlay"
+            )
+        predictor = write_batch(
+            batch,
+            out,
+            lambda: _predictor(params, model, source),
+            threads=params.train.threads,
+            restart=restart,
+            force=force,
+            as_json=as_json,
+        )
+        _print_origin(predictor)
+        return 0
+    if not images:
+        raise typer.BadParameter("expected IMAGE..., or --batch IMAGES --out TABLE")
     files = overlays.plan(overlay, images) if overlay is not None else [None] * len(images)
-    devices.configure(params.train.threads)
     predictor = _predictor(params, model, source)
     rows: list[tuple[Prediction, Path | None]] = []
     for answered, file in zip(predictor.stream(images, label="predict"), files, strict=True):
@@ -108,6 +144,11 @@ def _print_notes(
         print_note(f"warning: {printable(', '.join(names[:_NAMED]))}{more}: {caution}")
     if overlay is not None:
         print_note(f"overlays: {printable(str(overlay))}; they show what the network responds to")
+    _print_origin(predictor)
+
+
+def _print_origin(predictor: "Predictor") -> None:
+    """Print who answered, and what that is worth."""
     print_note(f"by {printable(predictor.origin)}, digest {predictor.model[:12]}")
     for caution in predictor.cautions:
         print_note(f"warning: {printable(caution)}")
@@ -119,9 +160,11 @@ def _print_notes(
 
 
 def _predictor(params: "Params", model: Path | None, source: str | None) -> "Predictor":
+    from stages.engine import devices
     from stages.registry.trusted_key import trusted_key
     from stages.serving.predictor import Predictor
 
+    devices.configure(params.train.threads)
     root = project_root()
     if model is None:
         key = trusted_key(params.register.public_key)

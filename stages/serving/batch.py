@@ -9,25 +9,21 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-
-from stages.engine.arrays import GrayImages
 from stages.engine.console import print_note
 from stages.engine.errors import InputError, UnusableImage
 from stages.engine.files import add_filename, digest
 from stages.engine.locks import locked, user_folder
 from stages.engine.parallel import map_in_order, prefer_threads
 from stages.engine.progress import image_progress
+from stages.network.detector import Prepared
 from stages.serving import batch_table
 from stages.serving.batch_inputs import BatchInputs, Load, list_images
 from stages.serving.batch_journal import BatchJournal, append
-from stages.serving.batch_row import ANSWERED, REFUSED, UNUSABLE, Row, as_text
+from stages.serving.batch_row import Row, as_text
+from stages.serving.predictor import Predictor
 from stages.sources.archives.members import Member
-
-if TYPE_CHECKING:
-    from stages.network.detector import Answer, Prepared
 
 _CHUNK = 8
 """Images that a thread prepares at a time: the network's batch."""
@@ -35,36 +31,6 @@ _AHEAD = 16
 """Chunks prepared ahead of the network; their pixels are in memory."""
 _AHEAD_IN_ORDER = 4
 """The same where their files are in memory as well."""
-
-
-class Detecting(Protocol):
-    """What prepares images and answers them: `network.detector.Detector`, of whatever version.
-
-    A version of the registry has classes of its own, so only what is used of them counts.
-    """
-
-    def prepare(self, image: bytes) -> "Prepared":
-        """Decode an image file and measure it; called by several threads at a time."""
-
-    def answer(self, pixels: GrayImages) -> "list[Answer]":
-        """Answer prepared pixels, uint8 (N, H, W)."""
-
-
-@dataclass(frozen=True)
-class BatchModel:
-    """The model of a batch.
-
-    Attributes:
-        detector: Prepares and answers.
-        columns: Columns of one value, which say in each row who answered.
-        circumstances: What else decides the bits of an answer, such as the class of processor.
-        synthetic: Whether it was trained on synthetic images; None if that is not known.
-    """
-
-    detector: Detecting
-    columns: Mapping[str, str | None]
-    circumstances: Mapping[str, object]
-    synthetic: bool | None
 
 
 @dataclass
@@ -95,24 +61,23 @@ class Summary:
 def predict_batch(
     source: Path,
     out: Path,
-    load_model: Callable[[], BatchModel],
+    load: Callable[[], Predictor],
     *,
+    circumstances: Mapping[str, object],
     restart: bool = False,
     force: bool = False,
     workers: int | None = None,
-) -> tuple[Summary, BatchModel]:
+) -> Summary:
     """Write the table of a batch, or continue one that was killed.
 
     Args:
         source: Folder, archive or CSV file (see `batch_inputs`).
         out: The table: `.parquet` or `.csv`.
-        load_model: Is called once the images are listed.
+        load: Loads the model; is called once the images are listed.
+        circumstances: What else decides the bits of an answer, such as the class of processor.
         restart: Give up what a killed batch left, whatever it was of.
         force: Replace a table that is there.
         workers: Threads that prepare images; all cores by default.
-
-    Returns:
-        What is in the table, and the model that answered.
 
     Raises:
         InputError: The table is there already, another process writes it, or it was started with
@@ -127,29 +92,38 @@ def predict_batch(
         if not journal.exists():
             _require_absent(out, force)
         inputs = list_images(source)
-        model = load_model()
+        predictor = load()
         images = f"{len(inputs.images)}, {inputs.digest()}"
-        answers = {**model.columns, **model.circumstances}
-        facts = {**answers, "images": images}
+        model = {
+            "model": predictor.origin,
+            "model_digest": predictor.model,
+            "package_digest": predictor.package_digest,
+        }
+        facts = {**model, **circumstances, "images": images}
         finished = journal.finished(facts)
         if finished is not None:
-            return Summary(**finished), model
+            return Summary(**finished)
         _require_absent(out, force)
         done = journal.start(facts, restart=restart)
         if done:
             print_note(f"continues after {done:,} of {len(inputs.images):,} images")
         try:
-            _compute(journal, inputs, model.detector, done, workers)
+            _compute(journal, inputs, predictor, done, workers)
             summary = Summary(left_out=inputs.left_out)
             rows = map(summary.count, journal.rows())
-            about = {**answers, "synthetic": model.synthetic, "note": "not a diagnosis"}
-            batch_table.write_table(journal.table, suffix, rows, model.columns, about)
+            about = {
+                **model,
+                **circumstances,
+                "synthetic": predictor.synthetic,
+                "note": "not a diagnosis",
+            }
+            batch_table.write_table(journal.table, suffix, rows, model, about)
             _require_absent(out, force)
             journal.finish(facts, asdict(summary))
         except OSError as error:
             add_filename(error, out)
             raise
-        return summary, model
+        return summary
 
 
 @contextlib.contextmanager
@@ -178,14 +152,14 @@ _Loaded: TypeAlias = tuple[Member, Load]
 def _compute(
     journal: BatchJournal,
     inputs: BatchInputs,
-    detector: Detecting,
+    predictor: Predictor,
     done: int,
     workers: int | None,
 ) -> None:
     """Append the rows that are missing. Threads prepare images while the network answers others."""
 
-    def prepared(chunk: Sequence[_Loaded]) -> "list[_Ready]":
-        return [_prepare(detector, *loaded) for loaded in chunk]
+    def prepared(chunk: Sequence[_Loaded]) -> list[_Ready]:
+        return [_prepare(predictor, *loaded) for loaded in chunk]
 
     window = _AHEAD_IN_ORDER if inputs.in_order else _AHEAD
     total = len(inputs.images)
@@ -198,7 +172,7 @@ def _compute(
         chunks = map_in_order(prepared, _chunks(loads), label=None, workers=workers, window=window)
         with contextlib.closing(chunks):
             for chunk in chunks:
-                append(file, _answer(detector, chunk))
+                append(file, _answer(predictor, chunk))
                 advance(len(chunk))
 
 
@@ -207,50 +181,35 @@ def _chunks(loads: Iterator[_Loaded]) -> Iterator[list[_Loaded]]:
         yield chunk
 
 
-_Ready: TypeAlias = "tuple[Member, Prepared | str]"
+_Ready: TypeAlias = tuple[Member, Prepared | str]
 """An image, prepared, or why it can't be read."""
 
 
-def _prepare(detector: Detecting, image: Member, load: Load) -> _Ready:
+def _prepare(predictor: Predictor, image: Member, load: Load) -> _Ready:
     try:
-        data = load()
+        return image, predictor.detector.prepare(load())
     except UnusableImage as error:
         return image, str(error)
-    return image, detector.prepare(data)
 
 
-def _answer(detector: Detecting, chunk: Sequence[_Ready]) -> list[Row]:
-    pixels = [
-        prepared.pixels
-        for _, prepared in chunk
-        if not isinstance(prepared, str) and prepared.pixels is not None
-    ]
-    answers = iter(detector.answer(np.stack(pixels)) if pixels else ())
-    return [_row(image, prepared, answers) for image, prepared in chunk]
+def _answer(predictor: Predictor, chunk: Sequence[_Ready]) -> Iterator[Row]:
+    answers = predictor.answer([(image.name, prepared) for image, prepared in chunk])
+    for (image, prepared), answered in zip(chunk, answers, strict=True):
+        facts = {} if isinstance(prepared, str) else prepared.facts
+        prediction = answered.prediction
+        yield Row(
+            path=as_text(prediction.name),
+            status=prediction.status,
+            probability=prediction.probability,
+            decision=prediction.decision,
+            domain_score=prediction.domain_score,
+            reason=as_text(prediction.reason or "") or None,
+            cautions=as_text("; ".join(prediction.cautions)) or None,
+            width=_pixels(facts.get("width")),
+            height=_pixels(facts.get("height")),
+            bytes=image.size,
+        )
 
 
-def _row(image: Member, prepared: "Prepared | str", answers: "Iterator[Answer]") -> Row:
-    """Return the row of an image; the next of `answers` is its own, if it has pixels."""
-    facts: dict[str, Any] = {
-        **dict.fromkeys(("probability", "decision", "domain_score", "reason", "cautions")),
-        **dict.fromkeys(("width", "height")),
-        "path": as_text(image.name),
-        "status": UNUSABLE,
-        "bytes": image.size,
-    }
-    if isinstance(prepared, str):
-        return Row(**{**facts, "reason": as_text(prepared)})
-    for side in ("width", "height"):
-        number = prepared.facts.get(side)
-        facts[side] = None if number is None else int(number)
-    facts["cautions"] = as_text("; ".join(prepared.cautions)) or None
-    if prepared.pixels is None:
-        return Row(**{**facts, "reason": as_text(str(prepared.reason))})
-    answer = next(answers)
-    facts["status"] = ANSWERED if answer.refused is None else REFUSED
-    facts["reason"] = answer.refused
-    facts["decision"] = answer.decision
-    for name in ("probability", "domain_score"):
-        number = getattr(answer, name)
-        facts[name] = None if number is None else float(number)
-    return Row(**facts)
+def _pixels(fact: float | str | None) -> int | None:
+    return None if fact is None else int(fact)

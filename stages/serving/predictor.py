@@ -210,11 +210,16 @@ class Predictor:
             waiting.append((name, image))
             usable += not isinstance(image, str) and image.pixels is not None
             if usable == _BATCH or len(waiting) == _MOST_WAITING:
-                yield from self._answer(waiting)
+                yield from self.answer(waiting)
                 waiting, usable = [], 0
-        yield from self._answer(waiting)
+        yield from self.answer(waiting)
 
-    def _answer(self, images: Sequence[tuple[str, Prepared | str]]) -> Iterator[Answered]:
+    def answer(self, images: Sequence[tuple[str, Prepared | str]]) -> Iterator[Answered]:
+        """Yield one prediction for each of a few images, in order.
+
+        Args:
+            images: Names; and what the detector prepared, or why the file can't be read.
+        """
         pixels = [
             image.pixels
             for _, image in images

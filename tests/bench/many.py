@@ -115,13 +115,13 @@ def prepare(folder: Path, numbers: range, packing: str) -> None:
     (folder / "data/roles.csv").write_text(NO_ROLES, encoding="utf-8")
 
 
-def images(numbers: range) -> Iterator[tuple[str, bytes]]:
+def images(numbers: range, side: int = SIDE) -> Iterator[tuple[str, bytes]]:
     """Yield names and JPEG bytes of smooth noise: two images a patient, a quarter normal."""
     for index in numbers:
         draws = np.random.default_rng([0, index])
         coarse = Image.fromarray(draws.integers(0, 256, (8, 8), dtype=np.uint8))
         buffer = io.BytesIO()
-        coarse.resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(buffer, "JPEG")
+        coarse.resize((side, side), Image.Resampling.BILINEAR).save(buffer, "JPEG")
         patient, image = divmod(index, 2)
         name = (
             f"NORMAL/IM-{patient:06d}-{image + 1:04d}.jpeg"

@@ -1,18 +1,15 @@
 """A detector without a network, for tests of batches; it can be killed at any call."""
 
 import hashlib
-import os
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, cast
 
 from stages.engine.arrays import GrayImage, GrayImages
 from stages.engine.errors import UnusableImage
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
 from stages.network.detector import Answer, Prepared
-from stages.serving.batch import BatchModel, predict_batch
+from stages.serving.predictor import Predictor
 from stages.sources.header import read_header
 
 PIXELS = PixelOptions(image_px=32, aspect="stretch")
@@ -53,22 +50,7 @@ class FakeDetector:
         return Answer(probability, "pneumonia" if probability > 0.5 else "normal", score, None)
 
 
-def fake_model(detector: FakeDetector | None = None, *, digest: str = "m" * 64) -> BatchModel:
-    return BatchModel(
-        detector or FakeDetector(),
-        {"model": "a test", "model_digest": digest, "package_digest": None},
-        {"processor": "test"},
-        synthetic=True,
+def fake_model(detector: FakeDetector | None = None, *, digest: str = "m" * 64) -> Predictor:
+    return Predictor(
+        cast(Any, detector or FakeDetector()), origin="a test", model=digest, synthetic=True
     )
-
-
-def main(words: Sequence[str]) -> None:
-    """Predict a batch with the fake: SOURCE OUT [WORKERS]."""
-    source, out, *workers = words
-    predict_batch(
-        Path(source), Path(out), fake_model, workers=int(workers[0]) if workers else os.cpu_count()
-    )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from stages.engine.errors import InputError
 from stages.engine.tables import read_table
 from stages.serving import batch_journal, batch_table
-from stages.serving.batch import BatchModel, Summary, predict_batch
+from stages.serving.batch import Summary, predict_batch
+from stages.serving.predictor import Predictor
 from tests.dicoms import dicom_file
 from tests.sample_images import encoded, picture
 from tests.serving.fake_detector import FakeDetector, Killed, fake_model
@@ -42,7 +44,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(source: Path, out: Path, detector: FakeDetector | None = None, **how: Any) -> Summary:
-    return predict_batch(source, out, lambda: fake_model(detector), workers=2, **how)[0]
+    return run_by(lambda: fake_model(detector), source, out, **how)
+
+
+def run_by(load: Callable[[], Predictor], source: Path, out: Path, **how: Any) -> Summary:
+    how = {"workers": 2, "circumstances": {"processor": "test"}, **how}
+    return predict_batch(source, out, load, **how)
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
@@ -121,7 +128,7 @@ def test_the_number_of_workers_changes_no_byte(folder: Path, tmp_path: Path) -> 
     tables = []
     for workers in (1, 2, 5):
         out = tmp_path / f"{workers}.parquet"
-        predict_batch(folder, out, fake_model, workers=workers)
+        run(folder, out, workers=workers)
         tables.append(out.read_bytes())
     assert len({*tables}) == 1
 
@@ -269,17 +276,17 @@ def test_a_batch_of_other_images_or_another_model_is_not_continued(
 ) -> None:
     out = tmp_path / "a.csv"
 
-    def other() -> BatchModel:
+    def other() -> Predictor:
         return fake_model(digest="n" * 64)
 
     with pytest.raises(Killed):
         run(folder, out, FakeDetector(killed_at=2))
     with pytest.raises(InputError, match=r"model_digest: m+ then, n+ now\); .* --restart"):
-        predict_batch(folder, out, other)
+        run_by(other, folder, out)
     os.utime(folder / "0/000.jpeg", ns=(1, 1))
     with pytest.raises(InputError, match=rf"images: {COUNT}, \w+ then, {COUNT}, \w+ now"):
         run(folder, out)
-    summary, _ = predict_batch(folder, out, other, restart=True)
+    summary = run_by(other, folder, out, restart=True)
     assert summary.images == COUNT
     assert {row["model_digest"] for row in rows_of(out)} == {"n" * 64}
 
@@ -289,13 +296,13 @@ def test_a_table_that_is_there_is_replaced_only_by_force(folder: Path, tmp_path:
     out.write_text("mine")
     loaded: list[int] = []
 
-    def load() -> BatchModel:
+    def load() -> Predictor:
         loaded.append(1)
         return fake_model()
 
     for how in ({}, {"restart": True}):
         with pytest.raises(InputError, match=r"a\.csv: there is a table already; .* --force"):
-            predict_batch(folder, out, load, **how)
+            run_by(load, folder, out, **how)
     assert not loaded  # it fails before the model is loaded, which takes long
     assert out.read_text() == "mine"
     with pytest.raises(Killed):
