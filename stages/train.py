@@ -20,7 +20,7 @@ def main() -> None:
     shards = open_shards(paths.SHARDS)
     devices.configure(options.threads)
 
-    from stages.network import canonical, checkpoints, loop, operating_point, predict
+    from stages.network import canonical, checkpoints, domain_fit, loop, operating_point, predict
 
     images = shards.role("train")
     roles = [shards.role(name) for name in shards.roles if name.startswith("val")]
@@ -43,6 +43,7 @@ def main() -> None:
         logits = monitor.logits(predict.predictor(model))
         pools = {role.name: operating_point.pool(role.records, logits[role.name]) for role in roles}
         point = operating_point.fit(pools, seed=options.seed)
+        domain = domain_fit.fit(model, options, images, roles)
         figures = reports(
             roles,
             {name: point.probability(values) for name, values in logits.items()},
@@ -54,10 +55,11 @@ def main() -> None:
         send({"figures": figures})
     training.write_inputs()
     write_json(paths.MODEL / "operating_point.json", point.to_json())
+    domain.save(paths.MODEL / "domain.npz")
     write_text(paths.MODEL / "history.csv", trained.history_csv())
     write_json(paths.VALIDATION, figures)
-    names = ("model.keras", "operating_point.json", "history.csv", "trained_with.json")
-    written = [*(paths.MODEL / name for name in names), paths.VALIDATION]
+    names = ("model.keras", "operating_point.json", "domain.npz", "history.csv")
+    written = [*(paths.MODEL / name for name in names), paths.TRAINED_WITH, paths.VALIDATION]
     checksums.write(paths.MODEL, written, **devices.on_record())
     checkpoints.clean_others(folder)
     if trained.speed or "train" not in journal.read(training.digest):  # else its own record stays

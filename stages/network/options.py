@@ -157,6 +157,9 @@ class TrainOptions(Options):
     patience: Annotated[int, Field(ge=0)]
     """Stop after this many epochs without a better one; 0 for never."""
 
+    refused_share: Annotated[float, Field(gt=0, le=0.2)]
+    """Share of proper validation images that the domain's limit refuses. It changes no weight."""
+
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"]
     """Number format of the computations; the mixed ones are for GPUs."""
 

@@ -2,15 +2,19 @@
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stages.engine import checksums
+from stages.engine.arrays import GrayImages
 from stages.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from stages.network.domain import Domain
 
 # What zipfile and Keras raise for a damaged file.
 _DAMAGE = (
@@ -18,8 +22,12 @@ _DAMAGE = (
     *(zlib.error, zipfile.BadZipFile),
 )
 Logits = npt.NDArray[np.float32]
-_BATCH = 32
-"""Images per forward pass: near a larger batch's speed, little waste for a single image."""
+Features = npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float64]
+QUARTERS = 4
+_BATCH = 8
+"""Images per forward pass, one size for training's validation, evaluation and service: results are
+equal because the graph is one. Near a larger batch's speed; a single image wastes seven places."""
 
 
 def load_model(path: Path) -> Any:
@@ -61,28 +69,95 @@ def _check_members(path: Path) -> None:
         raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
 
 
-def predictor(model: Any) -> Callable[[npt.NDArray[np.uint8]], Logits]:
-    """Make a function from images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,).
+def predictor(model: Any) -> Callable[[GrayImages], Logits]:
+    """Make a function from images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,)."""
+    forward = _forward(model, ())
+    return lambda images: forward(images)[0]
+
+
+def answerer(model: Any, domain: "Domain") -> Callable[[GrayImages], tuple[Logits, Scores]]:
+    """Make a function from images to their logits and domain scores, in one forward pass.
+
+    Args:
+        model: The network.
+        domain: What it was trained on.
+
+    Returns:
+        A function from images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,), equal to those
+        of `predictor` to the last bit, and scores, float64 (N,), above 1 for what must be refused.
+    """
+    forward = _forward(model, domain.layers)
+
+    def answers(images: GrayImages) -> tuple[Logits, Scores]:
+        logits, features = forward(images)
+        return logits, domain.score(features)
+
+    return answers
+
+
+def pooler(model: Any, layers: Sequence[str]) -> Callable[[GrayImages], Features]:
+    """Make a function from images, uint8 (N, H, W), to the pooled outputs of some layers.
+
+    Each map is averaged over its quarters, which still tell which way up an image is.
+
+    Args:
+        model: The network.
+        layers: Names of layers with maps.
+
+    Returns:
+        A function to float32 (N, QUARTERS, channels of all layers), row by row.
+    """
+    forward = _forward(model, layers)
+    return lambda images: forward(images)[1]
+
+
+def _forward(model: Any, layers: Sequence[str]) -> Callable[[GrayImages], tuple[Logits, Features]]:
+    """Make a function from images to logits and the pooled outputs of layers.
 
     Every batch has the same size (a short one is filled up), so one graph is traced per image
-    size, and to the last bit an image's logit does not depend on the others in its batch.
+    size, and to the last bit an image's results do not depend on the others in its batch; those of
+    the network "seed" depend on its place there, in the last bits.
     """
+    import keras
     import tensorflow as tf
 
     from stages.network import portable_ops
 
     portable_ops.install()
+    outputs = [model.get_layer(name).output for name in layers]
+    network = keras.Model(model.inputs, [model.outputs[0], *outputs]) if layers else None
+    channels = sum(output.shape[-1] for output in outputs)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def forward(pixels: Any) -> Any:
-        return model(tf.cast(pixels[..., None], tf.float32), training=False)[:, 0]
+        pixels = tf.cast(pixels[..., None], tf.float32)
+        if network is None:
+            return model(pixels, training=False)[:, 0], tf.zeros((_BATCH, QUARTERS, 0))
+        logits, *maps = network(pixels, training=False)
+        return logits[:, 0], tf.concat([_quarters(tf.cast(m, tf.float32)) for m in maps], axis=-1)
 
-    def logits(images: npt.NDArray[np.uint8]) -> Logits:
-        results = [np.zeros(0, np.float32)]
+    def results(images: GrayImages) -> tuple[Logits, Features]:
+        logits, features = (
+            [np.zeros(0, np.float32)],
+            [np.zeros((0, QUARTERS, channels), np.float32)],
+        )
         for start in range(0, len(images), _BATCH):
             part = np.asarray(images[start : start + _BATCH])
             filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
-            results.append(forward(tf.constant(filled)).numpy()[: len(part)])
-        return np.concatenate(results)
+            for kept, result in zip((logits, features), forward(tf.constant(filled)), strict=True):
+                kept.append(result.numpy()[: len(part)])
+        return np.concatenate(logits), np.concatenate(features)
 
-    return logits
+    return results
+
+
+def _quarters(maps: Any) -> Any:
+    """Average maps (N, H, W, channels) over each quarter; quarters of odd sides overlap."""
+    import tensorflow as tf
+
+    height, width = tf.shape(maps)[1], tf.shape(maps)[2]
+    halves = maps[:, : -(-height // 2)], maps[:, height // 2 :]
+    quarters = [
+        part for half in halves for part in (half[:, :, : -(-width // 2)], half[:, :, width // 2 :])
+    ]
+    return tf.stack([tf.reduce_mean(part, axis=(1, 2)) for part in quarters], axis=1)

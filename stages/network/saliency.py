@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.engine.arrays import ColorImage, GrayImage, GrayImages
+from stages.network.layers import by_resolution
 
-_MIN_CELLS = 4
-"""The map is taken from the deepest layer with at least this many cells on a side."""
 _TILE, _PER_ROW = 176, 4
 
 Maps = npt.NDArray[np.float32]
@@ -40,7 +39,9 @@ def mapper(model: Any, height: int, width: int) -> Callable[[GrayImages], Maps]:
     import keras
     import tensorflow as tf
 
-    split = keras.Model(model.inputs, [_fine_layer(model, height, width), model.outputs[0]])
+    # The deepest layer whose maps still show places.
+    *_, layer = by_resolution(model, height, width).values()
+    split = keras.Model(model.inputs, [layer, model.outputs[0]])
 
     def maps(images: GrayImages) -> Maps:
         with tf.GradientTape() as tape:
@@ -101,22 +102,3 @@ def sheet(model: Any, images: GrayImages, captions: list[str]) -> ColorImage:
 def sheet_png(model: Any, images: GrayImages, captions: list[str]) -> bytes:
     """Draw `sheet` and encode it as PNG."""
     return png(sheet(model, images, captions))
-
-
-def _fine_layer(model: Any, height: int, width: int) -> Any:
-    """The output of the deepest layer whose map still has at least _MIN_CELLS cells on a side."""
-    import keras
-
-    candidates = [
-        layer.output
-        for layer in model.layers
-        if not isinstance(layer.output, list) and len(layer.output.shape) == 4
-    ]
-    probe = keras.Model(model.inputs, candidates)
-    shapes = probe.compute_output_shape((1, height, width, 1))
-    fine = [
-        output
-        for output, shape in zip(candidates, shapes, strict=True)
-        if min(shape[1:3]) >= _MIN_CELLS and shape[-1] > 3
-    ]
-    return fine[-1]

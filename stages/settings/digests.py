@@ -18,6 +18,9 @@ JUDGED = ("fetch", "preprocess", "train", "evaluate")
 _WEIGHTS = ["stages.network.loop", "stages.metrics.monitor", "stages.images.shards"]
 """What decides the weights beside stages/train.py itself: all that these modules reach."""
 
+_AFTER_TRAINING = {"refused_share"}
+"""Params of the section train that decide what is made of the finished weights."""
+
 
 def training_digest(options: TrainOptions, data_digest: str, root: Path = Path()) -> str:
     """Name of a training: its data, its params, the code that decides weights, the environment.
@@ -35,7 +38,11 @@ def training_digest(options: TrainOptions, data_digest: str, root: Path = Path()
     return digest(
         {
             "data": data_digest,
-            "params": train_params(options, root),
+            "params": {
+                key: value
+                for key, value in train_params(options, root).items()
+                if key not in _AFTER_TRAINING
+            },
             "code": code,
             "lock": sha256_file(root / paths.LOCK),
         }

@@ -57,6 +57,7 @@ OPTIONS = TrainOptions(
     ema=0.9,
     monitor="val_auroc",
     patience=0,
+    refused_share=0.01,
     precision="float32",
     threads=2,
     augment=AUGMENT,

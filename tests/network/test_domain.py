@@ -1,0 +1,188 @@
+"""The domain: fitted on noise with a bright patch, asked about other things."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.engine.errors import InputError
+from stages.images.shards import Role
+from stages.network import domain, domain_fit, predict
+from stages.network.domain import MOST_CHANNELS, MOST_STEPS, Domain
+from stages.network.domain_limit import ranges, upper_end
+from stages.network.model import build
+from tests.changed import changed
+from tests.network.tiny import OPTIONS, images
+
+PX = 64
+
+
+def role(name: str, count: int, seed: int, px: int = PX) -> Role:
+    pixels, labels = images(count, px, seed=seed)
+    return Role(name, pixels, pd.DataFrame({"label": labels}))
+
+
+def roles(px: int = PX) -> tuple[Role, list[Role]]:
+    return role("train", 120, 0, px), [role("val", 60, 1, px), role("val_matched", 60, 2, px)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return build(OPTIONS, PX)
+
+
+@pytest.fixture(scope="module")
+def fitted(model: Any) -> Domain:
+    return domain_fit.fit(model, OPTIONS, *roles())
+
+
+@pytest.mark.parametrize("network", ["compact", "seed", "MobileNetV2"])
+def test_logits_and_scores_come_from_one_pass_whatever_is_beside_an_image(network: str) -> None:
+    model = build(changed(OPTIONS, network=network, crop_px=PX), PX)
+    found = domain_fit.fit(model, OPTIONS, *roles())
+    assert len(found.layers) == len(set(found.layers)) > 1
+    pixels = np.concatenate([images(19, PX, seed=5)[0], np.zeros((1, PX, PX), np.uint8)])
+    answers = predict.answerer(model, found)
+    logits, scores = answers(pixels)
+    assert (logits.dtype, scores.dtype) == (np.float32, np.float64)
+    np.testing.assert_array_equal(logits, predict.predictor(model)(pixels))
+    # The wide dense layer of "seed" adds up in an order that depends on an image's place.
+    orders = (slice(None, None, -1), slice(3, 4), slice(5, 16)) if network != "seed" else ()
+    for order in orders:
+        some_logits, some_scores = answers(pixels[order])
+        np.testing.assert_array_equal(some_logits, logits[order])
+        np.testing.assert_array_equal(some_scores, scores[order])
+    assert [part.shape for part in answers(pixels[:0])] == [(0,), (0,)]
+
+
+def test_other_things_are_refused_and_new_images_of_the_same_kind_are_not(
+    model: Any, fitted: Domain
+) -> None:
+    answers = predict.answerer(model, fitted)
+    proper = answers(images(200, PX, seed=7)[0])[1]
+    assert (proper > 1).mean() < 0.05
+    ramp = np.tile(np.linspace(0, 255, PX).astype(np.uint8), (PX, 1))
+    others = {
+        "blank": np.full((PX, PX), 90, np.uint8),
+        "ramp": ramp,
+        "board": np.uint8(255) * ((np.indices((PX, PX)) // 8).sum(0) % 2).astype(np.uint8),
+        "half": np.where(ramp > 127, np.uint8(0), images(1, PX, seed=8)[0][0]),
+    }
+    scores = answers(np.stack(list(others.values())))[1]
+    assert (scores > 1).all(), dict(zip(others, scores, strict=True))
+
+
+def test_a_file_has_equal_bytes_each_time_and_is_read_as_it_was_written(
+    model: Any, fitted: Domain, tmp_path: Path
+) -> None:
+    again = domain_fit.fit(model, OPTIONS, *roles())
+    paths = tmp_path / "a.npz", tmp_path / "b.npz"
+    for one, path in zip((fitted, again), paths, strict=True):
+        one.save(path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    loaded = domain.load(paths[0])
+    assert (loaded.layers, loaded.kinds) == (fitted.layers, fitted.kinds)
+    features = predict.pooler(model, fitted.layers)(images(9, PX, seed=3)[0])
+    np.testing.assert_array_equal(loaded.score(features), fitted.score(features))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["missing", "empty", "text", "cut", "format", "nan", "shape", "dtype", "limit", "absent"],
+)
+def test_a_file_that_cannot_decide_is_refused_by_name(
+    fitted: Domain, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "domain.npz"
+    fitted.save(path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    changes: dict[str, dict[str, Any]] = {
+        "format": {"format": np.asarray(9)},
+        "nan": {"middle": arrays["middle"] * np.nan},
+        "shape": {"whitening": arrays["whitening"][:-1]},
+        "dtype": {"discriminants": arrays["discriminants"].astype(np.float64)},
+        "limit": {"limit": np.asarray(0.0)},
+    }
+    contents = {"empty": b"", "text": b"a domain", "cut": path.read_bytes()[:-40]}
+    if damage in changes:
+        np.savez(path, **{**arrays, **changes[damage]})
+    elif damage == "absent":
+        np.savez(path, **{name: a for name, a in arrays.items() if name != "spread"})
+    elif damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(contents[damage])
+    with pytest.raises(InputError, match=r"domain\.npz: expected the domain of a model"):
+        domain.load(path)
+
+
+def test_the_shrunk_covariance_is_that_of_scikit_learn() -> None:
+    from sklearn.covariance import ledoit_wolf
+
+    rng = np.random.default_rng(0)
+    residuals = np.rint(1000 * rng.normal(size=(50, 12)) @ rng.normal(size=(12, 12))).astype(
+        np.int64
+    )
+    expected, _ = ledoit_wolf(residuals.astype(np.float64), assume_centered=True)
+    np.testing.assert_allclose(domain_fit._shrunk_covariance(residuals), expected, rtol=1e-3)
+
+
+def test_distances_are_those_of_mahalanobis() -> None:
+    rng = np.random.default_rng(1)
+    whole = np.rint(1000 * rng.normal(size=(400, 3)) @ rng.normal(size=(3, 3))).astype(np.int64)
+    labels = np.arange(400) % 2
+    whole[labels == 1] += 3000
+    classes, whitening = domain_fit._distance(whole, labels)
+    inverse = np.linalg.inv(domain_fit._shrunk_covariance(whole - classes[labels]))
+    naive = [
+        min(float(np.sqrt((row - mean) @ inverse @ (row - mean))) for mean in classes)
+        for row in whole
+    ]
+    steps = np.zeros((400, predict.QUARTERS + 1, 3), np.int64)
+    steps[:, predict.QUARTERS] = whole
+    nothing = np.zeros((3 * predict.QUARTERS, 0), np.int32)
+    found = domain.raw_parts(steps, classes, whitening, nothing)[:, 0]
+    np.testing.assert_allclose(found / found[0], np.array(naive) / naive[0], rtol=1e-4)
+
+
+def test_wide_layers_are_folded_and_what_is_no_number_is_far_away() -> None:
+    channels = (MOST_CHANNELS + 5, 3)
+    features = np.random.default_rng(2).normal(size=(6, predict.QUARTERS, sum(channels)))
+    features[0, 0, 0] = np.nan
+    rows = predict.QUARTERS + 1, sum(channels)
+    steps = domain.standardize(features, np.zeros(rows), np.ones(rows), channels)
+    assert steps.shape == (6, predict.QUARTERS + 1, MOST_CHANNELS + 3)
+    assert np.abs(steps[0, 0]).max() > MOST_STEPS / 2
+    signs = 2 * np.random.default_rng(channels[0]).integers(2, size=channels[0]) - 1
+    alone = slice(5, MOST_CHANNELS)  # places that hold one channel
+    expected = np.rint(features[1, 2] * 1000)[alone] * signs[alone]
+    np.testing.assert_array_equal(steps[1, 2, alone], expected)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05])
+def test_a_limit_refuses_its_share_of_each_class(share: float) -> None:
+    # 141 validation images, as phantoms have; positives are farther out, and two parts decide.
+    rng = np.random.default_rng(3)
+
+    def parts(count: int, scale: float) -> domain.Floats:
+        drawn: domain.Floats = rng.gamma(9, scale, (count, 2))
+        return drawn
+
+    refused = []
+    for _ in range(200):
+        middle, spread, limit = ranges([parts(97, 1.0), parts(44, 1.0), parts(220, 1.0)], share)
+        new = parts(2000, 1.0)
+        refused.append((((new - middle) / spread).max(axis=1) > limit).mean())
+    assert np.mean(refused) == pytest.approx(share, rel=0.4)
+    assert np.quantile(refused, 0.95) < 3 * share
+
+
+def test_the_upper_end_of_an_exponential_distribution_is_found() -> None:
+    rng = np.random.default_rng(4)
+    samples = rng.exponential(size=(500, 150))
+    weights = np.full(150, 1 / 150)
+    found = [upper_end(sample, weights, 0.01) for sample in samples]
+    assert np.mean(found) == pytest.approx(np.log(100), rel=0.05)
