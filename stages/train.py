@@ -43,7 +43,7 @@ def main() -> None:
         logits = monitor.logits(predict.predictor(model))
         pools = {role.name: operating_point.pool(role.records, logits[role.name]) for role in roles}
         point = operating_point.fit(pools, seed=options.seed)
-        domain = domain_fit.fit(model, options, images, roles)
+        domain_fit.fit(model, options, images, roles).save(paths.MODEL / "domain.npz")
         figures = reports(
             roles,
             {name: point.probability(values) for name, values in logits.items()},
@@ -55,7 +55,6 @@ def main() -> None:
         send({"figures": figures})
     training.write_inputs()
     write_json(paths.MODEL / "operating_point.json", point.to_json())
-    domain.save(paths.MODEL / "domain.npz")
     write_text(paths.MODEL / "history.csv", trained.history_csv())
     write_json(paths.VALIDATION, figures)
     names = ("model.keras", "operating_point.json", "domain.npz", "history.csv")
