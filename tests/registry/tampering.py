@@ -49,9 +49,9 @@ def consistently(change: Change) -> Change:
         for name in content["files"]:
             data = (folder / name).read_bytes()
             content["files"][name] = hashlib.sha256(data).hexdigest()
-        files = [content["files"][name] for name in (MODEL, POINT, DOMAIN)]
+        model, point, domain = (content["files"][name] for name in (MODEL, POINT, DOMAIN))
         content["model_digest"] = package_model_digest(
-            *files, content["pixels"], content["code"]["digest"]
+            model, point, domain, content["pixels"], content["code"]["digest"]
         )
         manifest.write_text(json.dumps(content))
 
