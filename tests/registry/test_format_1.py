@@ -6,14 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.engine.errors import InputError
+from stages.images.options import PixelOptions
+from stages.images.prepare import prepare
+from stages.images.prepared_images import record_from_index
+from stages.images.shard_writer import ShardWriter
+from stages.images.shards import open_shards
 from stages.registry.client import Client
 from stages.registry.earlier_package import checked_copy, files_digest
+from stages.registry.opened_version import open_version
+from stages.registry.paired_decisions import ComparedVersion, decide
 from stages.registry.store import Store
+from stages.sources.index import open_raw
+from stages.sources.received import NamedSource, ReceivedImage, Source
+from stages.sources.writer import write_raw
 from tests.registry import fake, format_1
-from tests.registry.format_1 import Earlier
+from tests.registry.format_1 import NAME, Earlier
 
 
 @pytest.fixture
@@ -123,3 +134,47 @@ def test_another_network_is_refused_without_a_record_as_well(
     point.write_text(point.read_text().replace('"prior": 0.5', '"prior": 0.4'))
     with pytest.raises(InputError, match=r"expected the model d49da28a03e4, found"):
         checked_copy(earlier.package, tmp_path / "copy", model=earlier.model, expected=None)
+
+
+@pytest.fixture
+def phantoms(earlier: Earlier, tmp_path: Path) -> Path:
+    """data/raw and data/shards of the four phantoms, two of each class, as validation images."""
+    images = [
+        ReceivedImage(
+            path.name,
+            path.read_bytes(),
+            int(number >= 2),
+            kind="",
+            patient=path.stem,
+            split_group=path.stem,
+            source_split="train",
+        ).named("phantom")
+        for number, path in enumerate(earlier.images)
+    ]
+    for name in ("raw", "shards"):
+        (tmp_path / name).mkdir()
+    source = Source("phantom", "", "1", "none", "none", "", pinned=True, synthetic=True)
+    write_raw(tmp_path / "raw", images, [NamedSource("phantom", "train", source)])
+    pixels = PixelOptions(image_px=64, aspect="stretch")
+    with ShardWriter(tmp_path / "shards", 64) as writer:
+        for image in open_raw(tmp_path / "raw")[0]:
+            for role in ("val", "val_tail"):
+                writer.add(role, record_from_index(image.row), prepare(image.read(), pixels))
+        writer.finish({"options": {}, "source": {}, "test": "cut by patient", "unreadable": 0})
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_gate_has_its_decisions_on_files_and_on_pixels(
+    client: Client, store: Store, earlier: Earlier, phantoms: Path, tmp_path: Path
+) -> None:
+    version = format_1.register(client, store, earlier, alias="champion")
+    entry = client.get_model_version(NAME, version)
+    package = open_version(client, NAME, entry, tmp_path / "opened", key=None)
+    expected = [int(decision == "pneumonia") for _, decision in earlier.answers]
+    here = str(open_shards(phantoms / "shards").manifest["digest"])
+    for data in (here, "another data set"):
+        versions = [ComparedVersion(number, data, package, frozenset) for number in ("2", "1")]
+        found = decide(*versions, shards=phantoms / "shards", raw=phantoms / "raw")
+        order = np.argsort(found.paired.patient[found.paired.role == "val_tail"])
+        assert found.paired.champion[found.paired.role == "val_tail"][order].tolist() == expected
