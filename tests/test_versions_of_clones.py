@@ -16,7 +16,10 @@ pytestmark = pytest.mark.slow
 
 def stored_versions(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """Return the tags of each version in the embedded store, by number."""
-    query = "SELECT version, key, value FROM model_version_tags"
+    query = (
+        "SELECT version, key, value FROM model_version_tags JOIN model_versions "
+        "USING (name, version) WHERE current_stage != 'Deleted_Internal'"
+    )
     with closing(sqlite3.connect(workspace.folder / "mlruns/mlflow.db")) as database:
         found: dict[str, dict[str, Any]] = {}
         for version, key, value in database.execute(query):

@@ -32,14 +32,13 @@ def model_digest(
         pixels: The preprocessing options.
         code: Digest of the code that it answers with (`packaged_code.code_digest`).
     """
-    known = sha256_file(domain) if domain.exists() else None  # until train writes it
     return package_model_digest(
-        sha256_file(model), sha256_file(operating_point), known, pixels, code
+        sha256_file(model), sha256_file(operating_point), sha256_file(domain), pixels, code
     )
 
 
 def package_model_digest(
-    model: str, operating_point: str, domain: str | None, pixels: Mapping[str, object], code: str
+    model: str, operating_point: str, domain: str, pixels: Mapping[str, object], code: str
 ) -> str:
     """Return the same from the SHA-256 of the files, as package.json lists them."""
     return digest(

@@ -71,9 +71,8 @@ class Record:
     def packaged(self) -> tuple[Path, ...]:
         """The files that a version has as they are, by their own names."""
         of_report = (self.files.get(f"report/{name}") for name in PACKAGED_OF_REPORT)
-        # Until train and evaluate write all of them.
-        made = (self.model_file, self.operating_point, self.domain, *of_report)
-        return tuple(path for path in made if path and path.exists())
+        written = [path for path in of_report if path is not None]  # until evaluate writes both
+        return (self.model_file, self.operating_point, self.domain, *written)
 
     @property
     def judged(self) -> bool:
@@ -127,6 +126,8 @@ def read_record(
                 "received that of another model or data set; run `dvc repro evaluate`"
             )
     read_json(point)  # if it is missing, say so before anything is hashed
+    if not domain.is_file():
+        raise InputError(f"{domain}: expected a file, found none; run `dvc repro train`")
     checksums.verify(model)
     _check_records(shards)
     return Record(

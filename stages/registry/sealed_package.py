@@ -158,8 +158,7 @@ def _parse(folder: Path, content: bytes) -> dict[str, Any]:
                 raise ValueError(f"{name!r} among its files")
         if not _PACKAGE_NAME.fullmatch(facts["code"]["package"]):
             raise ValueError(f"{facts['code']['package']!r} as the name of its code")
-        model, point, _ = (facts["files"][name] for name in (MODEL, POINT, CODE))
-        domain = facts["files"].get(DOMAIN)
+        model, point, domain, _ = (facts["files"][name] for name in (MODEL, POINT, DOMAIN, CODE))
         digest = package_model_digest(
             model, point, domain, facts["pixels"], facts["code"]["digest"]
         )

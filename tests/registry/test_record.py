@@ -64,6 +64,12 @@ def test_the_view_changes_with_any_file_of_the_report(files: Path) -> None:
     assert fake.record(files).view != before
 
 
+def test_a_missing_domain_is_named(files: Path) -> None:
+    (files / "model/domain.npz").unlink()
+    with pytest.raises(InputError, match=r"domain\.npz: expected a file, found none"):
+        fake.record(files)
+
+
 def test_a_missing_report_is_named(files: Path) -> None:
     (files / "report/metrics.json").unlink()
     with pytest.raises(InputError, match=r"metrics\.json: expected a file, found none"):
