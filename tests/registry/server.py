@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,3 +74,42 @@ class Server:
                 self.signal(signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+
+@contextlib.contextmanager
+def served(model: str, folder: Path, **environment: str) -> Iterator[str]:
+    """Run `mlflow models serve` and yield its address, as soon as it answers.
+
+    Args:
+        model: URI of the model.
+        folder: The current folder of the server.
+        environment: Further variables.
+
+    Raises:
+        AssertionError: The server ends before it answers.
+    """
+    port = free_port()
+    # MLflow starts `uvicorn` by its name, so the environment's programs come first.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    options = {"--env-manager": "local", "--model-uri": model, "--port": str(port)}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "models", "serve", *itertools.chain(*options.items())],
+        cwd=folder,
+        env={**os.environ, "PATH": path, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while server.poll() is None:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError(f"{model}: the server ended with {server.returncode}")
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()

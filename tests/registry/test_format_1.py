@@ -1,9 +1,11 @@
 """A version of format 1 keeps answering, and what it answers with is recorded from now on."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from stages.sources.received import NamedSource, ReceivedImage, Source
 from stages.sources.writer import write_raw
 from tests.registry import fake, format_1
 from tests.registry.format_1 import NAME, Earlier
+from tests.registry.server import served
 
 
 @pytest.fixture
@@ -178,3 +181,17 @@ def test_the_gate_has_its_decisions_on_files_and_on_pixels(
         found = decide(*versions, shards=phantoms / "shards", raw=phantoms / "raw")
         order = np.argsort(found.paired.patient[found.paired.role == "val_tail"])
         assert found.paired.champion[found.paired.role == "val_tail"][order].tolist() == expected
+
+
+@pytest.mark.slow
+def test_mlflow_serves_it(champion: Store, earlier: Earlier, tmp_path: Path) -> None:
+    images = [base64.b64encode(image.read_bytes()).decode() for image in earlier.images]
+    body = {"dataframe_split": {"columns": ["image"], "data": [[image] for image in images]}}
+    with served(f"models:/{NAME}@champion", tmp_path, MLFLOW_TRACKING_URI=champion.uri) as address:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answers = json.load(response)["predictions"]
+    assert [answer["decision"] for answer in answers] == [each for _, each in earlier.answers]
+    found = [answer["probability"] for answer in answers]
+    assert found == pytest.approx([each for each, _ in earlier.answers], abs=1e-5)

@@ -20,6 +20,7 @@ from stages.registry.connection import open_store
 from stages.registry.sealed_package import PACKAGE
 from tests.registry import fake
 from tests.registry.released import CANDIDATE, Released
+from tests.registry.server import served
 from tests.registry.tampering import FILES, MARKER, SIGNATURES, nothing
 
 pytestmark = pytest.mark.slow
@@ -110,3 +111,22 @@ def test_what_the_version_itself_refuses_and_what_it_cannot(
 
     outcomes = {name: tuple(outcome(*each) for each in three) for name, three in messages.items()}
     assert outcomes == EXPECTED, messages
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+def test_a_server_runs_changed_code_unless_it_is_given_the_key(
+    with_key: bool, released: Released, tmp_path: Path
+) -> None:
+    place = tmp_path / "package"
+    shutil.copytree(released.folder(open_store(released.store), CANDIDATE), place)
+    FILES["code, and package.json to match"](place)
+    environment = {MARKER: str(tmp_path / "ran")}
+    if with_key:
+        environment["PNEUMONIA_PUBLIC_KEY"] = str(released.key)
+    # It ends in either case: nothing loads this network.
+    with (
+        pytest.raises(AssertionError, match="the server ended"),
+        served(str(place), tmp_path, **environment),
+    ):
+        pass
+    assert (tmp_path / "ran").exists() is not with_key
