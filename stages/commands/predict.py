@@ -1,5 +1,7 @@
 """`pneumonia predict`: probability and decision for image files."""
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ import typer
 from stages.commands.parameters import AsJson
 from stages.commands.predict_batch import write_batch
 from stages.commands.tables import print_table
-from stages.engine.console import print_json, print_note
+from stages.engine.console import print_json, print_note, print_text
 from stages.engine.errors import InputError
 from stages.engine.files import read_json, write_bytes
 from stages.engine.printable import printable
@@ -118,13 +120,28 @@ def _fields(prediction: "Prediction", file: Path | None) -> dict[str, Any]:
 
 
 def _print_table(predictions: Sequence["Prediction"]) -> None:
+    names = [prediction.name for prediction in predictions]
+    if sys.stdout.isatty():
+        names = _without_folder(names)
     rows = [
-        ("", "", prediction.name, prediction.reason or "")
+        ("", "", name, prediction.reason or "")
         if prediction.probability is None
-        else (f"{prediction.probability:.3f}", prediction.decision or "", prediction.name, "")
-        for prediction in predictions
+        else (f"{prediction.probability:.3f}", prediction.decision or "", name, "")
+        for name, prediction in zip(names, predictions, strict=True)
     ]
     print_table(("probability", "decision", "image", "no answer because"), rows)
+
+
+def _without_folder(names: list[str]) -> list[str]:
+    """Return names without the folder that all of them are in, which is printed instead."""
+    try:
+        folder = os.path.commonpath([str(Path(name).parent) for name in names])
+    except ValueError:  # some are absolute, others are not
+        return names
+    if folder in (".", "", os.sep) or len(names) == 1:
+        return names
+    print_text(f"in {printable(folder)}{os.sep}")
+    return [str(Path(name).relative_to(folder)) for name in names]
 
 
 def _print_notes(

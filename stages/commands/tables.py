@@ -31,7 +31,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table: with aligned columns on a terminal, else one line a row, tabs between cells.
 
     Where columns do not fit the terminal, cells go on in further lines, broken between words.
-    Where that is not enough, each row becomes a block of lines, one for each column.
+    Where that is not enough, each row becomes a block of lines, one for each cell with content.
     """
     lines = [[shown(" ".join(cell.split())) for cell in row] for row in (columns, *rows)]
     if not sys.stdout.isatty():
@@ -52,7 +52,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for number, row in enumerate(body):
         if number:
             console.print()
-        console.print(_grid(None, list(zip(header, row, strict=True))))
+        cells = [(name, cell) for name, cell in zip(header, row, strict=True) if cell]
+        console.print(_grid(None, cells))
 
 
 def _grid(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> "Table":

@@ -52,7 +52,8 @@ def test_where_words_do_not_fit_each_row_is_a_block_and_nothing_is_cut_off(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_terminal(monkeypatch, columns=20)
-    print_table(("digest", "number"), [("0123456789abcdefghijklmnop", "1"), ("b", "2")])
+    rows = [("0123456789abcdefghijklmnop", "1", ""), ("b", "2", "c")]
+    print_table(("digest", "number", "reason"), rows)
     assert printed_lines(capsys) == [
         "digest  0123456789ab",
         "        cdefghijklmn",
@@ -61,6 +62,7 @@ def test_where_words_do_not_fit_each_row_is_a_block_and_nothing_is_cut_off(
         "",
         "digest  b",
         "number  2",
+        "reason  c",
     ]
 
 
