@@ -19,9 +19,12 @@ from stages.images.shard_writer import ShardWriter
 from stages.images.shards import open_shards
 from stages.registry.client import Client
 from stages.registry.earlier_package import checked_copy, files_digest
+from stages.registry.moves import move_alias
 from stages.registry.opened_version import open_version
 from stages.registry.paired_decisions import ComparedVersion, decide
+from stages.registry.signature import UntrustedVersionError
 from stages.registry.store import Store
+from stages.serving.predictor import Predictor
 from stages.sources.index import open_raw
 from stages.sources.received import NamedSource, ReceivedImage, Source
 from stages.sources.writer import write_raw
@@ -48,7 +51,8 @@ from stages.serving.predictor import Predictor
 
 predictor = Predictor.from_champion(Path(sys.argv[1]), "pneumonia")
 answers = predictor.predict([Path(image) for image in sys.argv[2:]])
-print(json.dumps([[a.probability, a.decision, a.model, a.reason] for a in answers]))
+rows = [[a.probability, a.decision, a.model, a.reason] for a in answers]
+print(json.dumps([rows, predictor.cautions]))
 """
 
 
@@ -64,7 +68,9 @@ def test_it_answers_as_champion_as_its_own_commit_did(champion: Store, earlier: 
         cwd=fake.ROOT,
         env={**os.environ, "MLFLOW_TRACKING_URI": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
-    *answers, refused = json.loads(finished.stdout.splitlines()[-1])
+    (*answers, refused), [caution] = json.loads(finished.stdout.splitlines()[-1])
+    assert caution.startswith("pneumonia-phantom version 1 is of format 1: its code and files were")
+    assert "no image is refused" in caution
     for (probability, decision, model, reason), expected in zip(
         answers, earlier.answers, strict=True
     ):
@@ -74,6 +80,39 @@ def test_it_answers_as_champion_as_its_own_commit_did(champion: Store, earlier: 
     assert refused[:2] == [None, None]
     assert refused[3]
     assert {decision for _, decision in earlier.answers} == {"normal", "pneumonia"}
+
+
+def move_again(client: Client, store: Store, digest: str) -> None:
+    """Record a move to the version with the digest of its files."""
+    client.delete_registered_model_alias(format_1.NAME, "champion")
+    move_alias(
+        client,
+        store,
+        format_1.NAME,
+        "champion",
+        "1",
+        kind="promote",
+        why="a test",
+        package_digest=digest,
+    )
+
+
+def test_as_champion_it_is_refused_where_its_files_are_not_those_on_record(
+    client: Client, champion: Store, earlier: Earlier
+) -> None:
+    assert champion.folder is not None
+    move_again(client, champion, files_digest(earlier.package))
+    [stored] = champion.folder.rglob("classifier.py")
+    with stored.open("a") as handle:
+        handle.write("raise SystemExit('it ran')\n")
+    with pytest.raises(InputError, match="expected the files that were promoted"):
+        Predictor.from_champion(champion.folder.parent, "pneumonia")
+
+
+def test_where_versions_have_to_be_signed_it_is_refused(champion: Store, tmp_path: Path) -> None:
+    assert champion.folder is not None
+    with pytest.raises(UntrustedVersionError, match="one of format 1, which can't be signed"):
+        Predictor.from_champion(champion.folder.parent, "pneumonia", key=tmp_path / "key.pub")
 
 
 def test_the_digest_covers_every_file_but_what_mlflow_and_python_add(
