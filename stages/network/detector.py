@@ -20,14 +20,16 @@ from stages.images.facts import image_facts
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
 from stages.network import operating_point
-from stages.network.predict import load_model, predictor
+from stages.network.domain import Domain
+from stages.network.domain import load as load_domain
+from stages.network.predict import answerer, load_model
 from stages.sources.header import read_header
 
 FORMAT = 2
 """Of the interface. Packages of format 1 have no detector."""
 
 LIMIT = 1.0
-"""Domain scores above it are refused."""
+"""The domain score up to which an image is answered; `network.domain` scales it so."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Detector:
         self,
         model: Any,
         point: operating_point.OperatingPoint,
+        known: Domain,
         *,
         pixels: PixelOptions,
         classes: tuple[str, str],
@@ -81,7 +84,7 @@ class Detector:
         """Keep the parts of a detector; arguments as `load`, with the content of the files."""
         self._model, self._point = model, point
         self._pixels, self._classes, self._body_part = pixels, classes, body_part
-        self._logits = predictor(model)
+        self._forward = answerer(model, known)
         self._maps: Callable[[GrayImages], npt.NDArray[np.float32]] | None = None
 
     @classmethod
@@ -108,9 +111,9 @@ class Detector:
         Raises:
             InputError: A file is missing or has other content.
         """
-        del domain  # nothing is refused yet
-        network, frozen = load_model(model), operating_point.load(point)
-        return cls(network, frozen, pixels=pixels, classes=classes, body_part=body_part)
+        network = load_model(model)
+        frozen, known = operating_point.load(point), load_domain(domain)
+        return cls(network, frozen, known, pixels=pixels, classes=classes, body_part=body_part)
 
     def prepare(self, image: bytes) -> Prepared:
         """Decode the bytes of an image file and resize it; a bad image gives a reason."""
@@ -131,10 +134,8 @@ class Detector:
 
         An image's answer does not depend on the others, to the last bit.
         """
-        probability, scores = (
-            self._point.probability(self._logits(pixels)),
-            self.domain_score(pixels),
-        )
+        logits, scores = self._forward(pixels)
+        probability = self._point.probability(logits)
         return [
             self._answer(float(chance), float(score))
             for chance, score in zip(probability, scores, strict=True)
@@ -142,7 +143,7 @@ class Detector:
 
     def domain_score(self, pixels: GrayImages) -> Floats:
         """Return how unlike the training images each of N images is, float64 (N,)."""
-        return np.zeros(len(pixels))
+        return np.asarray(self._forward(pixels)[1], np.float64)
 
     def overlay(self, pixels: GrayImage) -> bytes:
         """Draw what speaks for the positive class over a prepared image (LayerCAM): a PNG."""

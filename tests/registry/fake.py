@@ -12,6 +12,7 @@ from stages.registry.packaged_code import code_digest
 from stages.registry.record import Record, read_record
 from stages.registry.release import Release
 from stages.registry.rule import Verdict, floors
+from tests.registry import tiny
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
@@ -89,12 +90,12 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "report/predictions.csv": "id\nb\n",
         "report/reference.json": "{}",
         "report/probe.zip": "a probe",
-        "model/domain.npz": "a domain",
     }
     for name, content in texts.items():
         text = content if isinstance(content, str) else json.dumps(content)
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "model/model.keras").write_bytes(model)
+    tiny.DOMAIN.save(folder / "model/domain.npz")
     judged = {
         "data": manifest["digest"],
         "model": sha256_bytes(model),

@@ -41,16 +41,11 @@ def do_rollback(client: Client, released: Released, key: Path | None) -> None:
     rollback(client, released.store, NAME, why="whatever it is", key=key)
 
 
-def do_predict(client: Client, released: Released, key: Path | None) -> None:
-    Predictor.from_champion(released.root, "pneumonia", key=key)
-
-
 Door = Callable[[Client, Released, Path | None], None]
 DOORS: dict[str, tuple[Door, str]] = {
     "predict": (do_predict, CHAMPION),
     "promote": (do_promote, CANDIDATE),
     "rollback": (do_rollback, PREVIOUS),
-    "predict": (do_predict, CHAMPION),
 }
 DOOR = pytest.mark.parametrize(("door", "version"), DOORS.values(), ids=DOORS)
 

@@ -8,6 +8,25 @@ import cv2
 import numpy as np
 
 from stages.network import canonical
+from stages.network.domain import Domain
+from stages.network.predict import QUARTERS
+
+_LAYER = "pixels"
+
+DOMAIN = Domain(
+    layers=(_LAYER,),
+    channels=(1,),
+    mean=np.full((QUARTERS + 1, 1), 128.0),
+    deviation=np.ones((QUARTERS + 1, 1)),
+    classes=np.zeros((2, 1), np.int64),
+    whitening=np.ones((1, 1), np.int32),
+    kinds=(),
+    discriminants=np.zeros((QUARTERS, 0), np.int32),
+    middle=np.zeros(1),
+    spread=np.ones(1),
+    limit=60_000.0,
+)
+"""The domain of that network: images whose mean grey is 68 to 188."""
 
 
 def make(path: Path) -> None:
@@ -23,7 +42,7 @@ def make(path: Path) -> None:
 def _save(path: Path, image_px: int = 32) -> None:
     import keras
 
-    images = keras.Input((image_px, image_px, 1))
+    images = keras.Input((image_px, image_px, 1), name=_LAYER)
     mean = keras.layers.GlobalAveragePooling2D()(images)
     logit = keras.layers.Dense(1, kernel_initializer="ones")
     model = keras.Model(images, logit(mean))
