@@ -124,7 +124,7 @@ def test_a_candidate_is_promoted_and_predicts(finished: Workspace) -> None:
     (finished.folder / ".cache/images/broken.jpeg").write_bytes(b"no image")
     predicted = finished.run("pneumonia", "predict", *images, ".cache/images/broken.jpeg", expect=1)
     columns, *rows = (line.split("\t") for line in predicted.stdout.splitlines())
-    assert columns == ["probability", "decision", "image", "not used because"]
+    assert columns == ["probability", "decision", "image", "no answer because"]
     assert [row[2] for row in rows] == [*images, ".cache/images/broken.jpeg"]
     assert all(re.fullmatch(r"[01]\.\d{3}", row[0]) for row in rows[:2])
     assert {row[1] for row in rows[:2]} <= {"normal", "pneumonia"}
