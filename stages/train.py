@@ -20,7 +20,8 @@ def main() -> None:
     shards = open_shards(paths.SHARDS)
     devices.configure(options.threads)
 
-    from stages.network import canonical, checkpoints, domain_fit, loop, operating_point, predict
+    from stages.network import canonical, checkpoints, loop, predict
+    from stages.network.frozen import freeze
 
     images = shards.role("train")
     roles = [shards.role(name) for name in shards.roles if name.startswith("val")]
@@ -40,21 +41,19 @@ def main() -> None:
         canonical.save(trained.model, paths.MODEL / "model.keras")
         # From here on the saved file is judged, here and everywhere.
         model = predict.load_model(paths.MODEL / "model.keras")
-        logits = monitor.logits(predict.predictor(model))
-        pools = {role.name: operating_point.pool(role.records, logits[role.name]) for role in roles}
-        point = operating_point.fit(pools, seed=options.seed)
-        domain_fit.fit(model, options, images, roles).save(paths.MODEL / "domain.npz")
+        frozen = freeze(model, options, images, roles, monitor)
         figures = reports(
             roles,
-            {name: point.probability(values) for name, values in logits.items()},
-            point.thresholds,
+            frozen.answers,
+            frozen.point.thresholds,
             training.figures,
-            prior=point.prior,
+            prior=frozen.point.prior,
             baselines=baselines.fit(images.records, images.pixels),
         )
         send({"figures": figures})
     training.write_inputs()
-    write_json(paths.MODEL / "operating_point.json", point.to_json())
+    write_json(paths.MODEL / "operating_point.json", frozen.point.to_json())
+    frozen.domain.save(paths.MODEL / "domain.npz")
     write_text(paths.MODEL / "history.csv", trained.history_csv())
     write_json(paths.VALIDATION, figures)
     names = ("model.keras", "operating_point.json", "domain.npz", "history.csv")

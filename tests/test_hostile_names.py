@@ -37,6 +37,7 @@ from stages.sources.received import NamedSource
 from stages.sources.writer import write_raw
 from tests.hostile import FORMULA, TEXTS, formulas, live_markup, rendered, unprintable
 from tests.metrics.pages.test_card import card
+from tests.metrics.sample_images import answers
 from tests.sample_images import encoded, options, picture, zipped
 from tests.workspace import ROOT, copy_tree
 
@@ -125,8 +126,8 @@ def test_no_name_is_lost_and_none_is_live_in_what_fetch_and_preprocess_write(
     assert dict(zip(records["id"], records["patient"], strict=True)) == {
         path: patient for path, patient in expected.items() if path not in broken
     }
-    zeros = [0.0] * len(records)
-    (tmp_path / "data/predictions.csv").write_text(curves.predictions(records, zeros, zeros, 0.5))
+    listed = curves.predictions(records, answers([0.0] * len(records)), 0.5)
+    (tmp_path / "data/predictions.csv").write_text(listed)
     check_files(
         tmp_path / "data",
         expect={"index.csv", "records.csv", "predictions.csv", "unreadable.csv", "audit.md"},

@@ -31,6 +31,7 @@ def results_table() -> str:
     """
     from stages.history import chain
     from stages.metrics.pages import results as page
+    from stages.metrics.trees import read_figures
     from stages.registry.record import check_report
 
     model = paths.MODEL / "model.keras"
@@ -41,7 +42,7 @@ def results_table() -> str:
         )
     chain.require_closed()
     return page.results_table(
-        read_json(paths.METRICS), read_json(paths.VALIDATION), read_json(paths.SOURCE)
+        read_figures(paths.METRICS), read_figures(paths.VALIDATION), read_json(paths.SOURCE)
     )
 
 

@@ -89,6 +89,16 @@ def decision_differences(
     return found
 
 
+def refused_images(paired: DecisionPairs) -> str | None:
+    """Return how many images each of the two models refuses, in words; None if neither does."""
+    challenger, champion = (
+        int((each == REFUSED).sum()) for each in (paired.challenger, paired.champion)
+    )
+    if not challenger and not champion:
+        return None
+    return f"{challenger} of {len(paired.label)} images, by the champion {champion}"
+
+
 def difference_margins(
     roles: Iterable[str], *, sensitivity: float, specificity: float, tail: float
 ) -> dict[str, float]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from stages.engine.arrays import Floats
 from stages.engine.csv_text import csv_text
 from stages.engine.tables import to_cell
+from stages.metrics.answers import Answers
 from stages.metrics.calibration import at_prior
 from stages.metrics.probability import bin_of
 
@@ -19,27 +20,28 @@ MAX_POINTS = 200
 
 def plot_tables(
     label: ArrayLike,
-    probability: ArrayLike,
+    answers: Answers,
     threshold: float,
     bins: int,
     prior: float,
     classes: tuple[str, str],
 ) -> dict[str, str]:
-    """Make the table of every plot, by file name.
+    """Make the table of every plot, by file name; curves are over all images, refused or not.
 
     Args:
         label: 0 or 1 (N,).
-        probability: Of a positive (N,).
+        answers: For these images.
         threshold: Of the frozen decision.
         bins: Equal-width bins of the reliability diagram.
         prior: The share of positives at which the probabilities are stated.
         classes: Names of the labels 0 and 1.
     """
+    probability = answers.probability
     return {
         "roc.csv": roc(label, probability),
         "precision_recall.csv": precision_recall(label, probability),
         "calibration.csv": reliability(label, probability, bins, prior),
-        "confusion.csv": confusion(label, np.asarray(probability) >= threshold, classes),
+        "confusion.csv": confusion(label, probability >= threshold, answers.refused, classes),
     }
 
 
@@ -84,37 +86,43 @@ def reliability(label: ArrayLike, probability: ArrayLike, bins: int, prior: floa
     return csv_text(("predicted", "observed", "perfect", "images"), rows)
 
 
-def confusion(label: ArrayLike, positive: ArrayLike, classes: tuple[str, str]) -> str:
+def confusion(
+    label: ArrayLike, positive: ArrayLike, refused: ArrayLike, classes: tuple[str, str]
+) -> str:
     """Make the confusion table: columns actual, predicted; one row per image.
 
-    DVC's template counts the rows. positive: whether each image is called positive, bool (N,).
-    classes: Names of the labels 0 and 1.
+    DVC's template counts the rows. positive, refused: whether each image is called positive, and
+    whether it is refused instead, bool (N,). classes: Names of the labels 0 and 1.
     """
-    pairs = zip(np.asarray(label, int).tolist(), np.asarray(positive, int).tolist(), strict=True)
+    called = np.where(np.asarray(refused, bool), 2, np.asarray(positive, int)).tolist()
+    names = (*classes, "refused")
     return csv_text(
         ("actual", "predicted"),
-        ((classes[actual], classes[called]) for actual, called in pairs),
+        (
+            (classes[actual], names[given])
+            for actual, given in zip(np.asarray(label, int).tolist(), called, strict=True)
+        ),
     )
 
 
-def predictions(
-    records: pd.DataFrame, logit: ArrayLike, probability: ArrayLike, threshold: float
-) -> str:
+def predictions(records: pd.DataFrame, answers: Answers, threshold: float) -> str:
     """List every image with its prediction, as CSV text.
 
-    Columns id, patient, kind, label, logit, probability, decision (0 or 1), split.
+    Columns id, patient, kind, label, logit, probability, decision (0 or 1, empty where the image is
+    refused), domain_score, refused (0 or 1), split.
 
     Args:
         records: The rows of records.csv (N).
-        logit: Of the network (N,).
-        probability: Of a positive (N,).
+        answers: For these images.
         threshold: Of the frozen decision.
     """
-    stated = np.asarray(probability, np.float64)
+    called = np.where(answers.probability >= threshold, "1", "0")
     table = records[["id", "patient", "kind", "label"]].assign(
-        logit=np.asarray(logit, np.float64),
-        probability=stated,
-        decision=(stated >= threshold).astype(int),
+        logit=answers.logit.astype(np.float64),
+        probability=answers.probability,
+        decision=np.where(answers.refused, "", called),
+        domain_score=answers.domain_score,
+        refused=answers.refused.astype(int),
         split=records["role"],
     )
     for name in ("id", "patient", "kind", "split"):

@@ -1,38 +1,42 @@
-"""Which images to look at: the most certain, the most doubtful and the wrong ones."""
+"""Which images to look at: the most certain, the most doubtful, the wrong and refused ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from stages.engine.arrays import Floats, Labels
+from stages.engine.arrays import Labels
 from stages.engine.task import drawable
+from stages.metrics.answers import Answers
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image to display: its row, and a caption with reason, label and probability."""
+    """An image to display: its row, and a caption with reason, label and a number."""
 
     row: int
     caption: str
 
 
 def choose_examples(
-    label: Labels, probability: Floats, threshold: float, count: int, classes: tuple[str, str]
+    label: Labels, answers: Answers, threshold: float, count: int, classes: tuple[str, str]
 ) -> list[Example]:
-    """Choose up to `count` images of each sort: certain and right, doubtful, certain and wrong.
+    """Choose up to `count` images of each sort: certain and right, doubtful, wrong, refused.
 
     An image is chosen once. Ties go to the earlier image. The certain ones are half positive and
-    half negative, as far as there are such images.
+    half negative, as far as there are such images. The wrong ones are those that are most certain,
+    the refused ones those that are least like a training image.
 
     Args:
         label: 0 or 1 (N,).
-        probability: Of a positive (N,).
+        answers: For these images (N).
         threshold: Of the decision; the farther a probability is from it, the more certain.
         count: Of images of each sort.
         classes: Names of the labels 0 and 1, for the captions.
     """
+    probability, refused = answers.probability, answers.refused
     right = (probability >= threshold) == (label == 1)
-    most_certain = np.argsort(-np.abs(probability - threshold), kind="stable")
+    by_certainty = np.argsort(-np.abs(probability - threshold), kind="stable")
+    most_certain = by_certainty[~refused[by_certainty]]
     right_of_class = [
         [int(row) for row in most_certain if right[row] and label[row] == value] for value in (1, 0)
     ]
@@ -43,8 +47,14 @@ def choose_examples(
     rest = [int(row) for row in most_certain[::-1] if row not in chosen and row not in wrong]
     chosen |= dict.fromkeys(rest[:count], "doubtful")
     chosen |= dict.fromkeys(wrong, "wrong")
+    strangest = np.argsort(-answers.domain_score, kind="stable")
+    chosen |= dict.fromkeys([int(row) for row in strangest if refused[row]][:count], "refused")
     names = drawable(classes)
-    return [
-        Example(row, f"{why}: {names[label[row]]}, probability {probability[row]:.3f}")
-        for row, why in chosen.items()
-    ]
+
+    def caption(row: int, why: str) -> str:
+        number = f"probability {probability[row]:.3f}"
+        if refused[row]:
+            number = f"domain score {answers.domain_score[row]:.3f}"
+        return f"{why}: {names[label[row]]}, {number}"
+
+    return [Example(row, caption(row, why)) for row, why in chosen.items()]

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.engine.arrays import GrayImage, GrayImages, Labels
+from stages.engine.arrays import Floats, GrayImage, GrayImages, Labels
 from stages.engine.errors import InvalidSettings
 from stages.engine.files import DECIMALS
 from stages.images.shards import Role
@@ -38,6 +38,13 @@ class Monitor:
         """Compute the network's logits, float32 (N,), by role."""
         logits = network(self._images)
         return {role: logits[places] for role, places in self._places.items()}
+
+    def logits_and_scores(
+        self, answer: Callable[[GrayImages], tuple[Logits, Floats]]
+    ) -> dict[str, tuple[Logits, Floats]]:
+        """Compute the network's logits and domain scores, float64 (N,), by role."""
+        logits, scores = answer(self._images)
+        return {role: (logits[places], scores[places]) for role, places in self._places.items()}
 
     @property
     def quantities(self) -> tuple[str, ...]:

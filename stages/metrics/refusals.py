@@ -12,13 +12,8 @@ from stages.metrics.group_means import Group, drawn_means
 from stages.metrics.intervals import Figure
 from stages.metrics.options import FigureOptions
 from stages.metrics.ratio import ratio
+from stages.metrics.refusal_keys import NEGATIVE, POSITIVE, REFUSALS
 from stages.metrics.section import Section
-
-REFUSALS = "refusals"
-"""Key of the section in a report."""
-
-NEGATIVE, POSITIVE, DIFFERENCE = "negative", "positive", "difference"
-"""Keys of the refused shares of each class, and of the positive one minus the negative one."""
 
 
 def shares(patient: NDArray[np.generic], label: Labels, refused: Flags) -> Section:

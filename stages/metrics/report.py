@@ -11,9 +11,11 @@ from stages.engine.errors import InputError
 from stages.engine.files import DECIMALS
 from stages.images.shards import Role
 from stages.metrics import refusals
+from stages.metrics.answers import Answers
 from stages.metrics.baselines import Baselines
 from stages.metrics.intervals import as_tree, resample
 from stages.metrics.options import FigureOptions
+from stages.metrics.refusal_keys import DIFFERENCE, REFUSALS
 from stages.metrics.sections import Predictions, sections
 
 
@@ -97,18 +99,17 @@ def _figures(predictions: Predictions, options: FigureOptions) -> dict[str, Any]
             place = place.setdefault(key, {})
         place |= {**section.facts, **as_tree(draws.figures(section.score, section.patients))}
     gap = refusals.difference(patient, label, predictions.refused, options)
-    tree[refusals.REFUSALS] |= as_tree({refusals.DIFFERENCE: gap})
+    tree[REFUSALS] |= as_tree({DIFFERENCE: gap})
     return tree
 
 
 def reports(
     roles: Iterable[Role],
-    probability: Mapping[str, Floats],
+    answers: Mapping[str, Answers],
     thresholds: Mapping[str, float],
     options: FigureOptions,
     *,
     prior: float,
-    refused: Mapping[str, Flags] | None = None,
     baselines: Baselines,
     truth: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
@@ -116,25 +117,23 @@ def reports(
 
     Args:
         roles: With their records and pixels, which the baselines need.
-        probability: Of the positive class, float64 (N,), by role.
+        answers: The model's, by role.
         thresholds: As of `report`.
         options: As of `report`.
         prior: As of `report`.
-        refused: Whether the model refuses each image, bool (N,), by role; None: it
-            refuses none.
         baselines: The fitted trivial baselines.
         truth: As of `report`.
     """
     return {
         role.name: report(
             role.records,
-            probability[role.name],
+            answers[role.name].probability,
             thresholds,
             options,
             prior=prior,
             baselines=baselines.probabilities(role.records, role.pixels),
             truth=truth,
-            refused=None if refused is None else refused[role.name],
+            refused=answers[role.name].refused,
         )
         for role in roles
     }

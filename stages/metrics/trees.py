@@ -5,13 +5,33 @@ A figure is {"value", "low", "high"}. It stands below its role, some below furth
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
+
+from stages.engine.errors import InputError
+from stages.engine.files import read_json
+from stages.metrics.refusal_keys import REFUSALS
 
 Figures: TypeAlias = Mapping[str, Any]
 """Nested numbers of one role, as JSON gives them."""
 
 RoleFigures: TypeAlias = Mapping[str, Figures]
 """The figures of each role, by the role's name."""
+
+
+def read_figures(path: Path) -> RoleFigures:
+    """Read metrics.json or validation.json.
+
+    Raises:
+        InputError: The file is missing, or its figures do not count refused images.
+    """
+    roles: dict[str, Any] = read_json(path)
+    if not isinstance(roles, dict) or not all(REFUSALS in tree for tree in roles.values()):
+        raise InputError(
+            f"{path}: expected figures that count refused images, received those of an earlier "
+            "version; run `dvc repro evaluate`"
+        )
+    return roles
 
 
 def find_figure(tree: Figures, *keys: str) -> dict[str, float] | None:

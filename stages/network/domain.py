@@ -33,6 +33,8 @@ Steps = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.int32]
 
 FORMAT = 1
+LIMIT = 1.0
+"""An image whose score is above it is refused."""
 STEPS = 1000
 MOST_STEPS = 1 << 17
 """Further away than this, 131 standard deviations, features count the same."""

@@ -12,6 +12,7 @@ from stages.metrics.comparison import (
     DecisionPairs,
     decision_differences,
     difference_margins,
+    refused_images,
 )
 from stages.metrics.pages.text import format_figure
 from stages.metrics.trees import Figures, RoleFigures, find_figure
@@ -151,6 +152,8 @@ def _compare(
     found = _differences(decisions.paired, gate.rule)
     reasons = not_worse(found, _margins(decisions.paired, gate.rule))
     reported = {"compared with": f"version {champion}, on {decisions.images}"}
+    if refused := refused_images(decisions.paired):
+        reported["refused, which counts as wrong"] = refused
     for key, difference in found.items():
         reported[f"{key} minus champion's"] = format_figure(difference)
     for source, paired in decisions.by_source().items():

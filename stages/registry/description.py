@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.engine.files import digest
+from stages.metrics.pages.refusals import TITLE, refusal_notes, refused_shares
 from stages.metrics.pages.text import code_span, format_figure, markdown_table, markdown_text
 from stages.network.options import split_pin
 from stages.registry.circumstances import NOT_RECORDED, Journal, circumstance
@@ -76,10 +77,13 @@ def describe_run(record: Record) -> str:
         [name, *(format_figure(record.figures[role].get(name), missing="") for role in roles)]
         for name in HEADLINES
     ]
+    refused = [refused_shares(record.figures[role], missing="") for role in roles]
+    rows.append([TITLE.lower(), *refused])
+    findings = "".join(f"{note}\n\n" for note in refusal_notes(record.figures))
     return (
         f"{markdown_text(identity.task.detects)}; trained on {code_span(identity.data_name)} "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
-        f"{markdown_table(['figure (interval)', *roles], rows)}\n\n"
+        f"{markdown_table(['figure (interval)', *roles], rows)}\n\n{findings}"
         "All figures are in the run's artifact `figures.html`. The model card is stored with the "
         "model, and in the run as `report/model_card.md`."
     )

@@ -4,6 +4,7 @@ import html
 from collections.abc import Iterator, Mapping
 
 from stages.engine.printable import printable
+from stages.metrics.pages.refusals import refusal_findings
 from stages.metrics.pages.text import format_figure
 from stages.metrics.trees import Figures
 from stages.registry.description import headline
@@ -31,11 +32,16 @@ def figures_page(record: Record) -> str:
             rows.append(f'<tr><th class="part" colspan="{len(roles) + 1}">{heading}</th></tr>')
         cells = "".join(f"<td>{columns[role].get(path, '')}</td>" for role in roles)
         rows.append(f"<tr><td>{_text(name)}</td>{cells}</tr>")
+    findings = "".join(
+        f"<p><strong>Finding.</strong> {html.escape(printable(text))}</p>"
+        for text in refusal_findings(record.figures)
+    )
     header = "".join(f"<th>{_text(role)}</th>" for role in roles)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures</title>'
         f"<style>{_STYLE}</style><h1>Figures</h1><p>{html.escape(headline(record))} Intervals in "
-        f"brackets.</p><table><tr><th></th>{header}</tr>{''.join(rows)}</table></html>"
+        f"brackets. A refused image counts as decided wrongly.</p>{findings}"
+        f"<table><tr><th></th>{header}</tr>{''.join(rows)}</table></html>"
     )
 
 

@@ -12,12 +12,13 @@ from stages.engine.errors import InputError
 from stages.engine.files import canonical_json, digest, read_json, sha256_file
 from stages.engine.keys import differences
 from stages.engine.tables import read_table
+from stages.metrics.report_digests import DIGESTED
 from stages.metrics.trees import RoleFigures
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.digests import model_digest
 from stages.registry.identity import Identity
 
-VIEW = 6
+VIEW = 7
 """Increase it when what is logged of a run changes: every run is then logged again."""
 
 FIGURES = ("model/validation.json", "report/metrics.json")
@@ -155,18 +156,19 @@ def read_record(
 
 
 def check_report(report: Path) -> dict[str, str]:
-    """Return the digests in judged.json: of the report's data, model, figures and predictions.
+    """Return the digests in judged.json: of the report's data, its model, and DIGESTED files.
 
     Raises:
-        InputError: A digest is missing, or figures or predictions were changed.
+        InputError: A digest is missing, or a file was changed.
     """
     judged: dict[str, str] = read_json(report / "judged.json")
-    for key, name in (("figures", "metrics.json"), ("predictions", "predictions.csv")):
-        if not isinstance(judged, dict) or not {"data", "model", key} <= set(judged):
-            raise InputError(
-                f"{report / 'judged.json'}: expected the digests of data, model, figures and "
-                "predictions, received less; run `dvc repro evaluate`"
-            )
+    if not isinstance(judged, dict) or not {"data", "model", *DIGESTED} <= set(judged):
+        raise InputError(
+            f"{report / 'judged.json'}: expected the digests of data, model, "
+            f"{', '.join(DIGESTED)}, received less: it is of an earlier version; run `dvc repro "
+            "evaluate`"
+        )
+    for key, name in DIGESTED.items():
         checksums.verify_sha256(
             report / name, judged[key], report / "judged.json", "run `dvc repro --force evaluate`"
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 
 from stages.engine.files import DECIMALS
 from stages.metrics.pages.titles import CHARTED
+from stages.metrics.refusal_keys import REFUSALS
 from stages.metrics.trees import RoleFigures, find_figure
 from stages.registry.client import Client
 from stages.registry.record import Row
@@ -14,12 +15,16 @@ _PER_BATCH = 1000
 
 
 def charted(figures: RoleFigures) -> dict[str, float]:
-    """Return the CHARTED figures of each role as metrics, without intervals, by "role/name"."""
+    """Return the CHARTED figures of each role as metrics, without intervals, by "role/name".
+
+    And the share of its images that is refused, as "role/refused".
+    """
+    charts = {name: (name,) for name in CHARTED} | {"refused": (REFUSALS, "share")}
     return {
         f"{role}/{name}": figure["value"]
         for role, tree in figures.items()
-        for name in CHARTED
-        if (figure := find_figure(tree, name)) is not None
+        for name, keys in charts.items()
+        if (figure := find_figure(tree, *keys)) is not None
     }
 
 

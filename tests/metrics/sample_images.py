@@ -1,8 +1,11 @@
 """Made-up predictions for tests of metrics: patients with several images, ties included."""
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import pandas as pd
 
+from stages.metrics.answers import Answers
 from stages.metrics.options import EvaluateOptions
 
 OPTIONS = EvaluateOptions(seed=1, draws=200, confidence=0.95, ece_bins=10, saliency_images=4)
@@ -42,3 +45,11 @@ def make(
             rows.append(row)
     probability = 1 / (1 + np.exp(-np.array(logits)))
     return pd.DataFrame(rows), np.round(probability, 2)
+
+
+def answers(probability: Sequence[float] | np.ndarray, refused: Collection[int] = ()) -> Answers:
+    """Answers with these probabilities; the images in the rows `refused` are refused."""
+    out = np.isin(np.arange(len(probability)), list(refused))
+    score = np.where(out, 1.5 + np.arange(len(probability)), 0.5)
+    logit = np.zeros(len(probability), np.float32)
+    return Answers(logit, np.asarray(probability, np.float64), score, out)

@@ -4,7 +4,7 @@ from sklearn import metrics as library
 
 from stages.metrics import curves
 from stages.metrics.probability import ece
-from tests.metrics.sample_images import make
+from tests.metrics.sample_images import answers, make
 
 RECORDS, PROBABILITY = make(1, 60, 80)
 RECORDS["role"] = "test"
@@ -45,8 +45,11 @@ def test_long_curves_are_thinned_and_keep_ends_and_area() -> None:
 
 
 def test_the_confusion_table_has_one_row_per_image() -> None:
-    text = curves.confusion([0, 1, 1], [False, True, False], CLASSES)
-    assert text == "actual,predicted\nintact,intact\nfracture,fracture\nfracture,intact\n"
+    called, refused = [False, True, False, True], [False, False, False, True]
+    text = curves.confusion([0, 1, 1, 0], called, refused, CLASSES)
+    assert text == (
+        "actual,predicted\nintact,intact\nfracture,fracture\nfracture,intact\nintact,refused\n"
+    )
 
 
 def test_reliability_bins_hold_every_image_once() -> None:
@@ -66,19 +69,23 @@ def test_reliability_bins_hold_every_image_once() -> None:
 
 
 def test_tables_have_the_same_bytes_every_time() -> None:
-    first, again = (curves.plot_tables(LABEL, PROBABILITY, 0.5, 10, 0.5, CLASSES) for _ in "ab")
+    given = answers(PROBABILITY, refused=[3])
+    first, again = (curves.plot_tables(LABEL, given, 0.5, 10, 0.5, CLASSES) for _ in "ab")
     assert first == again
+    assert first["confusion.csv"].count(",refused\n") == 1
+    assert first["roc.csv"] == curves.roc(LABEL, PROBABILITY)  # with the refused image
     assert sorted(first) == ["calibration.csv", "confusion.csv", "precision_recall.csv", "roc.csv"]
     assert first["roc.csv"].startswith("fpr,tpr,threshold\n0.000000,0.000000,1.000000\n")
 
 
 def test_predictions_name_every_image() -> None:
-    text = curves.predictions(RECORDS, np.zeros(len(LABEL), np.float32), PROBABILITY, 0.5)
+    text = curves.predictions(RECORDS, answers(PROBABILITY, refused=[1]), 0.5)
     lines = text.splitlines()
-    assert lines[0] == "id,patient,kind,label,logit,probability,decision,split"
+    columns = "id,patient,kind,label,logit,probability,decision,domain_score,refused,split"
+    assert lines[0] == columns
     assert len(lines) == 1 + len(LABEL)
-    first = RECORDS.iloc[0]
-    assert lines[1] == (
-        f"{first['id']},{first['patient']},normal,0,0.000000,{PROBABILITY[0]:.6f},"
-        f"{int(PROBABILITY[0] >= 0.5)},test"
-    )
+    ids, patients = RECORDS["id"], RECORDS["patient"]
+    stated = f"{ids[0]},{patients[0]},normal,0,0.000000,{PROBABILITY[0]:.6f}"
+    assert lines[1] == f"{stated},{int(PROBABILITY[0] >= 0.5)},0.500000,0,test"
+    stated = f"{ids[1]},{patients[1]},normal,0,0.000000,{PROBABILITY[1]:.6f}"
+    assert lines[2] == f"{stated},,2.500000,1,test"

@@ -7,6 +7,7 @@ from typing import Any
 from stages.engine import checksums
 from stages.engine.files import sha256_bytes, sha256_file, write_json
 from stages.engine.task import NOTHING, TaskOptions
+from stages.metrics.report_digests import DIGESTED
 from stages.registry.identity import Identity, read_identity
 from stages.registry.packaged_code import code_digest
 from stages.registry.record import Record, read_record
@@ -88,7 +89,7 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         "report/model_card.md": "# Model card\n",
         "report/plots/roc.csv": "fpr,tpr\n0,0\n",
         "report/predictions.csv": "id\nb\n",
-        "report/reference.json": "{}",
+        "report/reference.json": {"format": 1, "roles": {}},
         "report/probe.zip": "a probe",
     }
     for name, content in texts.items():
@@ -99,8 +100,7 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
     judged = {
         "data": manifest["digest"],
         "model": sha256_bytes(model),
-        "figures": sha256_file(folder / "report/metrics.json"),
-        "predictions": sha256_file(folder / "report/predictions.csv"),
+        **{key: sha256_file(folder / "report" / name) for key, name in DIGESTED.items()},
     }
     write_json(folder / "report/judged.json", judged)
     write_checksums(folder)

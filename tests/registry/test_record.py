@@ -98,6 +98,14 @@ def test_a_report_of_another_model_is_refused(tmp_path: Path) -> None:
         fake.record(tmp_path)
 
 
+def test_a_report_of_an_earlier_version_is_named(tmp_path: Path) -> None:
+    fake.write(tmp_path)
+    path = tmp_path / "report/judged.json"
+    write_json(path, {k: v for k, v in read_json(path).items() if k not in ("probe", "reference")})
+    with pytest.raises(InputError, match=r"an earlier version; run `dvc repro evaluate`"):
+        fake.record(tmp_path)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -108,6 +116,8 @@ def test_a_report_of_another_model_is_refused(tmp_path: Path) -> None:
         "shards/manifest.json",
         "report/metrics.json",
         "report/predictions.csv",
+        "report/reference.json",
+        "report/probe.zip",
     ],
 )
 def test_a_changed_file_is_refused_by_name(tmp_path: Path, name: str) -> None:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from stages.metrics.comparison import REFUSED, DecisionPairs, decision_differences
 from stages.registry.rule import Verdict, ceiling, floors, not_worse, not_worse_in, same
 
 FIGURES: dict[str, Any] = {
@@ -122,3 +124,42 @@ def test_a_source_is_required_as_far_as_it_has_enough_patients(
     assert reason.rule.startswith("sensitivity in lyon minus champion's")
     few = alike is None or alike <= -0.03
     assert (reason.value == "too few patients, not required") is few
+
+
+GATE = {"sensitivity": 0.05, "specificity on val": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "failed"),
+    [
+        # Shares of the positives and of the negatives that a version refuses; else it is right.
+        ((0, 0), (0, 0), set()),
+        ((0.1, 0), (0, 0), {"sensitivity"}),
+        ((0, 0.1), (0, 0), {"specificity on val"}),
+        ((0.1, 0.1), (0, 0), {"sensitivity", "specificity on val"}),
+        ((0, 0), (0.1, 0.1), set()),  # a champion's refusals count as much as a challenger's
+        ((0.1, 0.1), (0.1, 0.1), set()),
+        ((1, 1), (1, 1), set()),  # two that answer nothing are alike: the floors fail them
+        ((0.02, 0.02), (0, 0), set()),
+    ],
+)
+def test_a_challenger_must_not_refuse_more(
+    challenger: tuple[float, float], champion: tuple[float, float], failed: set[str]
+) -> None:
+    each = 250
+    label = np.repeat([1, 0], each)
+
+    def decisions(refused: tuple[float, float]) -> Any:
+        rank = np.tile(np.arange(each) / each, 2)
+        return np.where(rank < np.repeat(refused, each), REFUSED, label).astype(np.int8)
+
+    paired = DecisionPairs(
+        role=np.full(2 * each, "val"),
+        patient=np.arange(2 * each).astype(str),
+        label=label,
+        challenger=decisions(challenger),
+        champion=decisions(champion),
+    )
+    found = decision_differences(paired, seed=0, draws=400, confidence=0.95)
+    reasons = not_worse(found, GATE)
+    assert {reason.rule.split(" minus")[0] for reason in reasons if not reason.passed} == failed

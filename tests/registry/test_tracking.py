@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from stages.metrics.report_digests import DIGESTED
 from stages.registry import live, run_metrics, runs, tracking
 from stages.registry.client import Client
 from stages.registry.entities import Run
@@ -52,7 +53,7 @@ def test_a_run_has_everything_in_the_files(client: Client, store: Store, files: 
     assert "figures.html" in {item.path for item in client.list_artifacts(run.info.run_id)}
     epochs = client.get_metric_history(run.info.run_id, "learning/val_auroc")
     assert [(point.step, point.value) for point in epochs] == [(1, 0.8), (2, 0.9)]
-    names = ("judged.json", "metrics.json", "model_card.md", "plots", "predictions.csv")
+    names = {"judged.json", "model_card.md", "plots", *DIGESTED.values()}
     assert {item.path for item in client.list_artifacts(run.info.run_id, "report")} == {
         f"report/{name}" for name in names
     }

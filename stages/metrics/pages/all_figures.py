@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.engine.task import Task
+from stages.metrics.pages.refusals import TITLE, refusals_section, refused_shares
 from stages.metrics.pages.results import figures_table, interval_note
 from stages.metrics.pages.text import format_figure, markdown_table, markdown_text
 from stages.metrics.pages.titles import BASELINE_TITLES, HEADLINES, TITLES
@@ -31,6 +32,7 @@ def all_figures(
     roles = {**metrics, **validation}
     sections = [
         f"## Figures\n\n{interval_note(roles)}\n\n{figures_table(roles, tuple(TITLES))}",
+        refusals_section(roles),
         *_by_source(roles),
         _operating_points(metrics, point, task.positive),
         *_subgroups(metrics, task),
@@ -45,10 +47,13 @@ def _by_source(roles: RoleFigures) -> list[str]:
     for role, tree in roles.items():
         for source, inner in tree.get("sources", {}).items():
             figures = [format_figure(find_figure(inner, score)) for score in HEADLINES]
-            rows.append([role, source, f"{inner['images']} ({inner['patients']})", *figures])
+            refused = refused_shares(inner)
+            size = f"{inner['images']} ({inner['patients']})"
+            rows.append([role, source, size, refused, *figures])
     if not rows:
         return []
-    header = ["Split", "Source", "Images (patients)", *(TITLES[score] for score in HEADLINES)]
+    titles = [TITLES[score] for score in HEADLINES]
+    header = ["Split", "Source", "Images (patients)", TITLE, *titles]
     return [
         "## Figures by source\n\nAt the one threshold that all sources share. Of a source with "
         f"images of one class, no figure is defined.\n\n{markdown_table(header, rows)}"
@@ -75,7 +80,7 @@ def _operating_points(metrics: RoleFigures, point: Mapping[str, Any], positive: 
             f"Frozen on {', '.join(point['fitted_on'])}; the test split played no part. "
             f"Probabilities are stated at a prior of {point['prior']:.0%} "
             f"{markdown_text(positive)}; predictive values hold at the prevalence of these images "
-            "only.",
+            "only. Refused images are in none of the four counts.",
             *tables,
         ]
     )

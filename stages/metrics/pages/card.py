@@ -151,7 +151,8 @@ _NO_DEVICE = """\
 It is not a diagnosis, not a medical device, and not fit for decisions about a patient."""
 
 _LIMITS = """\
-- It has two answers. An image with another finding still gets one of them.
+- It has two answers, and refuses an image that is unlike those it was trained on. An image with
+  another finding may still get one of them.
 - It sees one image at a small size: no history, no earlier image, no second view."""
 
 _CHOSEN_ON = """\

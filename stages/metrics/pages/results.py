@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.engine.errors import InputError
+from stages.metrics.pages.refusals import TITLE, refusal_notes, refused_shares
 from stages.metrics.pages.text import format_figure, markdown_table, markdown_text
 from stages.metrics.pages.titles import BASELINE_TITLES, HEADLINES, TITLES
 from stages.metrics.trees import Figures, RoleFigures, find_figure
@@ -31,7 +32,7 @@ def results_table(metrics: RoleFigures, validation: RoleFigures, source: Mapping
         f"Data: {source_name(source)}. {interval_note(roles)}",
         figures_table(roles, HEADLINES, with_baseline=True),
     ]
-    return "\n\n".join([*synthetic_notes(source), *parts])
+    return "\n\n".join([*synthetic_notes(source), *parts, *refusal_notes(roles)])
 
 
 def source_name(source: Mapping[str, Any]) -> str:
@@ -89,7 +90,7 @@ def interval_note(roles: RoleFigures) -> str:
     level = next(iter(roles.values()))["confidence"]
     return (
         f"In brackets: {level:.0%} intervals from resampling patients within class. Decisions are "
-        "made at the frozen decision threshold."
+        "made at the frozen decision threshold; a refused image counts as decided wrongly."
     )
 
 
@@ -99,7 +100,7 @@ def figures_table(roles: RoleFigures, names: Sequence[str], *, with_baseline: bo
     with_baseline: Add a row with the trivial baseline whose AUROC is highest.
     """
     sizes = [f"{tree['images']} ({tree['patients']})" for tree in roles.values()]
-    rows = [["Images (patients)", *sizes]]
+    rows = [["Images (patients)", *sizes], [TITLE, *map(refused_shares, roles.values())]]
     for name in names:
         figures = [format_figure(find_figure(tree, name)) for tree in roles.values()]
         rows.append([TITLES[name], *figures])

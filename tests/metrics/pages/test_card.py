@@ -9,6 +9,7 @@ import pytest
 from stages.engine.task import NOTHING, Task, complete
 from stages.metrics.pages.all_figures import all_figures
 from stages.metrics.pages.card import Subject, model_card
+from stages.metrics.pages.refusals import refused_shares
 from stages.metrics.pages.text import format_figure
 from stages.sources import chest_tasks
 from tests.metrics.pages.figures import METRICS, POINT, SOURCE, VALIDATION
@@ -118,8 +119,9 @@ def test_figures_by_source_have_a_table_of_their_own() -> None:
     text = all_figures(metrics, {}, POINT, Task())
     auroc = format_figure(METRICS["test"]["auroc"])
     counts = f"{METRICS['test']['images']} ({METRICS['test']['patients']})"
-    assert f"| test | lyon | {counts} | {auroc} |" in text
-    assert "| test | paris | 3 (2) | undefined |" in text
+    refused = refused_shares(METRICS["test"])
+    assert f"| test | lyon | {counts} | {refused} | {auroc} |" in text
+    assert "| test | paris | 3 (2) | undefined | undefined |" in text
 
 
 def test_a_table_row_has_as_many_cells_as_its_header() -> None:

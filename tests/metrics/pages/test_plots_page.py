@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stages.metrics import curves
+from tests.metrics.sample_images import answers
 
 TEMPLATES = Path(__file__).parents[3] / ".dvc" / "plots"
 CONFUSION = """\
@@ -47,13 +48,14 @@ def test_dvc_fills_the_page(tmp_path: Path) -> None:
         (folder / template.name).write_bytes(template.read_bytes())
     dvc("config", "plots.html_template", "plots/offline.html")
     (tmp_path / "dvc.yaml").write_text(CONFUSION)
-    label, probability = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.7, 0.9])
+    label, given = np.array([0, 0, 1, 1]), answers([0.1, 0.6, 0.7, 0.9], refused=[3])
     for name, text in curves.plot_tables(
-        label, probability, 0.5, 10, 0.5, ("intact", "fracture")
+        label, given, 0.5, 10, 0.5, ("intact", "fracture")
     ).items():
         (tmp_path / name).write_text(text)
     dvc("plots", "show", "--out", "plots")
     page = (tmp_path / "plots" / "index.html").read_text(encoding="utf-8")
     assert page.count("vegaEmbed('#") == 2
-    assert '"predicted": "fracture"' in page
+    for called in ("fracture", "refused"):
+        assert f'"predicted": "{called}"' in page
     assert not re.search(r"<script[^>]*src", page)
