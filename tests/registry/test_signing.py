@@ -132,3 +132,16 @@ def test_a_version_is_fetched_into_a_folder_once_it_is_checked(
     assert main([*words, "other", CANDIDATE]) == 0
     assert main(["model", "fetch", "--source", "nothing", "another"]) == 1
     assert "expected a champion, found none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["promote", "rollback", "predict image.png", "model fetch other"])
+def test_a_missing_public_key_is_an_error_before_any_work(
+    words: str, here: Released, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = here.root / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("public_key: null", "public_key: none.pub"))
+    assert params.read_text() != text
+    assert main(words.split()) == 1
+    message = "register.public_key: none.pub: expected an Ed25519 public key, found no file"
+    assert message in capsys.readouterr().err
