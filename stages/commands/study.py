@@ -78,6 +78,14 @@ def pointing(params: "Params") -> None:
     print_markdown(study.run(params))
 
 
+def domain(params: "Params", write: WriteTo = None) -> None:
+    """Print how much the model refuses: of proper images by role, and of others by kind."""
+    _configure_devices(params)
+    from stages.studies import domain as study
+
+    print_or_insert(lambda: study.run(params), write)
+
+
 def _configure_devices(params: "Params") -> None:
     from stages.engine import devices
 
@@ -90,4 +98,5 @@ COMMANDS: dict[str, Function] = {
     "stress": stress,
     "thresholds": thresholds,
     "pointing": pointing,
+    "domain": domain,
 }

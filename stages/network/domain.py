@@ -58,7 +58,7 @@ class Domain:
         whitening: int32 (F, F), from features of the whole to uncorrelated ones of one variance.
         kinds: Of wrong copies, K.
         discriminants: int32 (QUARTERS * F, K).
-        middle: Of each part on proper images, float64 (K + 1,).
+        middle: Of each part on training images, float64 (K + 1,).
         spread: From there to the upper end of its range, float64 (K + 1,).
         limit: Where a score is 1, in these units.
     """
@@ -86,8 +86,7 @@ class Domain:
         """
         steps = standardize(features, self.mean, self.deviation, self.channels)
         parts = raw_parts(steps, self.classes, self.whitening, self.discriminants)
-        scaled = (parts - self.middle) / self.spread
-        scores: Scores = np.round(scaled.max(axis=1) / self.limit, DECIMALS)
+        scores: Scores = np.round(largest(parts, self.middle, self.spread) / self.limit, DECIMALS)
         return scores
 
     def save(self, path: Path) -> None:
@@ -131,6 +130,12 @@ def raw_parts(steps: Steps, classes: Steps, whitening: Weights, discriminants: W
     whole, quarters = steps[:, QUARTERS], flat_quarters(steps)
     distances = [np.sqrt((_products(whole - mean, whitening) ** 2).sum(axis=1)) for mean in classes]
     return np.column_stack([np.min(distances, axis=0), _products(quarters, discriminants)])
+
+
+def largest(parts: Floats, middle: Floats, spread: Floats) -> Floats:
+    """The largest part (N, K + 1) of each image, in units of the parts' ranges; float64 (N,)."""
+    found: Floats = ((parts - middle) / spread).max(axis=1)
+    return found
 
 
 def flat_quarters(steps: Steps) -> Steps:

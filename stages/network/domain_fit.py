@@ -27,10 +27,11 @@ from stages.network.domain import (
     Steps,
     Weights,
     flat_quarters,
+    largest,
     raw_parts,
     standardize,
 )
-from stages.network.domain_limit import ranges
+from stages.network.domain_limit import limit, part_ranges
 from stages.network.layers import by_resolution
 from stages.network.options import AugmentOptions, TrainOptions
 from stages.network.predict import QUARTERS, Features, pooler
@@ -62,14 +63,17 @@ def fit(model: Any, options: TrainOptions, train: Role, validation: Sequence[Rol
     def steps(features: Features) -> Steps:
         return standardize(features, mean, deviation, channels)
 
-    proper = np.concatenate([steps(plain), steps(mild)])
-    classes, whitening = _distance(proper[:, QUARTERS], np.tile(labels, 2))
+    proper, labels = np.concatenate([steps(plain), steps(mild)]), np.tile(labels, 2)
+    classes, whitening = _distance(proper[:, QUARTERS], labels)
     discriminants = _discriminants(proper, steps(wrong))
+    parts = raw_parts(proper, classes, whitening, discriminants)
+    middle, spread = part_ranges(
+        [parts[labels == label] for label in (0, 1)], options.refused_share
+    )
     pools = [
-        raw_parts(steps(pooled(images)), classes, whitening, discriminants)
+        largest(raw_parts(steps(pooled(images)), classes, whitening, discriminants), middle, spread)
         for images in _pools(validation)
     ]
-    middle, spread, limit = ranges(pools, options.refused_share)
     print_text(f"domain: fitted on {len(rows)} images in {time.monotonic() - started:.0f} s")
     return Domain(
         layers=layers,
@@ -82,7 +86,7 @@ def fit(model: Any, options: TrainOptions, train: Role, validation: Sequence[Rol
         discriminants=discriminants,
         middle=middle,
         spread=spread,
-        limit=limit,
+        limit=limit(pools, options.refused_share),
     )
 
 

@@ -1,4 +1,10 @@
-"""From the parts of a domain's score on validation images to the limit that refuses a share."""
+"""From the parts of a domain's score to their ranges, and to the limit that refuses a share.
+
+The ranges of the parts are those on training images, of which there are many; each is too narrow,
+since the parts were fitted there, but all about equally. One number, the limit, is then estimated
+on validation images: with every range estimated there, too many new images are refused
+(docs/log.md).
+"""
 
 from collections.abc import Sequence
 
@@ -6,36 +12,49 @@ import numpy as np
 
 from stages.engine.arrays import Floats
 
-_TAIL = 0.1
+_TAIL = 0.05
 
 
-def ranges(pools: Sequence[Floats], share: float) -> tuple[Floats, Floats, float]:
-    """Middle and spread of each part, and the limit of their maximum that refuses `share`.
+def part_ranges(classes: Sequence[Floats], share: float) -> tuple[Floats, Floats]:
+    """Middle of each part on training images, and the distance to its upper end.
+
+    Args:
+        classes: Parts (N, K) of negatives and of positives, which weigh the same.
+        share: Of images beyond the upper end.
+    """
+    parts, weights = np.concatenate(classes), equal_weights(list(map(len, classes)))
+    middle = np.array([_quantile(part, weights, 0.5) for part in parts.T])
+    ends = np.array([upper_end(part, weights, share) for part in parts.T])
+    return middle, np.maximum(ends - middle, 1e-6 * np.maximum(np.abs(middle), 1.0))
+
+
+def limit(pools: Sequence[Floats], share: float) -> float:
+    """Find the score beyond which `share` of proper images lie.
 
     Positives and negatives weigh the same, and among these natural and matched ones.
 
     Args:
-        pools: Parts (N, K + 1) of positives, then of one or more kinds of negatives.
+        pools: Scores (N,) of positives, then of one or more kinds of negatives.
         share: Of proper images that may be refused.
     """
-    sizes = [0.5, *[0.5 / (len(pools) - 1)] * (len(pools) - 1)]
-    weights = np.concatenate(
-        [np.full(len(pool), size / len(pool)) for pool, size in zip(pools, sizes, strict=True)]
-    )
-    parts = np.concatenate(pools)
-    middle = np.array([_quantile(part, weights, 0.5) for part in parts.T])
-    ends = np.array([upper_end(part, weights, share) for part in parts.T])
-    spread = np.maximum(ends - middle, 1e-6 * np.maximum(np.abs(middle), 1.0))
-    limit = upper_end(((parts - middle) / spread).max(axis=1), weights, share)
-    return middle, spread, limit
+    positives, *negatives = map(len, pools)
+    weights = np.concatenate([equal_weights([positives]), equal_weights(negatives)]) / 2
+    return upper_end(np.concatenate(pools), weights, share)
+
+
+def equal_weights(sizes: Sequence[int]) -> Floats:
+    """Weights of the members of some groups that all weigh the same, with sum 1."""
+    return np.concatenate([np.full(size, 1 / size / len(sizes)) for size in sizes])
 
 
 def upper_end(values: Floats, weights: Floats, share: float) -> float:
-    """Estimate the value that `share` of a distribution exceeds, with nine significant digits.
+    """Estimate the value that `share` of new values exceed, with nine significant digits.
 
-    The tail beyond the upper tenth is taken as exponential with the mean excess of its values (the
-    generalised Pareto distribution of shape 0; Pickands 1975, Annals of Statistics 3:119-131). A
-    quantile of a hundred images would hang on the two largest.
+    The tail beyond the upper 5% is taken as exponential (the generalised Pareto distribution of
+    shape 0; Pickands 1975, Annals of Statistics 3:119-131), with the mean excess of the n values
+    there. Since that mean is an estimate, the end is that of the predictive distribution, which
+    exceeds x with probability (1 + x / (n mean))^-n. A quantile of a hundred images would hang on
+    the largest two.
 
     Args:
         values: A sample (N,).
@@ -43,12 +62,13 @@ def upper_end(values: Floats, weights: Floats, share: float) -> float:
         share: Above 0.
     """
     start = _quantile(values, weights, 1 - max(_TAIL, share))
-    beyond = values > start
-    tail = weights[beyond].sum()
+    beyond = weights[values > start]
+    tail = beyond.sum()
     if tail <= share:
         return float(f"{start:.9g}")
-    excess = (weights[beyond] * (values[beyond] - start)).sum() / tail
-    return float(f"{start + excess * np.log(tail / share):.9g}")
+    mean = (beyond * (values[values > start] - start)).sum() / tail
+    count = tail**2 / (beyond**2).sum()  # of values that weigh the same: Kish 1965
+    return float(f"{start + count * mean * ((tail / share) ** (1 / count) - 1):.9g}")
 
 
 def _quantile(values: Floats, weights: Floats, level: float) -> float:
