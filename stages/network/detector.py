@@ -20,16 +20,13 @@ from stages.images.facts import image_facts
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
 from stages.network import operating_point
-from stages.network.domain import Domain
+from stages.network.domain import LIMIT, Domain
 from stages.network.domain import load as load_domain
 from stages.network.predict import answerer, load_model
 from stages.sources.header import read_header
 
 FORMAT = 2
 """Of the interface. Packages of format 1 have no detector."""
-
-LIMIT = 1.0
-"""The domain score up to which an image is answered; `network.domain` scales it so."""
 
 
 @dataclass(frozen=True)

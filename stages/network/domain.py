@@ -34,7 +34,7 @@ Weights = npt.NDArray[np.int32]
 
 FORMAT = 1
 LIMIT = 1.0
-"""An image whose score is above it is refused."""
+"""The score up to which an image is answered; `Domain.score` is scaled so."""
 STEPS = 1000
 MOST_STEPS = 1 << 17
 """Further away than this, 131 standard deviations, features count the same."""

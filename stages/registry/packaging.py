@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.files import canonical_json, sha256_bytes, sha256_file, write_bytes
+from stages.network.domain import LIMIT
 from stages.registry.mlflow_internals.package_format import mlflow_files
 from stages.registry.packaged_code import PackagedCode, locked_pins, pack_code, requirements
 from stages.registry.record import Record
@@ -58,7 +59,7 @@ def facts(record: Record, code: PackagedCode, files: Mapping[str, str]) -> dict[
     task = vars(identity.task)
     options = identity.params.get("train", {})
     refusal = {
-        "limit": 1.0,  # of the domain score, which is scaled so
+        "limit": LIMIT,
         "share": options.get("refused_share"),
         "rates": {
             role: tree["refusals"] for role, tree in record.figures.items() if "refusals" in tree
