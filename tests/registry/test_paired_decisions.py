@@ -31,7 +31,7 @@ from tests.registry import fake, tiny
 
 SOURCE = Source("phantom", "", "1", "none", "none", "", pinned=True, synthetic=True)
 # Of four patients, two normal and two with pneumonia, another data set's model knows n1 and s1.
-LIGHT, DARK = 200, 60
+LIGHT, DARK = 180, 76
 EVERYBODY = ("n1", "n2", "s1", "s2")
 
 
