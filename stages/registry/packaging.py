@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine.files import canonical_json, sha256_bytes, sha256_file, write_bytes
+from stages.metrics.refusal_keys import REFUSALS
 from stages.network.domain import LIMIT
 from stages.registry.mlflow_internals.package_format import mlflow_files
 from stages.registry.packaged_code import PackagedCode, locked_pins, pack_code, requirements
@@ -62,7 +63,7 @@ def facts(record: Record, code: PackagedCode, files: Mapping[str, str]) -> dict[
         "limit": LIMIT,
         "share": options.get("refused_share"),
         "rates": {
-            role: tree["refusals"] for role, tree in record.figures.items() if "refusals" in tree
+            role: tree[REFUSALS] for role, tree in record.figures.items() if REFUSALS in tree
         },
     }
     return {

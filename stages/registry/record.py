@@ -71,9 +71,8 @@ class Record:
     @property
     def packaged(self) -> tuple[Path, ...]:
         """The files that a version has as they are, by their own names."""
-        of_report = (self.files.get(f"report/{name}") for name in PACKAGED_OF_REPORT)
-        written = [path for path in of_report if path is not None]  # until evaluate writes both
-        return (self.model_file, self.operating_point, self.domain, *written)
+        of_report = (self.files[f"report/{name}"] for name in PACKAGED_OF_REPORT)
+        return (self.model_file, self.operating_point, self.domain, *of_report)
 
     @property
     def judged(self) -> bool:

@@ -64,9 +64,10 @@ def test_the_view_changes_with_any_file_of_the_report(files: Path) -> None:
     assert fake.record(files).view != before
 
 
-def test_a_missing_domain_is_named(files: Path) -> None:
-    (files / "model/domain.npz").unlink()
-    with pytest.raises(InputError, match=r"domain\.npz: expected a file, found none"):
+@pytest.mark.parametrize("name", ["model/domain.npz", "report/reference.json", "report/probe.zip"])
+def test_a_missing_part_of_a_version_is_named(files: Path, name: str) -> None:
+    (files / name).unlink()
+    with pytest.raises(InputError, match=rf"{name}: expected a file.*, found none"):
         fake.record(files)
 
 
