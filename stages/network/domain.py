@@ -1,16 +1,19 @@
 """The domain of a model: what it must not judge, from the pooled outputs of its layers.
 
-A score is the largest of several parts, each in units of its own range on proper images:
+A score is the largest of several parts, each in units of its range on training images:
 
-- the distance to the nearer class of training images (Mahalanobis, with a mean per class, so that
-  white lungs are near one: Lee et al. 2018, "A Simple Unified Framework for Detecting
-  Out-of-Distribution Samples and Adversarial Attacks", arXiv:1807.03888): whatever is unknown;
-- for each kind of wrong copy (`wrong_copies`), a linear discriminant between training images and
-  their own copies: an image upside down has the same textures in other places, and stays near the
-  training images in the first sense.
+- the distance to the nearer class of training images (Mahalanobis, with a mean per class: Lee et
+  al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
+  Attacks", arXiv:1807.03888): whatever is unknown;
+- for each kind of wrong copy (`wrong_copies`), the log odds of a linear discriminant between these
+  copies and the nearer class of training images: an image upside down has the same textures in
+  other places, and is not far away in the first sense.
 
-All are sums of whole numbers below 2^53, which float64 adds exactly in any order: a score is the
-same on every processor, and whatever images it is computed with. `domain_fit` fits it.
+Means and ranges per class keep white lungs from being refused: a lung full of fluid is as white as
+the belly of the lower half of an image, and is compared with other such lungs.
+
+All are made of sums of whole numbers below 2^53, which float64 adds exactly in any order: a score
+is the same on every processor, and whatever images it is computed with. `domain_fit` fits it.
 """
 
 import io
@@ -57,9 +60,10 @@ class Domain:
         classes: Means of the classes, int64 (2, F).
         whitening: int32 (F, F), from features of the whole to uncorrelated ones of one variance.
         kinds: Of wrong copies, K.
-        discriminants: int32 (QUARTERS * F, K).
-        middle: Of each part on training images, float64 (K + 1,).
-        spread: From there to the upper end of its range, float64 (K + 1,).
+        discriminants: int32 (QUARTERS * F, K + 2), of the kinds and then of the classes.
+        offsets: Added to their products, float64 (K + 2,).
+        middle: Of each part on the training images that are nearer to a class, float64 (2, K + 1).
+        spread: From there to the upper end of its range, float64 (2, K + 1).
         limit: Where a score is 1, in these units.
     """
 
@@ -71,6 +75,7 @@ class Domain:
     whitening: Weights
     kinds: tuple[str, ...]
     discriminants: Weights
+    offsets: Floats
     middle: Floats
     spread: Floats
     limit: float
@@ -84,10 +89,30 @@ class Domain:
         Returns:
             float64 (N,), higher for what is less alike, and above 1 for what must be refused.
         """
-        steps = standardize(features, self.mean, self.deviation, self.channels)
-        parts = raw_parts(steps, self.classes, self.whitening, self.discriminants)
-        scores: Scores = np.round(largest(parts, self.middle, self.spread) / self.limit, DECIMALS)
+        scores: Scores = np.round(self.extremes(self.steps(features)) / self.limit, DECIMALS)
         return scores
+
+    def steps(self, features: npt.NDArray[Any]) -> Steps:
+        """Standardise features (N, QUARTERS, C) and those of the whole: (N, QUARTERS + 1, F)."""
+        return standardize(features, self.mean, self.deviation, self.channels)
+
+    def extremes(self, steps: Steps) -> Floats:
+        """The largest part of each image in units of the parts' ranges, float64 (N,)."""
+        parts, nearer = self.parts(steps)
+        extremes: Floats = ((parts - self.middle[nearer]) / self.spread[nearer]).max(axis=1)
+        return extremes
+
+    def parts(self, steps: Steps) -> tuple[Floats, npt.NDArray[np.intp]]:
+        """Compute the parts, float64 (N, K + 1), and the nearer class of each image (N,)."""
+        whole, quarters = steps[:, QUARTERS], flat_quarters(steps)
+        distances = [
+            np.sqrt((_products(whole - mean, self.whitening) ** 2).sum(axis=1))
+            for mean in self.classes
+        ]
+        likely = _products(quarters, self.discriminants) + self.offsets
+        kinds, classes = likely[:, :-2], likely[:, -2:]
+        odds = kinds - classes.max(axis=1, keepdims=True)
+        return np.column_stack([np.min(distances, axis=0), odds]), classes.argmax(axis=1)
 
     def save(self, path: Path) -> None:
         """Write domain.npz: equal domains give equal bytes."""
@@ -123,19 +148,6 @@ def _fold(layer: Steps) -> Steps:
     places = np.pad(layer * signs, padding).reshape(*layer.shape[:2], folds, MOST_CHANNELS)
     folded: Steps = places.sum(axis=2)
     return folded
-
-
-def raw_parts(steps: Steps, classes: Steps, whitening: Weights, discriminants: Weights) -> Floats:
-    """Compute distance and discriminants of standardised features; float64 (N, K + 1)."""
-    whole, quarters = steps[:, QUARTERS], flat_quarters(steps)
-    distances = [np.sqrt((_products(whole - mean, whitening) ** 2).sum(axis=1)) for mean in classes]
-    return np.column_stack([np.min(distances, axis=0), _products(quarters, discriminants)])
-
-
-def largest(parts: Floats, middle: Floats, spread: Floats) -> Floats:
-    """The largest part (N, K + 1) of each image, in units of the parts' ranges; float64 (N,)."""
-    found: Floats = ((parts - middle) / spread).max(axis=1)
-    return found
 
 
 def flat_quarters(steps: Steps) -> Steps:
@@ -184,9 +196,10 @@ def _checked(stored: dict[str, Any]) -> Domain:
         "deviation": (rows, np.float64),
         "classes": ((2, kept), np.int64),
         "whitening": ((kept, kept), np.int32),
-        "discriminants": ((QUARTERS * kept, columns), np.int32),
-        "middle": ((columns + 1,), np.float64),
-        "spread": ((columns + 1,), np.float64),
+        "discriminants": ((QUARTERS * kept, columns + 2), np.int32),
+        "offsets": ((columns + 2,), np.float64),
+        "middle": ((2, columns + 1), np.float64),
+        "spread": ((2, columns + 1), np.float64),
     }
     for name, (shape, dtype) in expected.items():
         array = stored[name]

@@ -10,6 +10,7 @@ exact on every processor. Solving with them is not, in the last bits, which roun
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,9 @@ from stages.network.domain import (
     Steps,
     Weights,
     flat_quarters,
-    largest,
-    raw_parts,
     standardize,
 )
-from stages.network.domain_limit import limit, part_ranges
+from stages.network.domain_limit import class_ranges, limit
 from stages.network.layers import by_resolution
 from stages.network.options import AugmentOptions, TrainOptions
 from stages.network.predict import QUARTERS, Features, pooler
@@ -60,34 +59,36 @@ def fit(model: Any, options: TrainOptions, train: Role, validation: Sequence[Rol
     plain, mild, wrong = _pool_copies(pooled, train.pixels, rows, options)
     mean, deviation = _moments(plain)
 
-    def steps(features: Features) -> Steps:
-        return standardize(features, mean, deviation, channels)
-
-    proper, labels = np.concatenate([steps(plain), steps(mild)]), np.tile(labels, 2)
-    classes, whitening = _distance(proper[:, QUARTERS], labels)
-    discriminants = _discriminants(proper, steps(wrong))
-    parts = raw_parts(proper, classes, whitening, discriminants)
-    middle, spread = part_ranges(
-        [parts[labels == label] for label in (0, 1)], options.refused_share
+    kinds = tuple(wrong_copies.KINDS)
+    proper, labels = (
+        np.concatenate(
+            [standardize(copies, mean, deviation, channels) for copies in (plain, mild)]
+        ),
+        np.tile(labels, 2),
     )
-    pools = [
-        largest(raw_parts(steps(pooled(images)), classes, whitening, discriminants), middle, spread)
-        for images in _pools(validation)
-    ]
-    print_text(f"domain: fitted on {len(rows)} images in {time.monotonic() - started:.0f} s")
-    return Domain(
+    classes, whitening = _distance(proper[:, QUARTERS], labels)
+    discriminants, offsets = _discriminants(
+        flat_quarters(proper), labels, flat_quarters(standardize(wrong, mean, deviation, channels))
+    )
+    domain = Domain(
         layers=layers,
         channels=channels,
         mean=mean,
         deviation=deviation,
         classes=classes,
         whitening=whitening,
-        kinds=tuple(wrong_copies.KINDS),
+        kinds=kinds,
         discriminants=discriminants,
-        middle=middle,
-        spread=spread,
-        limit=limit(pools, options.refused_share),
+        offsets=offsets,
+        middle=np.zeros((2, len(kinds) + 1)),
+        spread=np.ones((2, len(kinds) + 1)),
+        limit=1.0,
     )
+    middle, spread = class_ranges(*domain.parts(proper), options.refused_share)
+    domain = replace(domain, middle=middle, spread=spread)
+    pools = [domain.extremes(domain.steps(pooled(images))) for images in _pools(validation)]
+    print_text(f"domain: fitted on {len(rows)} images in {time.monotonic() - started:.0f} s")
+    return replace(domain, limit=limit(pools, options.refused_share))
 
 
 def _evenly_spread(count: int) -> npt.NDArray[np.int64]:
@@ -163,24 +164,25 @@ def _distance(whole: Steps, labels: Labels) -> tuple[Steps, Weights]:
     return classes, _whole_numbers(np.linalg.inv(np.linalg.cholesky(covariance)).T)
 
 
-def _discriminants(proper: Steps, wrong: Steps) -> Weights:
-    """Linear discriminants (Fisher) between proper images and each kind of wrong copy.
+def _discriminants(proper: Steps, labels: Labels, wrong: Steps) -> tuple[Weights, Floats]:
+    """Linear discriminants of the kinds of wrong copies and then of the classes; their offsets.
 
-    The classes of proper images are not told apart, so the direction between them counts as spread:
-    a discriminant says little about pneumonia.
+    The density of each is normal, of one covariance: Fisher 1936, "The use of multiple measurements
+    in taxonomic problems", Annals of Eugenics 7:179-188.
     """
-    proper, wrong = flat_quarters(proper), flat_quarters(wrong)
-    kinds = len(wrong_copies.KINDS)
-    kind = np.arange(len(wrong)) % kinds
-    middle = _mean(proper)
-    means = np.stack([_mean(wrong[kind == number]) for number in range(kinds)])
-    covariance = _shrunk_covariance(np.concatenate([proper - middle, wrong - means[kind]]))
-    directions = np.linalg.solve(covariance, (means - middle).T.astype(np.float64))
-    return np.column_stack([_whole_numbers(direction) for direction in directions.T])
+    groups = [wrong[number :: len(wrong_copies.KINDS)] for number in range(len(wrong_copies.KINDS))]
+    groups += [proper[labels == label] for label in (0, 1)]
+    means = [_mean(group) for group in groups]
+    residuals = [group - mean for group, mean in zip(groups, means, strict=True)]
+    covariance = _shrunk_covariance(np.concatenate(residuals))
+    centres = np.stack(means, axis=1).astype(np.float64)
+    discriminants = _whole_numbers(np.linalg.solve(covariance, centres))
+    offsets: Floats = -(centres * discriminants).sum(axis=0) / 2
+    return discriminants, offsets
 
 
 def _mean(steps: Steps) -> Steps:
-    mean: Steps = np.rint(steps.sum(axis=0) / len(steps)).astype(np.int64)
+    mean: Steps = np.rint(steps.sum(axis=0) / max(len(steps), 1)).astype(np.int64)
     return mean
 
 
@@ -203,7 +205,7 @@ def _shrunk_covariance(residuals: Steps) -> Floats:
     return shrunk
 
 
-def _whole_numbers(weights: Floats) -> Weights:
+def _whole_numbers(weights: npt.NDArray[Any]) -> Weights:
     """Scale weights so that the largest is MOST_WEIGHT, and round them."""
     most = np.abs(weights).max() or 1.0
     rounded: Weights = np.rint(weights * (MOST_WEIGHT / most)).astype(np.int32)

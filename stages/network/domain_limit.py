@@ -9,20 +9,35 @@ on validation images: with every range estimated there, too many new images are 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from stages.engine.arrays import Floats
+
+Classes = npt.NDArray[np.intp]
 
 _TAIL = 0.05
 
 
-def part_ranges(classes: Sequence[Floats], share: float) -> tuple[Floats, Floats]:
-    """Middle of each part on training images, and the distance to its upper end.
+def class_ranges(parts: Floats, nearer: Classes, share: float) -> tuple[Floats, Floats]:
+    """Middle of each part and distance to its upper end, by the class that images are nearer to.
 
     Args:
-        classes: Parts (N, K) of negatives and of positives, which weigh the same.
+        parts: Of training images, (N, K).
+        nearer: The class that each is nearer to, 0 or 1 (N,).
         share: Of images beyond the upper end.
+
+    Returns:
+        float64 (2, K) each.
     """
-    parts, weights = np.concatenate(classes), equal_weights(list(map(len, classes)))
+    ranges = [_ranges(parts[nearer == label], share) for label in (0, 1)]
+    middle, spread = (np.stack(bounds) for bounds in zip(*ranges, strict=True))
+    return middle, spread
+
+
+def _ranges(parts: Floats, share: float) -> tuple[Floats, Floats]:
+    if not len(parts):  # a network that tells nothing apart
+        return np.zeros(parts.shape[1]), np.ones(parts.shape[1])
+    weights = equal_weights([len(parts)])
     middle = np.array([_quantile(part, weights, 0.5) for part in parts.T])
     ends = np.array([upper_end(part, weights, share) for part in parts.T])
     return middle, np.maximum(ends - middle, 1e-6 * np.maximum(np.abs(middle), 1.0))

@@ -21,6 +21,7 @@ from stages.metrics import refusals
 from stages.metrics.intervals import Figure, as_tree, resample
 from stages.metrics.options import FigureOptions
 from stages.metrics.pages.text import format_difference, format_figure, markdown_table
+from stages.metrics.refusal_keys import NEGATIVE, POSITIVE
 from stages.network import domain, predict, wrong_copies
 from stages.network.wrong_copies import Change
 from stages.settings import paths
@@ -68,7 +69,7 @@ def run(settings: Params) -> str:
     options = settings.evaluate
 
     def refused(images: GrayImages) -> Flags:
-        flags: Flags = answers(images)[1] > 1
+        flags: Flags = answers(images)[1] > domain.LIMIT
         return flags
 
     roles = [shards.role(name) for name in shards.roles if name != "test"]
@@ -155,7 +156,7 @@ def format_roles(
         cells = [
             f"{int(flags[label == value].sum())} of {int((label == value).sum())}: "
             f"{format_figure(tree.get(name))}"
-            for value, name in ((0, refusals.NEGATIVE), (1, refusals.POSITIVE))
+            for value, name in ((0, NEGATIVE), (1, POSITIVE))
         ]
         gap = refusals.difference(patients, label, flags, options)
         rows.append([role.name, *cells, format_difference(gap)])

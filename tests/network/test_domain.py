@@ -9,9 +9,9 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.images.shards import Role
-from stages.network import domain, domain_fit, predict
+from stages.network import domain, domain_fit, predict, wrong_copies
 from stages.network.domain import MOST_CHANNELS, MOST_STEPS, Domain
-from stages.network.domain_limit import limit, part_ranges
+from stages.network.domain_limit import class_ranges, limit
 from stages.network.model import build
 from tests.changed import changed
 from tests.network.tiny import OPTIONS, images
@@ -143,9 +143,56 @@ def test_distances_are_those_of_mahalanobis() -> None:
     ]
     steps = np.zeros((400, predict.QUARTERS + 1, 3), np.int64)
     steps[:, predict.QUARTERS] = whole
-    nothing = np.zeros((3 * predict.QUARTERS, 0), np.int32)
-    found = domain.raw_parts(steps, classes, whitening, nothing)[:, 0]
+    bare = changed_domain(classes=classes, whitening=whitening)
+    found = bare.parts(steps)[0][:, 0]
     np.testing.assert_allclose(found / found[0], np.array(naive) / naive[0], rtol=1e-4)
+
+
+def changed_domain(**changes: Any) -> Domain:
+    """A domain of one layer of three channels, without kinds of wrong copies."""
+    arrays: dict[str, Any] = {
+        "layers": ("layer",),
+        "channels": (3,),
+        "mean": np.zeros((5, 3)),
+        "deviation": np.ones((5, 3)),
+        "classes": np.zeros((2, 3), np.int64),
+        "whitening": np.eye(3, dtype=np.int32),
+        "kinds": (),
+        "discriminants": np.zeros((12, 2), np.int32),
+        "offsets": np.zeros(2),
+        "middle": np.zeros((2, 1)),
+        "spread": np.ones((2, 1)),
+        "limit": 1.0,
+    }
+    return Domain(**{**arrays, **changes})
+
+
+def test_discriminants_give_the_log_odds_of_scikit_learn_against_the_nearer_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    monkeypatch.setattr(wrong_copies, "KINDS", {"a": None, "b": None})
+    rng = np.random.default_rng(8)
+    labels = np.arange(600) % 2
+    proper = np.rint(1000 * rng.normal(size=(600, 12))).astype(np.int64)
+    proper[labels == 1] += 1500
+    wrong = np.rint(1000 * rng.normal(size=(300, 12))).astype(np.int64)
+    wrong[::2, 0] += 3000
+    wrong[1::2, 1] -= 4000
+    discriminants, offsets = domain_fit._discriminants(proper, labels, wrong)
+    groups = np.concatenate([2 + labels, np.arange(300) % 2])
+    naive = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 6, 1 / 6, 1 / 3, 1 / 3])
+    naive.fit(np.concatenate([proper, wrong]) / 1000, groups)
+    new = np.rint(1500 * rng.normal(size=(50, 12))).astype(np.int64)
+    steps = np.zeros((50, 5, 3), np.int64)
+    steps[:, :4] = new.reshape(50, 4, 3)
+    found, nearer = changed_domain(discriminants=discriminants, offsets=offsets).parts(steps)
+    expected = naive.decision_function(new / 1000)
+    odds = expected[:, :2] - expected[:, 2:].max(axis=1, keepdims=True)
+    np.testing.assert_array_equal(nearer, expected[:, 2:].argmax(axis=1))
+    for ours, theirs in zip(found[:, 1:].T, odds.T, strict=True):
+        assert np.corrcoef(ours, theirs)[0, 1] > 0.9999
 
 
 def test_wide_layers_are_folded_and_what_is_no_number_is_far_away() -> None:
@@ -189,10 +236,15 @@ def test_both_classes_count_the_same_for_a_limit() -> None:
     assert limit([high, low], 0.05) == pytest.approx(9 + np.log(10), rel=0.05)
 
 
-def test_ranges_are_those_of_each_part() -> None:
+def test_ranges_are_those_of_each_part_and_class() -> None:
     rng = np.random.default_rng(6)
-    parts = rng.exponential(size=(4000, 3)) * [1.0, 20.0, 0.01] + [5.0, -40.0, 0.0]
-    middle, spread = part_ranges([parts[:1000], parts[1000:]], 0.01)
-    scale = np.array([1.0, 20.0, 0.01])
-    np.testing.assert_allclose(middle, np.log(2) * scale + [5.0, -40.0, 0.0], rtol=0.1)
-    np.testing.assert_allclose(spread, np.log(50) * scale, rtol=0.1)
+    scale, shift = np.array([1.0, 20.0, 0.01]), np.array([5.0, -40.0, 0.0])
+    nearer = np.arange(8000) % 2
+    parts = rng.exponential(size=(8000, 3)) * scale + shift
+    parts[nearer == 1] *= 3
+    middle, spread = class_ranges(parts, nearer, 0.01)
+    for label, factor in enumerate((1, 3)):
+        np.testing.assert_allclose(middle[label], factor * (np.log(2) * scale + shift), rtol=0.1)
+        np.testing.assert_allclose(spread[label], factor * np.log(50) * scale, rtol=0.1)
+    (zero, _), (one, _) = class_ranges(parts, np.zeros(8000, np.int64), 0.01)
+    assert zero.shape == one.shape == (3,)

@@ -21,9 +21,10 @@ DOMAIN = Domain(
     classes=np.zeros((2, 1), np.int64),
     whitening=np.ones((1, 1), np.int32),
     kinds=(),
-    discriminants=np.zeros((QUARTERS, 0), np.int32),
-    middle=np.zeros(1),
-    spread=np.ones(1),
+    discriminants=np.zeros((QUARTERS, 2), np.int32),
+    offsets=np.zeros(2),
+    middle=np.zeros((2, 1)),
+    spread=np.ones((2, 1)),
     limit=60_000.0,
 )
 """The domain of that network: images whose mean grey is 68 to 188."""
