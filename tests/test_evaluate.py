@@ -44,6 +44,9 @@ ODD = (0, 1, 30)
 """Rows of the test images that look like no training image."""
 
 
+JUDGED = ("test", "external_lyon")
+
+
 def prepare(folder: Path) -> None:
     """Write what evaluate reads: shards, a model, figures on validation."""
     import keras
@@ -52,13 +55,13 @@ def prepare(folder: Path) -> None:
     (folder / "data/shards").mkdir(parents=True)
     generator = np.random.default_rng(1)
     with ShardWriter(folder / "data/shards", 48) as writer:
-        for seed, role in enumerate(("train", "val", "test")):
+        for seed, role in enumerate(("train", "val", "test", "external_lyon")):
             records, _ = make(seed, 10, 12)
             for number, row in enumerate(records.to_dict("records")):
                 facts = {str(key): value for key, value in row.items()}
                 facts |= {"split_group": row["patient"], "source_split": "", "mode": "L"}
                 pixels = generator.integers(0, 200 + 40 * row["label"], (48, 48), dtype=np.uint8)
-                if role == "test" and number in ODD:
+                if role in JUDGED and number in ODD:
                     pixels[:, ::2] = 255
                 writer.add(role, Record(role="", row=-1, **facts), pixels)
         writer.finish({"test": "official", "options": {"aspect": "stretch"}})
@@ -136,7 +139,10 @@ def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
     assert set(figures["baselines"]) == trivial
     assert "computer-made phantoms" in first["model_card.md"].decode()
     reference = json.loads(first["reference.json"])
-    assert set(reference["roles"]) == {"train", "val"}
+    assert set(reference["roles"]) == {"train", "val"}  # none that the model is judged on
+    external = json.loads(first["metrics.json"])["external_lyon"]
+    assert sum(external["refusals"]["counts"].values()) >= len(ODD)
+    assert external["answered"]["images"] <= external["images"] - len(ODD)
     (tmp_path / "probe.zip").write_bytes(first["probe.zip"])
     probe = read_probe(tmp_path / "probe.zip")
     assert len(probe.files) == 64
