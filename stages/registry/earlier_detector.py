@@ -65,7 +65,10 @@ class EarlierDetector:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)  # it imports more as it goes
         copy = Path(folder) / "version"
         digest = champion.package_digest
-        checked_copy(champion.package, copy, model=champion.model_digest, expected=digest)
+        try:
+            checked_copy(champion.package, copy, model=champion.model_digest, expected=digest)
+        except InputError as error:
+            raise InputError(f"{champion}: {error}") from None
         self._model = _load(copy, str(champion))
         self.facts: Mapping[str, Any] = self._model.metadata.metadata
         self._classes = self.facts.get("classes", EARLIER_CLASSES)

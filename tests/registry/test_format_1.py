@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from stages.images.prepare import prepare
 from stages.images.prepared_images import record_from_index
 from stages.images.shard_writer import ShardWriter
 from stages.images.shards import open_shards
+from stages.registry import signing_key
+from stages.registry.aliases import alias_versions
 from stages.registry.client import Client
 from stages.registry.earlier_package import checked_copy, files_digest
-from stages.registry.moves import move_alias
+from stages.registry.gate import promote
+from stages.registry.moves import move_alias, read_moves
 from stages.registry.opened_version import open_version
 from stages.registry.paired_decisions import ComparedVersion, decide
 from stages.registry.signature import UntrustedVersionError
@@ -31,6 +35,7 @@ from stages.sources.writer import write_raw
 from tests.registry import fake, format_1
 from tests.registry.format_1 import NAME, Earlier
 from tests.registry.server import served
+from tests.registry.test_gate import gate
 
 
 @pytest.fixture
@@ -148,6 +153,27 @@ def test_a_changed_file_is_refused_where_a_digest_is_recorded(
             continue
         with pytest.raises(InputError, match="expected the files that were promoted"):
             checked_copy(earlier.package, into, model=earlier.model, expected=expected)
+
+
+def test_a_champion_that_was_promoted_by_this_code_is_refused_once_changed(
+    client: Client, store: Store, earlier: Earlier, tmp_path: Path
+) -> None:
+    version = format_1.register(client, store, earlier)
+    promoted = promote(client, store, NAME, version, gate(), override="a test")
+    assert promoted.moved
+    (move,) = [move for move in read_moves(client, NAME) if move.alias == "champion"]
+    assert move.package_digest == files_digest(earlier.package)
+    assert store.folder is not None
+    (code,) = store.folder.rglob("classifier.py")
+    code.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n{code.read_text()}")
+    with pytest.raises(InputError, match=f"{NAME} version {version}: .*the files that were promo"):
+        Predictor.from_champion(store.folder.parent, "pneumonia")
+    assert not (tmp_path / "ran").exists()
+    signing_key.create(tmp_path / "release.key", {})
+    for key in (tmp_path / "release.key.pub", None):
+        with pytest.raises(InputError, match=f"{NAME} version {version}: "):
+            promote(client, store, NAME, version, replace(gate(), key=key), alias="trial")
+    assert "trial" not in alias_versions(client, NAME)
 
 
 def test_added_and_removed_files_and_links_are_refused(earlier: Earlier, tmp_path: Path) -> None:
