@@ -174,17 +174,17 @@ def test_discriminants_give_the_log_odds_of_scikit_learn_against_the_nearer_clas
 
     monkeypatch.setattr(wrong_copies, "KINDS", {"a": None, "b": None})
     rng = np.random.default_rng(8)
-    labels = np.arange(600) % 2
-    proper = np.rint(1000 * rng.normal(size=(600, 12))).astype(np.int64)
+    labels, mixed = np.arange(6000) % 2, np.diag(np.linspace(300, 3000, 12))  # hardly shrunk
+    proper = np.rint(rng.normal(size=(6000, 12)) @ mixed).astype(np.int64)
     proper[labels == 1] += 1500
-    wrong = np.rint(1000 * rng.normal(size=(300, 12))).astype(np.int64)
+    wrong = np.rint(rng.normal(size=(3000, 12)) @ mixed).astype(np.int64)
     wrong[::2, 0] += 3000
     wrong[1::2, 1] -= 4000
     discriminants, offsets = domain_fit._discriminants(proper, labels, wrong)
-    groups = np.concatenate([2 + labels, np.arange(300) % 2])
+    groups = np.concatenate([2 + labels, np.arange(3000) % 2])
     naive = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 6, 1 / 6, 1 / 3, 1 / 3])
     naive.fit(np.concatenate([proper, wrong]) / 1000, groups)
-    new = np.rint(1500 * rng.normal(size=(50, 12))).astype(np.int64)
+    new = np.rint(rng.normal(size=(50, 12)) @ mixed).astype(np.int64)
     steps = np.zeros((50, 5, 3), np.int64)
     steps[:, :4] = new.reshape(50, 4, 3)
     found, nearer = changed_domain(discriminants=discriminants, offsets=offsets).parts(steps)
