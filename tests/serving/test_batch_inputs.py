@@ -201,6 +201,20 @@ def test_an_image_that_changes_while_the_batch_runs_stops_it(tmp_path: Path) -> 
         run(folder, tmp_path / "a.csv", Changing())
 
 
+def test_a_tar_that_changes_while_the_batch_runs_stops_it(tmp_path: Path) -> None:
+    source = packed(tmp_path, "tar", {f"{i:03}.jpeg": IMAGES["b/0.jpeg"] for i in range(200)})
+    whole = source.read_bytes()
+    place = whole.rindex(IMAGES["b/0.jpeg"]) + 100
+
+    class Changing(FakeDetector):
+        def answer(self, pixels: Any) -> Any:
+            source.write_bytes(whole[:place] + b"changed" + whole[place + 7 :])
+            return super().answer(pixels)
+
+    with pytest.raises(InputError, match=r"images\.tar: changed while it was read"):
+        run(source, tmp_path / "a.csv", Changing())
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_a_file_without_permission_gets_its_reason(tmp_path: Path) -> None:
     folder = packed(tmp_path, "folder", IMAGES)
