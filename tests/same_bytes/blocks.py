@@ -254,12 +254,14 @@ def _layers() -> Blocks:
 
 def _project() -> Blocks:
     import keras
+    import pandas as pd
 
     from stages.engine import devices
-    from stages.network import loop, operating_point, saliency
+    from stages.images.shards import Role
+    from stages.network import domain_fit, loop, operating_point, saliency
     from stages.network.augment import crop
     from stages.network.model import build
-    from stages.network.predict import predictor
+    from stages.network.predict import answerer, predictor
     from stages.settings import params
 
     options = params.load().train
@@ -291,6 +293,13 @@ def _project() -> Blocks:
         yield f"{network}: optimizer after 6 steps", tuple(v.numpy() for v in optimizer.variables)
         whole = 160 if network == "compact" else px
         yield f"{network}: logits", (predictor(model)(_images(30, 40, whole)),)
+        roles = [
+            Role(name, _images(seed, count, whole), pd.DataFrame({"label": np.arange(count) % 2}))
+            for seed, (name, count) in enumerate((("train", 96), ("val", 40)), start=32)
+        ]
+        domain = domain_fit.fit(model, chosen, roles[0], roles[1:])
+        yield f"{network}: domain", tuple(vars(domain).values())
+        yield f"{network}: answers", answerer(model, domain)(_images(34, 20, whole))
         images = _images(31, 4, whole)
         yield f"{network}: saliency", (saliency.heatmaps(model, images),)
         yield f"{network}: sheet", (saliency.sheet(model, images, ["one"] * 4),)
