@@ -15,6 +15,7 @@ import numpy as np
 
 from stages.engine import devices
 from stages.engine.arrays import GrayImage
+from stages.engine.console import print_text
 from stages.engine.errors import InputError
 from stages.registry.sealed_package import open_sealed
 
@@ -38,7 +39,7 @@ def main(package: str, digest: str, images: str) -> None:
         for image in pixels:
             decision = None if image is None else next(answers).decision
             decisions.append(None if decision is None else decision == positive)
-    print(json.dumps(decisions))
+    print_text(json.dumps(decisions))
 
 
 def _batches(images: Path, detector: "Detector") -> "Iterator[list[GrayImage | None]]":

@@ -4,6 +4,7 @@
 """
 
 import inspect
+import itertools
 import json
 import os
 import re
@@ -11,9 +12,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+from typer.models import OptionInfo
 
 from stages.commands import main as program
 from stages.commands.main import COMMANDS, FORMER, GROUPS, main
@@ -81,7 +84,14 @@ def arguments_of(name: str) -> list[str]:
         for parameter in list(inspect.signature(function).parameters.values())[checked_first:]
         if parameter.default is inspect.Parameter.empty
     ]
-    return [*name.split(), *("1" for _ in required)]
+    words = [
+        [f"--{parameter.name}", "1"] if is_option(parameter) else ["1"] for parameter in required
+    ]
+    return [*name.split(), *itertools.chain(*words)]
+
+
+def is_option(parameter: inspect.Parameter) -> bool:
+    return any(isinstance(each, OptionInfo) for each in get_args(parameter.annotation))
 
 
 @pytest.mark.parametrize("name", [*NAMES, *FORMER])
@@ -159,7 +169,7 @@ def test_on_a_terminal_a_former_name_is_answered_with_the_present_one(
             ["model", "pin"],
             "pneumonia model: No such command 'pin'; commands: list, runs, export, upgrade",
         ),
-        (["predict"], r"Missing argument 'IMAGE'; usage: pneumonia predict \[OPTIONS\] {IMAGE}"),
+        (["predict"], r"expected IMAGE\.\.\., or --batch IMAGES --out TABLE; usage: pneumonia pre"),
         (["predict", "--modle", "x"], r"No such option: --modle \(Possible options: --model\)"),
         (["ui", "--port", "99999"], "'--port': .*less than or equal to 65535"),
         (["ui", "--port", "x"], "'--port': .*valid integer"),
