@@ -72,6 +72,7 @@ def champion(*, here: bool) -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = copy_tree(Path(folder))
         workspace.run("dvc", "repro")
+        workspace.commit()
         workspace.run("pneumonia", "promote")
         yield workspace
 
