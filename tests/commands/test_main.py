@@ -353,12 +353,31 @@ def test_mistakes_are_one_line(
 @pytest.mark.slow
 def test_a_model_file_answers_and_is_exported(copied: Workspace) -> None:
     copied.run("python", "-m", "zipfile", "-e", "data/raw/images.zip", ".cache/images")
-    image = next((copied.folder / ".cache/images/phantom/test/NORMAL").iterdir())
-    words = ("pneumonia", "predict", "--json", "--model", "data/model/model.keras", str(image))
-    (answer,) = json.loads(copied.run(*words).stdout)
-    assert answer["decision"] in ("normal", "pneumonia")
-    assert 0 <= answer["probability"] <= 1
-    assert answer["model"] == json.loads(copied.text("data/release.json"))["model_digest"]
+    images = sorted((copied.folder / ".cache/images/phantom/train/NORMAL").iterdir())[:12]
+    words = ("--json", "--overlay", "drawn", "--model", "data/model/model.keras")
+    broken = copied.folder / "params.yaml"  # so the exit status is 1, whatever is refused
+    printed = copied.run("pneumonia", "predict", *words, *map(str, (*images, broken)), expect=1)
+    *answers, unusable = json.loads(printed.stdout)
+    assert unusable["status"] == "unusable"
+    answered = [answer for answer in answers if answer["status"] == "answered"]
+    assert len(answered) > 6
+    for answer in answered:
+        assert answer["decision"] in ("normal", "pneumonia")
+        assert 0 <= answer["probability"] <= 1
+        assert answer["domain_score"] <= 1
+        assert (copied.folder / answer["overlay"]).read_bytes().startswith(b"\x89PNG")
+        assert answer["model"] == json.loads(copied.text("data/release.json"))["model_digest"]
+    assert len(list((copied.folder / "drawn").iterdir())) == len(answered)
+    assert "trained on synthetic images" in printed.stderr
+    # The champion has these files, and its own code: the same answers.
+    if "champion" not in copied.run("pneumonia", "model", "list").stdout:
+        copied.run("pneumonia", "promote")
+    by_champion = copied.run(
+        "pneumonia", "predict", "--json", *map(str, images), str(broken), expect=1
+    )
+    assert [{**answer, "overlay": None} for answer in (*answers, unusable)] == json.loads(
+        by_champion.stdout
+    )
     copied.run("pneumonia", "model", "export", "model.h5")
     assert (copied.folder / "model.h5").read_bytes().startswith(b"\x89HDF")
 
