@@ -1,5 +1,6 @@
 """Signing a stored version."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,16 @@ from stages.engine.errors import InputError
 from stages.registry import signing_key
 from stages.registry.client import Client
 from stages.registry.connection import open_store
+from stages.registry.gate import promote
+from stages.registry.publish import publish_unlimited
 from stages.registry.sealed_package import PACKAGE
 from stages.registry.signature import SIGNATURE, UntrustedVersionError, verify
 from stages.registry.signing import sign_version
-from tests.registry import format_1, tampering
+from stages.registry.store import Store
+from tests.registry import fake, format_1, tampering
 from tests.registry.released import CANDIDATE, CHAMPION, Released
-from tests.registry.test_gate import NAME
+from tests.registry.server import Server
+from tests.registry.test_gate import NAME, gate
 from tests.workspace import copy_file
 
 
@@ -67,10 +72,10 @@ def test_what_is_not_as_recorded_or_as_packed_here_is_not_signed(
 
 
 def test_a_version_of_format_1_is_not_signed(
-    copied: Released, client: Client, store: object, tmp_path: Path
+    copied: Released, client: Client, store: Store, tmp_path: Path
 ) -> None:
     earlier = format_1.unpack(tmp_path / "earlier")
-    version = format_1.register(client, store, earlier)  # type: ignore[arg-type]
+    version = format_1.register(client, store, earlier)
     entry = client.get_model_version(NAME, version)
     with pytest.raises(InputError, match="found one that can't be signed"):
         sign_version(client, NAME, entry, signing_key.read(copied.private, {}), packed=None)
@@ -145,3 +150,26 @@ def test_a_missing_public_key_is_an_error_before_any_work(
     assert main(words.split()) == 1
     message = "register.public_key: none.pub: expected an Ed25519 public key, found no file"
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_version_on_a_server_is_signed_and_promoted(
+    mlflow_imported: None, files: Path, tmp_path: Path
+) -> None:
+    server = Server(tmp_path / "server")
+    server.start()
+    try:
+        store = Store(server.uri, None)
+        version = publish_unlimited(fake.release(files), store, candidate=True)
+        client = open_store(store)
+        signing_key.create(tmp_path / "release.key", {})
+        signed = replace(gate(), key=tmp_path / "release.key.pub")
+        with pytest.raises(UntrustedVersionError, match="found none"):
+            promote(client, store, NAME, version, signed, override="a test")
+        entry = client.get_model_version(NAME, version)
+        private = signing_key.read(tmp_path / "release.key", {})
+        assert sign_version(client, NAME, entry, private, packed=None).added
+        assert not sign_version(client, NAME, entry, private, packed=None).added
+        assert promote(client, store, NAME, version, signed, override="a test").moved
+    finally:
+        server.kill()
