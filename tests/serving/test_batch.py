@@ -346,21 +346,25 @@ def test_two_batches_at_once_on_one_table(folder: Path, tmp_path: Path) -> None:
     assert "another process is writing it" in messages[0]
 
 
+@pytest.mark.parametrize("place", ["rows", "table"])
 def test_a_full_disk_is_named_and_nothing_is_lost(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """What is seen of a full disk: /dev/full takes the place of the file for the rows."""
     run(folder, tmp_path / "whole.csv")
     out = tmp_path / "a.csv"
+    full = Path("/dev/full")
     with pytest.raises(Killed):
         run(folder, out, FakeDetector(killed_at=2))
     with monkeypatch.context() as patched:
-        full = Path("/dev/full")
-        patched.setattr(batch_journal.BatchJournal, "appender", lambda _: full.open("ab"))
+        if place == "rows":
+            patched.setattr(batch_journal.BatchJournal, "appender", lambda _: full.open("ab"))
+        else:
+            (tmp_path / ".a.csv.partial/table").symlink_to(full)
         with pytest.raises(OSError, match="No space left on device") as error:
             run(folder, out)
     assert error.value.filename == str(out)
     assert not out.exists()
+    (tmp_path / ".a.csv.partial/table").unlink(missing_ok=True)
     run(folder, out)
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
