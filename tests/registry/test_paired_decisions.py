@@ -15,7 +15,8 @@ from stages.engine.files import read_json, sha256_file, write_json
 from stages.images.prepared_images import record_from_index
 from stages.images.shard_writer import ShardWriter
 from stages.images.shards import Shards, open_shards
-from stages.metrics.comparison import Decisions
+from stages.metrics.comparison import REFUSED, Decisions, refused_images
+from stages.network.domain import Domain
 from stages.registry import packaging, paired_decisions
 from stages.registry.opened_version import OpenedVersion
 from stages.registry.paired_decisions import (
@@ -31,7 +32,7 @@ from tests.registry import fake, tiny
 
 SOURCE = Source("phantom", "", "1", "none", "none", "", pinned=True, synthetic=True)
 # Of four patients, two normal and two with pneumonia, another data set's model knows n1 and s1.
-LIGHT, DARK = 180, 76
+LIGHT, DARK = 180, 80
 EVERYBODY = ("n1", "n2", "s1", "s2")
 
 
@@ -188,22 +189,44 @@ def test_whom_a_version_was_trained_on_is_found_under_another_name_too(
     assert paired_decisions._seen(records, frozenset(known)) == seen
 
 
+def pack(folder: Path, domain: Domain = tiny.DOMAIN) -> OpenedVersion:
+    """The package of a network of this domain."""
+    tiny.make(folder / "network.keras")
+    fake.write(folder / "files", model=(folder / "network.keras").read_bytes())
+    domain.save(folder / "files/model/domain.npz")
+    fake.write_checksums(folder / "files")
+    record = fake.record(folder / "files")
+    saved = packaging.save(folder / "package", record, root=fake.ROOT, lock=fake.LOCK)
+    return OpenedVersion(folder / "package", saved, sealed=True)
+
+
 @pytest.mark.slow
 def test_pixels_and_files_give_the_packages_decisions(data: Path, tmp_path: Path) -> None:
-    tiny.make(tmp_path / "network.keras")
-    fake.write(tmp_path / "files", model=(tmp_path / "network.keras").read_bytes())
-    folder = tmp_path / "package"
-    saved = packaging.save(folder, fake.record(tmp_path / "files"), root=fake.ROOT, lock=fake.LOCK)
-    package = OpenedVersion(folder, saved, sealed=True)
+    package = pack(tmp_path)
     versions = [
         ComparedVersion(name, of, package, frozenset)
         for name, of in (("2", digest(data)), ("1", ""))
     ]
     paired = decide_both(data, *versions).paired
     assert paired.challenger.tolist() == paired.champion.tolist() == paired.label.tolist()
-    (folder / "artifacts/operating_point.json").write_text("{}")  # after it was checked
+    (package.folder / "artifacts/operating_point.json").write_text("{}")  # after it was checked
     with pytest.raises(InputError, match=r"version 2: .*artifacts/operating_point.json: its bytes"):
         decide_both(data, *versions)
+
+
+@pytest.mark.slow
+def test_what_a_version_refuses_is_refused_by_pixels_and_by_files(
+    data: Path, tmp_path: Path
+) -> None:
+    package = pack(tmp_path, dataclasses.replace(tiny.DOMAIN, limit=50_000.0))  # 78 to 178
+    versions = [
+        ComparedVersion(name, of, package, frozenset)
+        for name, of in (("2", digest(data)), ("1", ""))
+    ]
+    paired = decide_both(data, *versions).paired
+    expected = [REFUSED if label else 0 for label in paired.label]
+    assert paired.challenger.tolist() == paired.champion.tolist() == expected
+    assert refused_images(paired) == "4 of 8 images, by the champion 4"
 
 
 def test_a_package_that_fails_is_named(data: Path) -> None:
