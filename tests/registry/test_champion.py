@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from stages.engine.errors import NotFound
+from stages.engine.errors import InputError, NotFound
 from stages.registry import champion, moves
 from stages.registry.champion import Champion, find_champion
 from stages.registry.client import Client
+from stages.registry.connection import open_store
 from stages.registry.publish import publish
-from stages.registry.store import Store
+from stages.registry.store import Store, find_store
 from tests.registry import fake
+from tests.registry.server import Server
 
 NAME = "pneumonia-phantom"
 FOUND = """
@@ -186,3 +188,39 @@ def test_none_or_several_are_named(root: Path, client: Client) -> None:
     with pytest.raises(NotFound, match="found pneumonia-kermany, pneumonia-phantom"):
         find(root)
     assert find(root, source="phantom").name == NAME
+
+
+@pytest.mark.slow
+def test_of_a_server_its_files_are_downloaded_and_checked(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_imported: None
+) -> None:
+    server = Server(tmp_path / "server")
+    try:
+        server.start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        store = find_store(tmp_path)
+        publish(fake.release(files), store, limited=False)
+        client = open_store(store)
+        digest = client.get_model_version(NAME, "1").tags["package_digest"]
+        move(client, store, "1", digest)
+        with find_champion(tmp_path, "pneumonia", None) as found:
+            assert found.open(None).digest == digest == found.package_digest
+        assert not found.package.exists()
+        [network] = (tmp_path / "server").rglob("model.keras")
+        network.write_bytes(b"another")
+        with (
+            pytest.raises(InputError, match=f"{NAME} version 1: .*were changed"),
+            find_champion(tmp_path, "pneumonia", None),
+        ):
+            pass
+    finally:
+        server.kill()
+        reset_stores()
+
+
+def reset_stores() -> None:
+    """Forget the server, which other tests don't have."""
+    import mlflow
+
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
