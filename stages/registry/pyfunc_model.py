@@ -43,7 +43,8 @@ class ImageModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:  # noqa: ARG002
         """Check the files, import the code in them and load the detector."""
         folder = Path(__file__).resolve().parent
-        expected, key = os.environ.get(_PACKAGE) or None, os.environ.get(_KEY)
+        # An empty value is not the same as none: it must not switch a check off.
+        expected, key = os.environ.get(_PACKAGE), os.environ.get(_KEY)
         content = _listing(folder, expected)
         if key is not None:
             _require_signature(folder, content, Path(key).expanduser())
