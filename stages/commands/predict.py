@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from stages.serving.predictor import Prediction, Predictor
     from stages.settings.params import Params
 
+_WITHOUT_A_BAR = 8
+"""Images that are answered so soon that a progress bar would only flicker."""
 _NAMED = 3
 """Images that a warning names; of the others it gives the number."""
 
@@ -101,7 +103,8 @@ def predict(
     files = overlays.plan(overlay, images) if overlay is not None else [None] * len(images)
     predictor = _predictor(params, model, source)
     rows: list[tuple[Prediction, Path | None]] = []
-    for answered, file in zip(predictor.stream(images, label="predict"), files, strict=True):
+    label = "predict" if len(images) > _WITHOUT_A_BAR else None
+    for answered, file in zip(predictor.stream(images, label=label), files, strict=True):
         drawn = file is not None and answered.prediction.probability is not None
         if file is not None and answered.pixels is not None and drawn:
             write_bytes(file, predictor.detector.overlay(answered.pixels))

@@ -78,6 +78,8 @@ def find_champion(root: Path, stem: str, source: str | None) -> Iterator[Champio
         InputError: Its files were deleted.
     """
     store = find_store(root)
+    if store.folder is not None and not store.folder.exists():
+        _choose(store, {}, stem, source)  # raises: MLflow would create the store first
     at_alias = quick_champion.versions_at(store, CHAMPION)
     if at_alias is not None:
         name, version = _choose(store, at_alias, stem, source)

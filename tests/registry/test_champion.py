@@ -177,6 +177,12 @@ def test_files_elsewhere_are_left_to_mlflow(root: Path, by_mlflow: Champion) -> 
     assert find(root) == by_mlflow
 
 
+def test_without_a_store_none_is_created(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"mlruns/ \(embedded\): expected one champion of pneumonia"):
+        find(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_none_or_several_are_named(root: Path, client: Client) -> None:
     with pytest.raises(NotFound, match="one champion of pneumonia-kermany, found none"):
         find(root, source="kermany")
