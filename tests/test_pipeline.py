@@ -238,3 +238,16 @@ def test_an_experiment_in_a_copy_finds_a_relative_archive(copied: Workspace) -> 
     source = ["-S", "fetch.source=archive", "-S", "fetch.path=../images.zip"]
     copied.run("dvc", "exp", "run", "--temp", "--name", "images", *source, "preprocess")
     assert "images" in copied.run("dvc", "exp", "list", "--name-only").stdout
+
+
+def test_a_resumed_training_fits_an_equal_domain_and_the_study_asks_it(copied: Workspace) -> None:
+    path = copied.folder / "data/model/domain.npz"
+    before = path.read_bytes()
+    assert "domain.npz" in json.loads(copied.text("data/model/checksums.json"))["files"]
+    again = copied.run("dvc", "repro", "--force", "--single-item", "train")
+    assert "domain: fitted on" in again.stdout
+    assert path.read_bytes() == before
+    tables = copied.run("pneumonia", "study", "domain").stdout
+    assert re.search(r"^\| val \| \d+ of \d+: ", tables, flags=re.MULTILINE)
+    assert "| wrong, used in fitting | upside down |" in tables
+    assert "| wrong, new to the domain | photograph | 200 | " in tables
