@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,14 @@ import yaml
 from stages.engine import checksums
 from stages.engine.files import write_json
 from stages.images.options import PixelOptions
-from stages.images.prepare import prepare as prepare_image
 from stages.images.shard_writer import ShardWriter
 from stages.images.shards import Record, open_shards
 from stages.metrics.report import report
 from stages.network import domain_fit
+from stages.network.detector import Detector
 from stages.network.operating_point import OperatingPoint
 from stages.network.options import TrainOptions
 from stages.network.probe import read_probe
-from stages.network.trained import load_trained
 from tests.metrics.sample_images import OPTIONS, POINTS, make
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +42,7 @@ ODD = (0, 1, 30)
 """Rows of the test images that look like no training image."""
 
 
+FROZEN = ("model.keras", "operating_point.json", "domain.npz")
 JUDGED = ("test", "external_lyon")
 
 
@@ -146,9 +145,13 @@ def test_evaluate_writes_the_same_report_twice(tmp_path: Path) -> None:
     (tmp_path / "probe.zip").write_bytes(first["probe.zip"])
     probe = read_probe(tmp_path / "probe.zip")
     assert len(probe.files) == 64
-    options = PixelOptions(image_px=48, aspect="stretch")
-    answer = load_trained(tmp_path / "data/model").answer
-    assert probe.differing(partial(prepare_image, options=options), answer) == []
+    detector = Detector.load(
+        *(tmp_path / "data/model" / name for name in FROZEN),
+        pixels=PixelOptions(image_px=48, aspect="stretch"),
+        classes=("normal", "pneumonia"),
+        body_part=None,
+    )
+    assert detector.differing(tmp_path / "probe.zip") == []
     assert evaluate(tmp_path) == first
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stages.engine.answers import Answers
 from stages.engine.arrays import Floats
 from stages.engine.csv_text import csv_text
 from stages.engine.tables import to_cell
-from stages.metrics.answers import Answers
 from stages.metrics.calibration import at_prior
 from stages.metrics.probability import bin_of
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.engine.answers import Answers
 from stages.engine.arrays import Labels
 from stages.engine.task import drawable
-from stages.metrics.answers import Answers
 
 
 @dataclass(frozen=True)

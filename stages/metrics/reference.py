@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.engine.answers import AnswerImages, Answers
 from stages.engine.arrays import Floats
 from stages.engine.classes import CLASS_KEYS
 from stages.engine.files import DECIMALS
 from stages.images.facts import NUMBERS, Facts, file_facts, pixel_facts
 from stages.images.shards import Role
-from stages.metrics.answers import AnswerImages, Answers
 
 if TYPE_CHECKING:
     import pandas as pd

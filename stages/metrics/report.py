@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.engine.answers import Answers
 from stages.engine.arrays import Flags, Floats
 from stages.engine.errors import InputError
 from stages.engine.files import DECIMALS
 from stages.images.shards import Role
 from stages.metrics import refusals
-from stages.metrics.answers import Answers
 from stages.metrics.baselines import Baselines
 from stages.metrics.intervals import as_tree, resample
 from stages.metrics.options import FigureOptions

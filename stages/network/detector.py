@@ -23,6 +23,8 @@ from stages.network import operating_point
 from stages.network.domain import LIMIT, Domain
 from stages.network.domain import load as load_domain
 from stages.network.predict import answerer, load_model
+from stages.network.probe import read_probe
+from stages.network.trained import judged
 from stages.sources.header import read_header
 
 FORMAT = 2
@@ -149,6 +151,20 @@ class Detector:
         if self._maps is None:
             self._maps = saliency.mapper(self._model, *pixels.shape)
         return saliency.png(saliency.overlay(pixels, self._maps(pixels[None])[0]))
+
+    def differing(self, probe: Path) -> list[str]:
+        """Return the names of the images in a probe.zip that are answered otherwise here.
+
+        None are where this machine computes what the machine did that evaluated the model. Answers
+        are compared to the last bit, also those of images that are refused.
+
+        Raises:
+            InputError: The file is missing, damaged or of another format.
+        """
+        return read_probe(probe).differing(
+            lambda image: prepare(image, self._pixels),
+            lambda pixels: judged(*self._forward(pixels), self._point),
+        )
 
     def _answer(self, probability: float, score: float) -> Answer:
         if not score <= LIMIT:  # NaN is no answer either

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.engine.answers import Answers
 from stages.images.shards import Role
-from stages.metrics.answers import Answers
 from stages.metrics.monitor import Monitor
 from stages.network import domain_fit, operating_point
 from stages.network.domain import Domain

@@ -2,25 +2,24 @@
 
 Whoever loads the model answers them first: the same answers to the last bit mean that this machine
 computes what evaluation computed, and the first images are then no slower than the others.
+`release_files` writes it.
 """
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from stages.engine.answers import AnswerImages
 from stages.engine.arrays import GrayImage
 from stages.engine.errors import InputError
-from stages.engine.files import canonical_json, replacing
-from stages.metrics.answers import AnswerImages
-from stages.sources.stored_zip import StoredZip
 
 FORMAT = 1
-_ANSWERS = "answers.json"
-_FOLDER = "images/"
+ANSWERS = "answers.json"
+FOLDER = "images/"
 _NUMBERS = ("logit", "probability", "domain_score")
 
 
@@ -38,30 +37,8 @@ class Probe:
             prepare: From an image file to the network's input.
             answer: Of the same model.
         """
-        found = _answers(self.files, prepare, answer)
+        found = numbers(self.files, prepare, answer)
         return [name for name, numbers in self.answers.items() if found[name] != numbers]
-
-
-def write_probe(
-    path: Path,
-    files: Iterable[tuple[str, bytes]],
-    prepare: Callable[[bytes], GrayImage],
-    answer: AnswerImages,
-) -> None:
-    """Write a probe, the same bytes for the same files and answers.
-
-    Args:
-        path: The zip file to write, without compression.
-        files: Name and bytes of each image file.
-        prepare: From an image file to the network's input.
-        answer: Of the model.
-    """
-    given = dict(sorted(files))
-    content = {"format": FORMAT, "answers": _answers(given, prepare, answer)}
-    with replacing(path) as temporary, StoredZip(temporary) as archive:
-        archive.add(_ANSWERS, canonical_json(content).encode())
-        for name, data in given.items():
-            archive.add(_FOLDER + name, data)
 
 
 def read_probe(path: Path) -> Probe:
@@ -72,11 +49,11 @@ def read_probe(path: Path) -> Probe:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            content = json.loads(archive.read(_ANSWERS))
+            content = json.loads(archive.read(ANSWERS))
             if content["format"] != FORMAT:
                 raise ValueError(f"format {content['format']!r}")
             answers = content["answers"]
-            return Probe({name: archive.read(_FOLDER + name) for name in answers}, answers)
+            return Probe({name: archive.read(FOLDER + name) for name in answers}, answers)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: expected a probe of format {FORMAT}, received something else ({error}); "
@@ -84,7 +61,7 @@ def read_probe(path: Path) -> Probe:
         ) from None
 
 
-def _answers(
+def numbers(
     files: Mapping[str, bytes], prepare: Callable[[bytes], GrayImage], answer: AnswerImages
 ) -> dict[str, dict[str, float]]:
     """Return the numbers of each file's answer as Python floats, which JSON keeps to the bit."""

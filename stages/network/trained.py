@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine import checksums
+from stages.engine.answers import AnswerImages, Answers
 from stages.engine.arrays import Floats, GrayImages
-from stages.metrics.answers import AnswerImages, Answers
 from stages.network import domain, operating_point, predict
 from stages.network.operating_point import OperatingPoint
 from stages.network.predict import Logits

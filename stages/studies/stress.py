@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from stages.engine.answers import Answers
 from stages.engine.arrays import Flags, Floats, Labels
 from stages.images.shards import open_shards
 from stages.images.shift import stress
-from stages.metrics.answers import Answers
 from stages.metrics.decisions import Counts, patients_behind
 from stages.metrics.intervals import Figure, Score, as_tree, resample
 from stages.metrics.options import FigureOptions

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from stages.metrics.answers import Answers
+from stages.engine.answers import Answers
 from stages.metrics.options import EvaluateOptions
 
 OPTIONS = EvaluateOptions(seed=1, draws=200, confidence=0.95, ece_bins=10, saliency_images=4)

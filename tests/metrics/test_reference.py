@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.engine.answers import Answers
 from stages.engine.arrays import GrayImages
 from stages.engine.files import canonical_json
 from stages.images.facts import NUMBERS
 from stages.images.shards import Role
 from stages.metrics import reference as module
-from stages.metrics.answers import Answers
 from stages.metrics.reference import QUANTILES, reference
 from tests.metrics.sample_images import make
 

@@ -11,15 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.engine.answers import Answers
 from stages.engine.closure import import_closure
 from stages.engine.errors import InputError
 from stages.images.facts import NUMBERS
 from stages.images.options import PixelOptions
+from stages.images.prepare import prepare
 from stages.network import canonical, domain_fit, predict
-from stages.network.detector import LIMIT, Detector
-from stages.network.domain import Domain
+from stages.network.detector import Detector
+from stages.network.domain import LIMIT, Domain
 from stages.network.model import build
 from stages.network.operating_point import OperatingPoint
+from stages.network.release_files import write_probe
+from stages.network.trained import judged
 from tests.dicoms import dicom_file
 from tests.network.test_domain import roles
 from tests.network.tiny import OPTIONS, images
@@ -53,6 +57,25 @@ def detector(model: Any, known: Domain) -> Detector:
 @pytest.fixture(scope="module")
 def pixels() -> Any:
     return images(30, PX, seed=7)[0]
+
+
+def test_a_probe_tells_whether_another_machine_answers_the_same(
+    model: Any, known: Domain, detector: Detector, tmp_path: Path
+) -> None:
+    """A refused image is compared as well: what is known of it is its numbers."""
+    files = [(f"{name}.png", encoded(picture(name, 80, 90), "PNG")) for name in "abc"]
+    path = tmp_path / "probe.zip"
+
+    def answer(pixels: Any) -> Answers:
+        return judged(*predict.answerer(model, known)(pixels), POINT)
+
+    write_probe(path, files, lambda image: prepare(image, PARTS["pixels"]), answer)
+    assert detector.differing(path) == []
+    nudged = dataclasses.replace(POINT, intercept=float(np.nextafter(0.1, 1)) + 1e-12)
+    other = Detector(model, nudged, known, **PARTS)
+    assert other.differing(path) == ["a.png", "b.png", "c.png"]
+    stricter = dataclasses.replace(known, limit=known.limit / 2)
+    assert Detector(model, POINT, stricter, **PARTS).differing(path) == ["a.png", "b.png", "c.png"]
 
 
 def test_answers_are_those_of_the_network_at_the_operating_point(

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.engine.answers import Answers
 from stages.engine.arrays import GrayImages
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
-from stages.metrics.answers import Answers
-from stages.network.probe import Probe, read_probe, write_probe
+from stages.network.probe import Probe, read_probe
+from stages.network.release_files import write_probe
 from tests.sample_images import encoded, picture
 
 PREPARE = partial(prepare, options=PixelOptions(image_px=32, aspect="stretch"))
