@@ -62,6 +62,6 @@ def test_only_a_signed_version_is_promoted_and_answers(trained: Workspace) -> No
     card.write_text(f"{card.read_text()}\nA better model.\n")
     changed = trained.run("pneumonia", "predict", "none.png", expect=1).stderr
     assert "model_card.md: its bytes are not those that package.json lists" in changed
-    healed = trained.run("dvc", "repro").stdout
+    healed = trained.run("dvc", "repro").stderr
     assert "files of pneumonia-phantom version 1 were deleted or changed; stored again" in healed
     assert models(trained) == {json.loads(model)["model_digest"]}
