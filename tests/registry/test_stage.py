@@ -15,6 +15,7 @@ from stages.engine.errors import InputError
 from stages.engine.files import digest, read_json, sha256_file, write_json
 from stages.engine.tables import write_table
 from stages.history.plan import read_plan
+from stages.registry.packaged_code import code_digest
 from stages.registry.store import Store
 from stages.settings import digests, params, paths
 from stages.sources.index import COLUMNS
@@ -63,7 +64,9 @@ def test_it_registers_once_and_then_confirms(
     assert "is already registered" in capsys.readouterr().out
     release = json.loads(first)
     digests = {f"{name}_digest" for name in ("run", "model", "data", "code", "lock")}
-    assert set(release) == {"format", "instruction_set", "source", "floors", *digests}
+    others = {"format", "instruction_set", "source", "floors", "package"}
+    assert set(release) == {*others, *digests}
+    assert release["package"] == {"format": 2, "code_digest": code_digest(workplace)}
     assert str(workplace) not in first.decode()
 
 
