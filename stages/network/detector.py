@@ -22,9 +22,9 @@ from stages.images.prepare import prepare
 from stages.network import operating_point
 from stages.network.domain import LIMIT, Domain
 from stages.network.domain import load as load_domain
+from stages.network.judging import judged
 from stages.network.predict import answerer, load_model
 from stages.network.probe import read_probe
-from stages.network.trained import judged
 from stages.sources.header import read_header
 
 FORMAT = 2

@@ -9,10 +9,10 @@ from stages.images.shards import Role
 from stages.metrics.monitor import Monitor
 from stages.network import domain_fit, operating_point
 from stages.network.domain import Domain
+from stages.network.judging import judged
 from stages.network.operating_point import OperatingPoint
 from stages.network.options import TrainOptions
 from stages.network.predict import answerer
-from stages.network.trained import judged
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 from stages.engine import checksums
 from stages.engine.answers import AnswerImages, Answers
-from stages.engine.arrays import Floats, GrayImages
+from stages.engine.arrays import GrayImages
 from stages.network import domain, operating_point, predict
+from stages.network.judging import judged
 from stages.network.operating_point import OperatingPoint
-from stages.network.predict import Logits
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,3 @@ def load_trained(folder: Path) -> Trained:
         return judged(logits, scores, point)
 
     return Trained(model, point, answers)
-
-
-def judged(logits: Logits, scores: Floats, point: OperatingPoint) -> Answers:
-    """Return the answers with these logits and domain scores, (N,) each."""
-    refused = ~(scores <= domain.LIMIT)  # NaN is no answer either
-    return Answers(logits, point.probability(logits), scores, refused)

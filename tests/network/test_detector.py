@@ -20,10 +20,10 @@ from stages.images.prepare import prepare
 from stages.network import canonical, domain_fit, predict
 from stages.network.detector import Detector
 from stages.network.domain import LIMIT, Domain
+from stages.network.judging import judged
 from stages.network.model import build
 from stages.network.operating_point import OperatingPoint
 from stages.network.release_files import write_probe
-from stages.network.trained import judged
 from tests.dicoms import dicom_file
 from tests.network.test_domain import roles
 from tests.network.tiny import OPTIONS, images
