@@ -36,12 +36,13 @@ def main() -> None:
     parser.add_argument("images", nargs="*", type=int)
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--model", type=Path, default=ROOT / "data/model/model.keras")
+    parser.add_argument("--params", type=Path, default=ROOT / "params.yaml", help="of the model")
     parser.add_argument("--only", choices=ROADS)
     parser.add_argument("--road", choices=ROADS, help=argparse.SUPPRESS)
     parser.add_argument("--archive", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.road:
-        run(arguments.road, arguments.archive, arguments.model)
+        run(arguments.road, arguments.archive, arguments.model, arguments.params)
         return
     print(f"Images of {arguments.side} x {arguments.side} pixels.\n")
     print("| Images | Road | Seconds | Images/s | Processor ms per image | Peak memory, MB |")
@@ -51,7 +52,7 @@ def main() -> None:
             archive = Path(folder) / "images.zip"
             write(archive, count, arguments.side)
             for road in [arguments.only] if arguments.only else ROADS:
-                seconds, processor, peak = measure(road, archive, arguments.model)
+                seconds, processor, peak = measure(road, archive, arguments.model, arguments.params)
                 print(
                     f"| {count} | {road} | {seconds:.1f} | {count / seconds:.1f} | "
                     f"{1000 * processor / count:.2f} | {peak:.0f} |",
@@ -72,21 +73,21 @@ def write(archive: Path, count: int, side: int) -> None:
             packed.writestr(f"{number:07}/{name}", data)
 
 
-def measure(road: str, archive: Path, model: Path) -> list[float]:
+def measure(road: str, archive: Path, model: Path, params: Path) -> list[float]:
     """Run a road; return wall seconds, processor seconds and peak megabytes."""
     command = [sys.executable, "-m", "tests.bench.batch", "--road", road]
-    command += ["--archive", str(archive), "--model", str(model)]
+    command += ["--archive", str(archive), "--model", str(model), "--params", str(params)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{road}: {done.stderr}")
     return [float(text) for text in done.stdout.splitlines()[-1].split()]
 
 
-def run(road: str, archive: Path, model: Path) -> None:
+def run(road: str, archive: Path, model: Path, params_file: Path) -> None:
     """Run a road and print what it took."""
     from stages.engine import devices
 
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = yaml.safe_load(params_file.read_text(encoding="utf-8"))
     devices.configure(params["train"]["threads"])
     pixels = PixelOptions(
         image_px=params["preprocess"]["image_px"], aspect=params["preprocess"]["aspect"]

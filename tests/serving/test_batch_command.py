@@ -68,7 +68,7 @@ def test_ten_kills_change_no_byte(finished: Workspace, archive: Path, tmp_path: 
     whole = command(archive, tmp_path / "whole.parquet")
     printed = finished.run(*whole).stderr
     assert f"whole.parquet: {COUNT:,} images: " in printed
-    assert "2 unusable; 1 files left out" in printed
+    assert "2 unusable; 1 left out that are no images" in printed
     assert "normal" in printed
     assert printed.endswith("not a diagnosis\n")
     out, draws = tmp_path / "killed.parquet", random.Random(0)
