@@ -192,6 +192,8 @@ ALL = "fetch preprocess train evaluate"
 NOTHING = Expected()
 EVALUATES = Expected("evaluate", (LOCK,))
 PREPROCESSES = Expected("preprocess", (LOCK,))
+READS_ANEW = Expected("preprocess evaluate", (LOCK,))
+"""Image files are read by preprocess, and by evaluate for the probe of a version."""
 REWORDS = Expected("evaluate", (LOCK, INPUTS))
 RENAMES_CLASSES = Expected("preprocess evaluate", (LOCK, INPUTS))
 """The audit, the plots and the card are written again, of the same shards and model."""
@@ -233,11 +235,11 @@ ROWS = [
     Row("text of the audit's page", AUDIT_TEXT, PREPROCESSES),
     Row("words of the section task", WORDS, REWORDS),
     Row("names of the classes", CLASSES, RENAMES_CLASSES),
-    Row("DICOM decoder: a comment", DICOM_COMMENT, PREPROCESSES),
+    Row("DICOM decoder: a comment", DICOM_COMMENT, READS_ANEW),
     Row(
         "DICOM decoder: code, equal pixels",
         DICOM_CODE,
-        dataclasses.replace(ANSWERS_ANEW, runs="preprocess"),
+        dataclasses.replace(ANSWERS_ANEW, runs="preprocess evaluate"),
     ),
     Row("a new source", NEW_SOURCE, FETCHES),
     Row("a promotion, which freezes the roles", promote, PREPROCESSES),
