@@ -66,7 +66,5 @@ def _print(summary: "Summary", out: Path, *, as_json: bool) -> None:
     counts = {**summary.decisions, **summary.statuses}
     counts.pop("answered", None)
     listed = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    left_out = (
-        f"; {summary.left_out:,} left out that are no images" if summary.left_out else ""
-    )
+    left_out = f"; {summary.left_out:,} left out that are no images" if summary.left_out else ""
     print_note(f"{printable(str(out))}: {summary.images:,} images: {printable(listed)}{left_out}")

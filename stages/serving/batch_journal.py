@@ -9,8 +9,11 @@ A kill may cut the last line of rows.jsonl, and a power cut may spoil more: what
 row that is whole is computed again.
 """
 
+import contextlib
 import json
+import os
 import shutil
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -40,7 +43,19 @@ class BatchJournal:
         self.table = self._folder / "table"
 
     def exists(self) -> bool:
-        """Return whether a batch was started and its end is not known; clean up after others."""
+        """Return whether a batch was started and its end is not known; else remove what it left.
+
+        Raises:
+            InputError: The folder is another user's, or a link: its files may lead anywhere.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            status = self._folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                raise InputError(
+                    f"{self._folder}: expected a folder of your own, with what is done of "
+                    f"{self.out.name}, found a link, a file or a folder of user {status.st_uid}; "
+                    "remove it, or choose another --out"
+                )
         if self._journal.is_file() or self._finished.is_file():
             return True
         self.remove()
@@ -72,7 +87,7 @@ class BatchJournal:
         facts = {"format of the journal": _FORMAT, **facts}
         if restart or not self._journal.is_file():
             self.remove()
-            self._folder.mkdir(parents=True)
+            self._folder.mkdir(mode=0o700, parents=True)
             write_json(self._journal, facts)
             return 0
         before = read_json(self._journal)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet
@@ -344,6 +345,28 @@ def test_two_batches_at_once_on_one_table(folder: Path, tmp_path: Path) -> None:
     assert len(rows_of(out)) == COUNT
     assert len(messages) == 6
     assert "another process is writing it" in messages[0]
+
+
+def test_a_folder_that_another_user_may_have_prepared_is_not_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.csv"
+    planted, mine = tmp_path / ".a.csv.partial", tmp_path / "mine"
+    mine.mkdir()
+    planted.symlink_to(mine)
+    with pytest.raises(InputError, match=r"\.a\.csv\.partial: expected a folder of your own"):
+        run(folder, out)
+    planted.unlink()
+    with pytest.raises(Killed):
+        run(folder, out, FakeDetector(killed_at=2))
+    assert planted.stat().st_mode & 0o077 == 0
+    with monkeypatch.context() as patched:
+        other = SimpleNamespace(geteuid=lambda: planted.stat().st_uid + 1)
+        patched.setattr("stages.serving.batch_journal.os", other)
+        with pytest.raises(InputError, match=r"\.partial: expected a folder of your own"):
+            run(folder, out)
+    run(folder, out)
+    assert len(rows_of(out)) == COUNT
 
 
 @pytest.mark.parametrize("place", ["rows", "table"])
