@@ -86,6 +86,8 @@ def predict_batch(
     suffix = out.suffix.lower()
     if suffix not in batch_table.SUFFIXES:
         raise InputError(f"{out}: expected a name that ends in .parquet or .csv; change --out")
+    if out.is_dir():
+        raise InputError(f"{out}: expected a table, found a folder of that name; change --out")
     out.parent.mkdir(parents=True, exist_ok=True)
     journal = BatchJournal(out)
     with _only_writer(out):

@@ -397,3 +397,9 @@ def test_a_table_of_another_kind_is_refused(folder: Path, tmp_path: Path, name: 
     with pytest.raises(InputError, match=r"expected a name that ends in \.parquet or \.csv"):
         run(folder, tmp_path / name)
     assert beside(tmp_path / name) == []
+
+
+def test_a_folder_is_not_replaced_by_a_table(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(InputError, match=r"a\.csv: expected a table, found a folder"):
+        run(folder, tmp_path / "a.csv", force=True)
