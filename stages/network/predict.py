@@ -27,7 +27,8 @@ Scores = npt.NDArray[np.float64]
 QUARTERS = 4
 _BATCH = 8
 """Images per forward pass, one size for training's validation, evaluation and service: results are
-equal because the graph is one. Near a larger batch's speed; a single image wastes seven places."""
+equal because the graph is one. A batch of 32 takes a fifth to a quarter less time per image; one
+image alone wastes seven places instead of 31."""
 
 
 def load_model(path: Path) -> Any:
