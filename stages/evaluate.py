@@ -2,7 +2,7 @@
 
 from stages.engine.console import print_text
 from stages.engine.devices import configure
-from stages.engine.files import write_bytes, write_json, write_text
+from stages.engine.files import read_json, write_bytes, write_json, write_text
 from stages.engine.options import Threads
 from stages.engine.stage import run
 from stages.images.external import is_external
@@ -31,7 +31,8 @@ def main() -> None:
     shards, trained = open_shards(paths.SHARDS), load_trained(paths.MODEL)
     model, point = trained.model, trained.point
     stated, size = words.read(paths.SOURCE), int(model.count_params())
-    subject = Subject(shards.manifest, *stated, point.to_json(), size)
+    weights = read_json(paths.TRAINED_WITH).get("initial_weights")
+    subject = Subject(shards.manifest, *stated, point.to_json(), size, weights)
     test, train = shards.role("test"), shards.role("train")
     roles = [test, *map(shards.role, filter(is_external, shards.roles))]
     answers = {role.name: trained.answer(role.pixels) for role in roles}

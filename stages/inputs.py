@@ -7,6 +7,7 @@ every key that a stage depends on.
 from stages.engine.files import read_json, write_json
 from stages.engine.stage import run
 from stages.images.frozen_roles import read_frozen_roles
+from stages.network.pretrained import published
 from stages.settings import fetch_inputs, outside, params, paths
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     # Before DVC removes what preprocess wrote, or stops at a missing file without a remedy.
     read_frozen_roles(paths.ROLES)
     recorded = read_json(paths.INPUTS) if paths.INPUTS.exists() else {}
+    published.prepare(everything.train, recorded.get("train", {}).get("weights"))
     memory = fetch_inputs.large_files()
     found = outside.record(everything, recorded, memory)
     memory.save()

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from stages.settings.params import Params
 
 
+_ACCEPT = (
+    "The model card says where its initial weights come from; where you may use them without a "
+    "stated licence, add --accept-weights-licence"
+)
+
+
 def promote(
     params: "Params",
     version: Annotated[
@@ -32,6 +38,13 @@ def promote(
     reason: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Why it is overridden, for the history.")
     ] = None,
+    accept_weights_licence: Annotated[
+        bool,
+        typer.Option(
+            "--accept-weights-licence",
+            help="Accept that the initial weights state no licence; goes on record.",
+        ),
+    ] = False,
     source: Source = None,
 ) -> None:
     """Move `champion` to a version if the gate passes it, and freeze its patients' roles.
@@ -42,7 +55,13 @@ def promote(
     from stages.history import chain, remedies
     from stages.history.lineage import compare_with_head, recorded_chain, released_figures
     from stages.registry import gate
-    from stages.registry.assessment import PINNED, TRAINED, WEIGHTS_PINNED, Gate
+    from stages.registry.assessment import (
+        PINNED,
+        TRAINED,
+        WEIGHTS_LICENSED,
+        WEIGHTS_PINNED,
+        Gate,
+    )
     from stages.registry.trusted_key import trusted_key
 
     if override != bool(reason):
@@ -64,6 +83,7 @@ def promote(
         paths.SHARDS,
         paths.RAW,
         key,
+        accepts_unlicensed_weights=accept_weights_licence,
     )
     outcome = gate.promote(client, store, name, version, rule, alias=to, override=reason)
     reasons = outcome.verdict.reasons
@@ -86,6 +106,7 @@ def promote(
         raise InputError(
             f"{name} version {outcome.version} stays where it is: {len(failed)} of {len(reasons)} "
             "rules failed; docs/tracking.md explains each"
+            + (f". {_ACCEPT}" if WEIGHTS_LICENSED in failed else "")
             + (f". What can be done about it:{commands}" if commands else "")
         )
     if not outcome.verdict.passed:

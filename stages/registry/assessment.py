@@ -16,6 +16,7 @@ from stages.metrics.comparison import (
 )
 from stages.metrics.pages.text import format_figure
 from stages.metrics.trees import Figures, RoleFigures, find_figure
+from stages.network.pretrained.origin import NOT_STATED
 from stages.registry import paired_decisions
 from stages.registry.circumstances import NOT_RECORDED
 from stages.registry.client import Client
@@ -33,6 +34,7 @@ CALIBRATION_ROLES = ("val_matched", "val")
 TRAINED = "trained with the params, code and data on record"
 PINNED = "data are pinned by a checksum (fetch.sha256)"
 WEIGHTS_PINNED = "initial weights are pinned by a checksum (train.weights)"
+WEIGHTS_LICENSED = "initial weights have a stated licence, or their lack of one is accepted"
 _SAME_IMAGES = "champion on the same images"
 
 
@@ -51,6 +53,8 @@ class Gate:
         raw: Its images as they were received.
         key: File of the public keys one of which must have signed a version; None asks for no
             signature.
+        accepts_unlicensed_weights: Whether who promotes has accepted that the initial weights
+            state no licence.
     """
 
     floors: Floors
@@ -60,6 +64,7 @@ class Gate:
     shards: Path
     raw: Path
     key: Path | None = None
+    accepts_unlicensed_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,12 +106,20 @@ def assess(
         Reason(TRAINED, trained, "yes", trained == "yes"),
         Reason(PINNED, pinned, "yes", pinned == "yes"),
         Reason(WEIGHTS_PINNED, weights, "yes, or no file", weights in ("yes", "no file")),
+        _licence(version.tags.get("weights_licence", NOT_RECORDED), gate),
         *floors(test, required),
         _calibration(figures, gate.rule.ece),
         *compared,
     )
     test_figures = {f"test {key}": format_figure(figure) for key, figure in test.items()}
     return Assessment(Verdict(reasons), {**test_figures, **reported})
+
+
+def _licence(licence: str, gate: Gate) -> Reason:
+    stated = licence not in (NOT_STATED, NOT_RECORDED)
+    accepted = gate.accepts_unlicensed_weights and not stated
+    found = f"{licence}, accepted" if accepted else licence
+    return Reason(WEIGHTS_LICENSED, found, "stated, or accepted", stated or accepted)
 
 
 def _figures(client: Client, version: ModelVersion, report: RoleFigures | None) -> RoleFigures:

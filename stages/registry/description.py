@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.engine.files import digest
+from stages.metrics.pages import first_weights
 from stages.metrics.pages.refusals import TITLE, refusal_notes, refused_shares
 from stages.metrics.pages.text import code_span, format_figure, markdown_table, markdown_text
-from stages.network.options import split_pin
+from stages.network.options import IMAGENET, split_pin
 from stages.registry.circumstances import NOT_RECORDED, Journal, circumstance
 from stages.registry.identity import Identity
 from stages.registry.record import Record
@@ -15,6 +16,9 @@ from stages.registry.text import plain
 
 GATE = "\n\n### Gate\n\n"
 """Starts the part of a version's description that `promote` adds, and that is kept."""
+
+NO_WEIGHTS = "no weights"
+"""The tag `weights_licence` of a version whose training started from random weights."""
 
 HEADLINES = ("auroc", "accuracy", "sensitivity", "specificity", "brier")
 
@@ -53,6 +57,8 @@ def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Desc
         "source": identity.data_name,
         "pinned": plain(identity.source["pinned"]),
         "weights_pinned": _weights_pinned(identity),
+        "initial_weights": first_weights.short(record.initial_weights),
+        "weights_licence": _weights_licence(record),
         "trained_as_recorded": record.trained_as_recorded,
     }
     text = f"{headline(record)}\n\n{describe_run(record)}"
@@ -65,9 +71,15 @@ def describe_version(record: Record, verdict: Verdict, journal: Journal) -> Desc
 def _weights_pinned(identity: Identity) -> str:
     """Whether the file of initial weights has a checksum in params: "yes", "no" or "no file"."""
     weights = identity.params.get("train", {}).get("weights")
-    if weights in (None, "imagenet"):  # Keras checks those that it downloads
+    if weights in (None, IMAGENET):  # the checksum of published ones is on record
         return "no file"
     return plain(split_pin(str(weights))[1] is not None)
+
+
+def _weights_licence(record: Record) -> str:
+    """Return the licence of the initial weights, "not stated", or "no weights"."""
+    weights = record.initial_weights
+    return NO_WEIGHTS if weights is None else plain(weights["licence"])
 
 
 def describe_run(record: Record) -> str:
@@ -84,6 +96,7 @@ def describe_run(record: Record) -> str:
         f"{markdown_text(identity.task.detects)}; trained on {code_span(identity.data_name)} "
         f"(data {identity.data[:8]}, run {identity.run[:8]}).\n\n"
         f"{markdown_table(['figure (interval)', *roles], rows)}\n\n{findings}"
+        f"{first_weights.sentence(record.initial_weights)}\n\n"
         "All figures are in the run's artifact `figures.html`. The model card is stored with the "
         "model, and in the run as `report/model_card.md`."
     )

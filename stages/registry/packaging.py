@@ -73,6 +73,7 @@ def facts(record: Record, code: PackagedCode, files: Mapping[str, str]) -> dict[
         "run_digest": identity.run,
         "data_digest": identity.data,
         "code": {"package": code.package, "digest": code.digest},
+        "initial_weights": record.initial_weights,
         "source": {key: value for key, value in identity.source.items() if key != "task"},
         "classes": list(identity.task.classes),
         "body_part": identity.task.body_part,

@@ -53,6 +53,8 @@ class Record:
         operating_point: The `operating_point.json` that was frozen for it.
         domain: The `domain.npz` that was fitted with it.
         code: Digest of the code that it answers with.
+        initial_weights: Where the first weights come from (`network.pretrained.origin`); None for
+            random ones.
     """
 
     identity: Identity
@@ -67,6 +69,7 @@ class Record:
     operating_point: Path
     domain: Path
     code: str
+    initial_weights: Mapping[str, Any] | None
 
     @property
     def packaged(self) -> tuple[Path, ...]:
@@ -151,6 +154,7 @@ def read_record(
         operating_point=point,
         domain=domain,
         code=code,
+        initial_weights=_initial_weights(model / "trained_with.json", identity),
     )
 
 
@@ -192,6 +196,18 @@ def _trained_as_recorded(path: Path, identity: Identity) -> str:
         f"{key.removeprefix('params.')} was {was!r}, recorded as {now!r}"
         for key, (was, now) in list(changed.items())[:_NAMED]
     )
+
+
+def _initial_weights(path: Path, identity: Identity) -> Mapping[str, Any] | None:
+    """Return what a training has written of its first weights, which earlier versions did not."""
+    read = read_json(path) if path.exists() else {}
+    if "initial_weights" in read:
+        written: Mapping[str, Any] | None = read["initial_weights"]
+        return written
+    if identity.params.get("train", {}).get("weights") is None:
+        return None
+    unknown = dict.fromkeys(("name", "file", "sha256", "trained_on", "licence"), NOT_RECORDED)
+    return {**unknown, "version": None, "note": ""}
 
 
 def read_history(path: Path) -> list[Row]:

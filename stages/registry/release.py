@@ -56,6 +56,7 @@ class Release:
             "code_digest": identity.code_digest,
             "lock_digest": identity.lock,
             "instruction_set": self.record.instruction_set,
+            "initial_weights": self.record.initial_weights,
             "source": {key: identity.source[key] for key in ("name", "synthetic", "pinned")},
             "floors": {
                 "passed": self.verdict.passed,

@@ -3,7 +3,8 @@
 DVC sees what lies in the repository. An archive, its table of labels or a file of weights may
 change elsewhere, so the stage `inputs` records their digests in data/inputs.json, on which fetch
 and train depend as far as each reads it. No path stands there: the same bytes in another place are
-the same input. Of several sources, each stands there under its name.
+the same input. Of several sources, each stands there under its name. Published weights, in a
+package or Keras's folder of downloads, are known by their digest too.
 
 Beside the digests stand the words of the section `task` (`record`).
 """
@@ -14,6 +15,8 @@ from typing import Any
 from stages.engine.errors import InputError
 from stages.engine.file_memory import FileMemory
 from stages.engine.keys import differences
+from stages.network.options import IMAGENET
+from stages.network.pretrained import published
 from stages.settings import fetch_inputs
 from stages.settings.params import Params
 
@@ -52,6 +55,9 @@ def digests(params: Params, recorded: Mapping[str, Any], memory: FileMemory) -> 
             if name is not None and content is None:
                 content = recorded.get(section, {}).get(key)
             found[section][key] = content
+    if params.train.weights == IMAGENET:
+        before = recorded.get("train", {}).get("weights")
+        found["train"]["weights"] = published.sha256(params.train) or before
     pin, weights = params.train.weights_sha256, found["train"]["weights"]
     if pin is not None and weights not in (None, pin):
         raise InputError(

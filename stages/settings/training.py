@@ -13,6 +13,8 @@ from stages.engine.files import digest, sha256_file, write_json
 from stages.engine.root import from_root
 from stages.metrics.options import EvaluateOptions, FigureOptions
 from stages.network.options import TrainOptions
+from stages.network.pretrained import published
+from stages.network.pretrained.origin import origin_of
 from stages.settings import digests, paths, section
 
 _FORMAT = 1
@@ -51,22 +53,25 @@ def read_training() -> Training:
     figures: FigureOptions = section.load(EvaluateOptions, "evaluate")
     _require_weights(options)
     data = checksums.read_digested(paths.SHARDS / "manifest.json")["digest"]
+    first = origin_of(options, digests.outside().get("train", {}).get("weights"))
     inputs = {
         "format": _FORMAT,
         "data": data,
         "params": digests.decisive_params(options, figures),
         "code": digest(digests.run_code()),
         "lock": sha256_file(paths.LOCK),
+        "initial_weights": first.facts() if first else None,
     }
     return Training(options, figures, digests.training_digest(options, data), inputs)
 
 
 def _require_weights(options: TrainOptions) -> None:
     """Raise InputError where the file of weights is not the one that data/inputs.json records."""
+    recorded = digests.outside().get("train", {}).get("weights")
+    published.require(options, recorded, str(paths.INPUTS))
     if options.weights_file is None or not (file := from_root(options.weights_file)).is_file():
         return  # the network's builder names a missing file
-    recorded, found = digests.outside().get("train", {}).get("weights"), sha256_file(file)
-    if found != recorded:
+    if (found := sha256_file(file)) != recorded:
         raise InputError(
             f"{options.weights_file}: expected the weights that {paths.INPUTS} records "
             f"({recorded}), received {found}; run the whole `dvc repro`"

@@ -1,6 +1,8 @@
 """The gate: which version becomes champion, and what is recorded."""
 
 import re
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from stages.engine.errors import InputError
+from stages.engine.files import read_json
 from stages.metrics.comparison import DecisionPairs
 from stages.registry import listing, packaging, paired_decisions
 from stages.registry.aliases import alias_versions
@@ -15,7 +18,7 @@ from stages.registry.assessment import Gate
 from stages.registry.client import Client
 from stages.registry.gate import Outcome, promote, rollback
 from stages.registry.history import alias_history
-from stages.registry.moves import move_alias
+from stages.registry.moves import move_alias, read_moves
 from stages.registry.options import Floors, RuleOptions
 from stages.registry.paired_decisions import PairedDecisions
 from stages.registry.record import FIGURES
@@ -250,6 +253,33 @@ def test_weights_that_are_not_pinned_are_refused(three: Client, store: Store) ->
     rule = "initial weights are pinned by a checksum (train.weights)"
     assert failed(promote(three, store, NAME, "1", gate())) == [rule]
     three.set_model_version_tag(NAME, "1", "weights_pinned", "yes")
+    assert promote(three, store, NAME, "1", gate()).moved
+
+
+@pytest.mark.parametrize("licence", ["not stated", None])
+def test_weights_without_a_stated_licence_need_an_explicit_yes(
+    three: Client, store: Store, licence: str | None
+) -> None:
+    assert tags(three, "1")["weights_licence"] == "no weights"
+    if licence is None:  # a version of an earlier release
+        three.delete_model_version_tag(NAME, "1", "weights_licence")
+    else:
+        three.set_model_version_tag(NAME, "1", "weights_licence", licence)
+    rule = "initial weights have a stated licence, or their lack of one is accepted"
+    outcome = promote(three, store, NAME, "1", gate())
+    assert (outcome.moved, failed(outcome)) == (False, [rule])
+    accepting = replace(gate(), accepts_unlicensed_weights=True)
+    assert promote(three, store, NAME, "1", accepting).moved
+    accepted = f"{licence or 'not recorded'}, accepted"
+    assert f"| {rule} | {accepted} |" in description(three, "1")
+    record = [move for move in read_moves(three, NAME) if move.kind == "promote"][-1]
+    with tempfile.TemporaryDirectory() as scratch:
+        verdict = read_json(Path(three.download_artifacts(record.id, "verdict.json", scratch)))
+    assert {reason["rule"]: reason["value"] for reason in verdict["reasons"]}[rule] == accepted
+
+
+def test_a_stated_licence_of_weights_passes(three: Client, store: Store) -> None:
+    three.set_model_version_tag(NAME, "1", "weights_licence", "Apache-2.0")
     assert promote(three, store, NAME, "1", gate()).moved
 
 

@@ -141,3 +141,27 @@ def test_what_the_training_read_is_compared_with_what_its_run_is_named_by(tmp_pa
     assert found == "no, by dvc commit: train.threads was 4, recorded as 2"
     (tmp_path / "model/trained_with.json").unlink()
     assert fake.record(tmp_path, as_recorded=False).trained_as_recorded == "not recorded"
+
+
+def test_the_origin_of_the_first_weights_is_what_the_training_has_written(tmp_path: Path) -> None:
+    fake.write(tmp_path)
+    found = fake.record(tmp_path)
+    assert found.initial_weights is None
+    facts = {"name": "lite", "version": "1", "file": "a.pth", "sha256": "5" * 64}
+    facts |= {"trained_on": "ImageNet", "licence": "not stated", "note": ""}
+    path = tmp_path / "model/trained_with.json"
+    write_json(path, {**read_json(path), "initial_weights": facts})
+    release = fake.release(tmp_path, as_recorded=False)
+    assert release.record.initial_weights == release.facts()["initial_weights"] == facts
+    tags = release.description.tags
+    assert tags["initial_weights"] == f"lite 1, a.pth, sha256 {'5' * 64}"
+    assert tags["weights_licence"] == "not stated"
+    assert "Licence of these weights: not stated." in release.description.text
+
+
+def test_first_weights_of_an_earlier_version_are_not_recorded(tmp_path: Path) -> None:
+    fake.write(tmp_path)
+    train = {"network": "MobileNet", "weights": "imagenet"}
+    found = fake.release(tmp_path, train=train)
+    assert found.description.tags["weights_licence"] == "not recorded"
+    assert found.record.initial_weights

@@ -14,6 +14,8 @@ from stages.engine.errors import InputError, InvalidSettings
 from stages.engine.file_memory import FileMemory
 from stages.engine.files import read_json, sha256_file, write_json
 from stages.engine.task import NOTHING
+from stages.network.pretrained import keras_files, packages
+from stages.network.pretrained.origin import PACKAGES
 from stages.settings import fetch_inputs, outside, params, paths, words
 from tests.workspace import NO_ROLES, ROOT
 
@@ -24,6 +26,7 @@ ARCHIVE, TABLE = Path("outside/images.zip"), Path("outside/labels.csv")
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(file_memory, "_SETTLED_NS", 0)
     ARCHIVE.parent.mkdir()
     ARCHIVE.write_bytes(b"first")
@@ -185,9 +188,39 @@ def test_weights_are_known_by_their_content() -> None:
     weights.write_bytes(b"two")
     assert record(**change)["train"]["weights"] == sha256_file(weights)
     assert record(**change) != before
-    assert record(train_network="DenseNet121", train_weights="imagenet")["train"] == {
-        "weights": None
-    }
+
+
+def test_published_weights_are_known_by_their_content() -> None:
+    keras: dict[str, Any] = {"train_network": "DenseNet121", "train_weights": "imagenet"}
+    assert record(**keras)["train"] == {"weights": None}
+    path = keras_files.path_of("DenseNet121")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one")
+    before = record(**keras)
+    assert before["train"] == {"weights": sha256_file(path)}
+    path.unlink()
+    assert record(before, **keras) == before  # as in a clone that pulled the model
+    lite: dict[str, Any] = {"train_network": "EfficientNetLite0", "train_weights": "imagenet"}
+    for recorded in ({}, before):  # whether its package is installed or not
+        found = record(recorded, **lite)["train"]
+        assert found == {"weights": PACKAGES["EfficientNetLite0"].sha256}
+    assert record(**{**lite, "train_weights": None})["train"] == {"weights": None}
+
+
+def test_the_first_stage_asks_for_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: Any) -> bytes:
+        raise InputError("run `make setup EXTRAS=pretrained`")
+
+    monkeypatch.setattr(packages, "read", absent)
+    paths.ROLES.parent.mkdir()
+    paths.ROLES.write_text(NO_ROLES)
+    settings(train_network="EfficientNetLite0", train_weights="imagenet")
+    with pytest.raises(InputError, match="make setup EXTRAS=pretrained"):
+        inputs.main()
+    assert not paths.INPUTS.exists()
+    settings(train_network="EfficientNetLite0")
+    inputs.main()
+    assert paths.INPUTS.exists()
 
 
 def test_a_damaged_memory_is_none() -> None:

@@ -108,6 +108,11 @@ def test_several_fields_that_do_not_fit_are_explained(tmp_path: Path) -> None:
     assert message(tmp_path, ("weights: null", "weights: imagenet")) == (
         "params.yaml: train.weights: expected null for the network 'compact', received 'imagenet'"
     )
+    lite = ("network: compact", "network: EfficientNetLite0")
+    assert message(tmp_path, lite, ("weights: null", "weights: my.pth")) == (
+        "params.yaml: train.weights: expected 'imagenet' or null for the network "
+        "'EfficientNetLite0', received 'my.pth'"
+    )
     assert message(tmp_path, ("area: [0.25, 1.0]", "area: [1, 0.5]")) == (
         "params.yaml: train.augment.area: expected a pair [a, b] with a <= b, received [1.0, 0.5]"
     )

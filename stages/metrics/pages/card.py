@@ -7,6 +7,7 @@ from typing import Any
 from stages.engine.classes import CLASS_KEYS
 from stages.engine.task import Task
 from stages.images.external import is_external
+from stages.metrics.pages import first_weights
 from stages.metrics.pages.all_figures import all_figures
 from stages.metrics.pages.results import source_name, synthetic_notes
 from stages.metrics.pages.text import markdown_table, markdown_text
@@ -32,6 +33,7 @@ class Subject:
         task: What is stated of the data.
         point: The content of operating_point.json.
         parameters: How many numbers the model has.
+        first_weights: Where its first weights come from (trained_with.json); None: random ones.
     """
 
     manifest: Mapping[str, Any]
@@ -39,6 +41,7 @@ class Subject:
     task: Task
     point: Mapping[str, Any]
     parameters: int
+    first_weights: Mapping[str, Any] | None = None
 
 
 def model_card(metrics: RoleFigures, validation: RoleFigures, subject: Subject) -> str:
@@ -77,7 +80,8 @@ def _model(subject: Subject) -> str:
     return (
         f"## Model\n\nA convolutional network with {subject.parameters:,} parameters. "
         f"It takes one grey image of {side} x {side} pixels, 0 to 255, "
-        f"and gives the logit of {markdown_text(subject.task.positive)}."
+        f"and gives the logit of {markdown_text(subject.task.positive)}.\n\n"
+        f"{first_weights.sentence(subject.first_weights)}"
     )
 
 
@@ -142,9 +146,16 @@ def _licence(subject: Subject) -> str:
             "",
             "- Code and model: Apache-2.0.",
             *facts,
+            *_licence_of_weights(subject.first_weights),
             *(f"- {line}" for line in dict.fromkeys(citations)),
         ]
     )
+
+
+def _licence_of_weights(weights: Mapping[str, Any] | None) -> list[str]:
+    if weights is None:
+        return []
+    return [f"- Initial weights ({markdown_text(weights['name'])}): {weights['licence']}."]
 
 
 _NO_DEVICE = """\

@@ -16,7 +16,11 @@ from tests.metrics.pages.figures import METRICS, POINT, SOURCE, VALIDATION
 
 
 def card(
-    *, official: bool = True, task: Mapping[str, Any] = chest_tasks.KERMANY, **source: Any
+    *,
+    official: bool = True,
+    task: Mapping[str, Any] = chest_tasks.KERMANY,
+    first_weights: Mapping[str, Any] | None = None,
+    **source: Any,
 ) -> str:
     manifest = {
         "digest": "d" * 64,
@@ -26,7 +30,7 @@ def card(
     }
     described = {**SOURCE, "task": task, **source}
     words = complete(NOTHING, described)
-    subject = Subject(manifest, described, words, POINT, parameters=123456)
+    subject = Subject(manifest, described, words, POINT, 123456, first_weights)
     return model_card(METRICS, VALIDATION, subject)
 
 
@@ -58,6 +62,29 @@ def test_every_figure_on_the_card_comes_from_the_report() -> None:
 )
 def test_the_card_has_what_a_reader_must_know(phrase: str) -> None:
     assert phrase in card()
+
+
+WEIGHTS = {
+    "name": "lite-weights",
+    "version": "1.2",
+    "file": "lite_weights/a.pth",
+    "sha256": "5" * 64,
+    "trained_on": "ImageNet",
+    "licence": "not stated",
+    "note": "a port",
+}
+
+
+def test_the_card_says_what_the_weights_were_at_first() -> None:
+    assert "Initial weights: random." in card()
+    text = card(first_weights=WEIGHTS)
+    assert f"Initial weights: lite-weights 1.2, lite_weights/a.pth, sha256 {'5' * 64}." in text
+    assert "Licence of these weights: not stated. Trained on: ImageNet." in text
+    assert "Stated beside that: a port." in text
+    assert "- Initial weights (lite-weights): not stated." in text
+    local = card(first_weights={**WEIGHTS, "name": "local file", "version": None, "note": ""})
+    assert "Initial weights: local file, " in local
+    assert "Stated beside that" not in local
 
 
 def test_the_card_of_own_images_says_what_nobody_has_stated() -> None:

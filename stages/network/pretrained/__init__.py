@@ -1,0 +1,1 @@
+"""Networks that start from published weights: where those come from, and how they are read."""
