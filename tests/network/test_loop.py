@@ -22,6 +22,7 @@ from tests.network.tiny import OPTIONS, Judge, images
 
 COMPACT = changed(OPTIONS, widths=(4,), epochs=2)
 SEED = changed(OPTIONS, network="seed", crop_px=48, epochs=2)
+LITE = changed(OPTIONS, network="EfficientNetLite0", epochs=2)
 
 
 class StoppedError(Exception):
@@ -76,7 +77,11 @@ def train(
     )
 
 
-@pytest.fixture(scope="module", params=[COMPACT, SEED], ids=["compact", "seed"])
+@pytest.fixture(
+    scope="module",
+    params=[COMPACT, SEED, pytest.param(LITE, marks=pytest.mark.slow)],
+    ids=["compact", "seed", "EfficientNetLite0"],
+)
 def options(request: pytest.FixtureRequest) -> TrainOptions:
     chosen: TrainOptions = request.param
     return chosen

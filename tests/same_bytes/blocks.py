@@ -18,7 +18,8 @@ Array = npt.NDArray[Any]
 Blocks = Iterator[tuple[str, tuple[Any, ...]]]
 
 FAMILIES = (
-    *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionV3"),
+    *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetLite0", "EfficientNetV2B0"),
+    "InceptionV3",
     *("MobileNet", "MobileNetV2", "MobileNetV3Small", "ResNet50", "ResNet50V2", "VGG16"),
     "Xception",
 )
