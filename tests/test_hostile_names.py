@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -19,13 +19,15 @@ import yaml
 from stages.audit import report
 from stages.audit.collector import Collector
 from stages.commands import main, predict
-from stages.engine.errors import InputError, UnusableImage
+from stages.engine.arrays import GrayImages
+from stages.engine.errors import InputError
 from stages.engine.files import read_json
 from stages.engine.printable import printable
 from stages.engine.tables import read_table
 from stages.images.build import build_shards
 from stages.images.shards import open_shards
 from stages.metrics import curves
+from stages.network.detector import Answer, Prepared
 from stages.serving.predictor import Predictor
 from stages.sources.archives.archive import receive, scan
 from stages.sources.index import open_raw, read_index
@@ -184,10 +186,16 @@ def hostile_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [name for name in names if not name.startswith("-")]
 
 
-def _answer(image: bytes) -> tuple[float, str]:
-    if not image:
-        raise UnusableImage("expected an image, received \x1b[2J")
-    return 0.25, "normal"
+class _Detector:
+    """Gives every image one answer, and an empty file a hostile reason."""
+
+    def prepare(self, image: bytes) -> Prepared:
+        if not image:
+            return Prepared(None, "expected an image, received \x1b[2J")
+        return Prepared(picture("any"))
+
+    def answer(self, pixels: GrayImages) -> list[Answer]:
+        return [Answer(0.25, "normal", 0.5, None) for _ in pixels]
 
 
 def test_predict_prints_names_as_text(
@@ -195,7 +203,8 @@ def test_predict_prints_names_as_text(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    predictor = Predictor(_answer, origin="the model in \x1b[2J\nx", model="m" * 64, synthetic=True)
+    detector = cast(Any, _Detector())
+    predictor = Predictor(detector, "the model in \x1b[2J\nx", model="m" * 64, synthetic=True)
     monkeypatch.setattr(predict, "_predictor", lambda *_: predictor)
     Path(hostile_files[0]).write_bytes(b"")
     forged = "0.001\tnormal\t\x1b[2J\r\n0.999\tpneumonia\tforged.png"
