@@ -64,7 +64,7 @@ def test_it_registers_once_and_then_confirms(
     assert "is already registered" in capsys.readouterr().out
     release = json.loads(first)
     digests = {f"{name}_digest" for name in ("run", "model", "data", "code", "lock")}
-    others = {"format", "instruction_set", "source", "floors", "package"}
+    others = {"format", "instruction_set", "source", "floors", "package", "initial_weights"}
     assert set(release) == {*others, *digests}
     assert release["package"] == {"format": 2, "code_digest": code_digest(workplace)}
     assert str(workplace) not in first.decode()
