@@ -173,7 +173,7 @@ def _print_origin(predictor: "Predictor") -> None:
     for caution in predictor.cautions:
         print_note(f"warning: {printable(caution)}")
     if predictor.use:
-        print_note(f"meant for: {printable(predictor.use)}")
+        print_note(f"intended use: {printable(predictor.use)}")
     if predictor.synthetic:
         print_note("trained on synthetic images: no prediction for patients")
     print_note("not a diagnosis")

@@ -74,7 +74,7 @@ def test_a_table_on_stdout_and_what_has_to_be_known_on_stderr(
         "warning: lateral.dcm: view position LL instead of AP or PA",
         "by pneumonia-x version 3 (champion), digest 0123456789ab",
         "warning: its champion was moved by hand",
-        "meant for: For tests.",
+        "intended use: For tests.",
         "trained on synthetic images: no prediction for patients",
         "not a diagnosis",
     ]

@@ -131,7 +131,7 @@ def test_intervals_cover_the_truth_where_those_of_single_images_do_not(name: str
 
 
 def test_a_difference_in_refusals_is_found_no_oftener_than_by_chance() -> None:
-    """Of models that treat both classes alike, few are said to refuse one of them more."""
+    """Of models that treat both classes alike, few are reported as refusing one of them more."""
     claims, covered, studies = 0, 0, 300
     for study in range(studies):
         records, _ = make(study, 60, 60)

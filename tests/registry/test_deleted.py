@@ -118,7 +118,7 @@ CHANGED = (
 
 
 @pytest.mark.parametrize(
-    ("delete", "said", "version"),
+    ("delete", "printed", "version"),
     [
         (delete_experiment, RESTORED, "1"),
         (delete_stored_model, REPLACED, "2"),
@@ -135,7 +135,7 @@ CHANGED = (
 def test_it_is_stored_again_from_the_files_and_then_confirmed(
     by: str,
     delete: Callable[[Client, Store], None],
-    said: str,
+    printed: str,
     version: str,
     release: Release,
     client: Client,
@@ -152,7 +152,7 @@ def test_it_is_stored_again_from_the_files_and_then_confirmed(
         past = (store, release.stem, release.record, release.journal, release)
         assert publish_past(*past)
         assert not publish_past(*past)
-    assert said in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
     assert f"version {version} (synthetic images) is already" in publish(release, store)
 
     [row] = listing.list_versions(client, "pneumonia")  # one version of this model
@@ -178,7 +178,7 @@ def add_a_module(client: Client, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reworded", "said", "version"),
+    ("change", "reworded", "printed", "version"),
     [
         (change_the_card, False, PACKAGE, "1"),
         (change_the_card, True, CHANGED, "2"),
@@ -189,7 +189,7 @@ def add_a_module(client: Client, store: Store) -> None:
 def test_files_are_stored_again_as_they_were_or_as_another_version(
     change: Callable[[Client, Store], None],
     reworded: bool,
-    said: str,
+    printed: str,
     version: str,
     release: Release,
     client: Client,
@@ -205,7 +205,7 @@ def test_files_are_stored_again_as_they_were_or_as_another_version(
         assert "stored again" not in capsys.readouterr().err
     change(client, store)
     assert f"version {version} (synthetic images) is now registered" in publish(release, store)
-    assert said in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
     assert f"version {version} (synthetic images) is already" in publish(release, store)
     stored = client.get_model_version(NAME, version).tags["package_digest"]
     assert (stored == before) is not reworded

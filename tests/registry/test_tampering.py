@@ -41,68 +41,68 @@ def do_rollback(client: Client, released: Released, key: Path | None) -> None:
     rollback(client, released.store, NAME, why="whatever it is", key=key)
 
 
-Door = Callable[[Client, Released, Path | None], None]
-DOORS: dict[str, tuple[Door, str]] = {
+Command = Callable[[Client, Released, Path | None], None]
+COMMANDS: dict[str, tuple[Command, str]] = {
     "predict": (do_predict, CHAMPION),
     "promote": (do_promote, CANDIDATE),
     "rollback": (do_rollback, PREVIOUS),
 }
-DOOR = pytest.mark.parametrize(("door", "version"), DOORS.values(), ids=DOORS)
+EACH_COMMAND = pytest.mark.parametrize(("command", "version"), COMMANDS.values(), ids=COMMANDS)
 
 
 def require_refused(
-    released: Released, client: Client, door: Door, key: Path | None, tmp_path: Path
+    released: Released, client: Client, command: Command, key: Path | None, tmp_path: Path
 ) -> str:
     """Return the message with which a version is refused, of which nothing has run."""
     before = alias_versions(client, NAME)
     with pytest.raises(InputError) as caught:
-        door(client, released, key)
+        command(client, released, key)
     assert not (tmp_path / "ran").exists()
     assert alias_versions(client, NAME) == before
     return str(caught.value)
 
 
-@DOOR
+@EACH_COMMAND
 @pytest.mark.parametrize("change", FILES.values(), ids=FILES)
 def test_changed_files_are_refused_and_nothing_of_them_runs(
-    changed: Released, tmp_path: Path, change: Change, door: Door, version: str
+    changed: Released, tmp_path: Path, change: Change, command: Command, version: str
 ) -> None:
     client = open_store(changed.store)
     change(changed.folder(client, version))
-    message = require_refused(changed, client, door, None, tmp_path)
+    message = require_refused(changed, client, command, None, tmp_path)
     assert f"version {version}" in message
 
 
-@DOOR
+@EACH_COMMAND
 @pytest.mark.parametrize("change", SIGNATURES.values(), ids=SIGNATURES)
 def test_a_signature_that_is_not_by_the_key_is_refused(
-    changed: Released, tmp_path: Path, change: Change, door: Door, version: str
+    changed: Released, tmp_path: Path, change: Change, command: Command, version: str
 ) -> None:
     client = open_store(changed.store)
     change(changed.folder(client, version))
-    message = require_refused(changed, client, door, changed.key, tmp_path)
+    message = require_refused(changed, client, command, changed.key, tmp_path)
     assert "signature" in message
 
 
-@DOOR
+@EACH_COMMAND
 def test_a_tag_that_was_changed_with_the_files_does_not_help(
-    changed: Released, tmp_path: Path, door: Door, version: str
+    changed: Released, tmp_path: Path, command: Command, version: str
 ) -> None:
     """Who trains may write tags of versions: the record of the move, and the key, count more."""
     client = open_store(changed.store)
     folder = changed.folder(client, version)
     tampering.consistently(tampering.code)(folder)
     client.set_model_version_tag(NAME, version, PACKAGE_DIGEST, sha256_file(folder / PACKAGE))
-    require_refused(changed, client, door, changed.key, tmp_path)
+    require_refused(changed, client, command, changed.key, tmp_path)
     if version != CANDIDATE:  # which nobody has decided on yet
-        require_refused(changed, client, door, None, tmp_path)
+        require_refused(changed, client, command, None, tmp_path)
 
 
 @pytest.mark.parametrize("key", [False, True], ids=["no key", "key"])
-@pytest.mark.parametrize("door", ["promote", "rollback"])
-def test_unchanged_files_are_accepted(changed: Released, door: str, key: bool) -> None:
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_unchanged_files_are_accepted(changed: Released, command: str, key: bool) -> None:
     client = open_store(changed.store)
-    do, version = DOORS[door]
+    do, version = COMMANDS[command]
     do(client, changed, changed.key if key else None)
     assert alias_versions(client, NAME)["champion"] == version
 
