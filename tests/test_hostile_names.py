@@ -27,7 +27,8 @@ from stages.engine.tables import read_table
 from stages.images.build import build_shards
 from stages.images.shards import open_shards
 from stages.metrics import curves
-from stages.network.detector import Answer, Prepared
+from stages.network.detector import Answer
+from stages.network.preparing import Prepared
 from stages.serving.predictor import Predictor
 from stages.sources.archives.archive import receive, scan
 from stages.sources.index import open_raw, read_index

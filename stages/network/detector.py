@@ -6,8 +6,8 @@ evaluated with, and whoever loads a version calls nothing else of it. It reads n
 no registry. What it offers is of FORMAT: a change that callers would notice raises that.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.engine.arrays import Floats, GrayImage, GrayImages
-from stages.engine.errors import InputError
-from stages.images.facts import image_facts
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
 from stages.network import operating_point
@@ -24,28 +22,11 @@ from stages.network.domain import LIMIT, Domain
 from stages.network.domain import load as load_domain
 from stages.network.judging import judged
 from stages.network.predict import answerer, load_model
+from stages.network.preparing import Prepared, prepare_image
 from stages.network.probe import read_probe
-from stages.sources.header import read_header
 
 FORMAT = 2
 """Of the interface. Packages of format 1 have no detector."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An image file, ready for the network, or why it is not.
-
-    Attributes:
-        pixels: uint8 (H, W), 0 to 255; None if the file can't be used.
-        reason: Why it can't be used; None if it can.
-        cautions: What makes the image doubtful, such as a lateral view in a DICOM header.
-        facts: Facts of the file and its pixels, for monitoring; empty if it has no header.
-    """
-
-    pixels: GrayImage | None
-    reason: str | None = None
-    cautions: tuple[str, ...] = ()
-    facts: Mapping[str, float | str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,17 +97,7 @@ class Detector:
 
     def prepare(self, image: bytes) -> Prepared:
         """Decode the bytes of an image file and resize it; a bad image gives a reason."""
-        try:
-            header = read_header(image, self._body_part)
-        except InputError as error:
-            return Prepared(None, reason=str(error))
-        pixels, reason = None, None
-        try:
-            pixels = prepare(image, self._pixels)
-        except InputError as error:
-            reason = str(error)
-        facts = image_facts(header, len(image), pixels)
-        return Prepared(pixels, reason, header.cautions, facts)
+        return prepare_image(image, self._pixels, self._body_part)
 
     def answer(self, pixels: GrayImages) -> list[Answer]:
         """Return an answer for each of N prepared images, uint8 (N, H, W), 0 to 255.

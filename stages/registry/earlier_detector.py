@@ -19,7 +19,8 @@ import numpy as np
 from stages.engine.arrays import GrayImage, GrayImages
 from stages.engine.errors import InputError
 from stages.engine.task import EARLIER_BODY_PART, EARLIER_CLASSES
-from stages.network.detector import Answer, Prepared
+from stages.network.detector import Answer
+from stages.network.preparing import Prepared
 from stages.registry.champion import Champion
 from stages.registry.earlier_package import checked_copy
 from stages.registry.signature import UntrustedVersionError

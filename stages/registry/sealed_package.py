@@ -56,6 +56,11 @@ class SealedPackage:
         """The model digest."""
         return str(self.facts["model_digest"])
 
+    @property
+    def code(self) -> bytes:
+        """The bytes of its code.zip, as they were checked."""
+        return self._code
+
     def detector(self) -> "Detector":
         """Import the version's own code and load its detector.
 

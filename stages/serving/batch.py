@@ -17,7 +17,7 @@ from stages.engine.files import add_filename, digest
 from stages.engine.locks import locked, user_folder
 from stages.engine.parallel import map_in_order, prefer_threads
 from stages.engine.progress import image_progress
-from stages.network.detector import Prepared
+from stages.network.preparing import Prepared
 from stages.serving import batch_table
 from stages.serving.batch_inputs import BatchInputs, Load, list_images
 from stages.serving.batch_journal import BatchJournal, append

@@ -13,7 +13,8 @@ from stages.engine.arrays import GrayImage
 from stages.engine.errors import NotFound
 from stages.engine.parallel import map_in_order, prefer_threads
 from stages.images.options import PixelOptions
-from stages.network.detector import Detector, Prepared
+from stages.network.detector import Detector
+from stages.network.preparing import Prepared
 from stages.serving.batch_row import ANSWERED, REFUSED, UNUSABLE
 
 if TYPE_CHECKING:

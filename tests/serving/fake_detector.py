@@ -8,7 +8,8 @@ from stages.engine.arrays import GrayImage, GrayImages
 from stages.engine.errors import UnusableImage
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
-from stages.network.detector import Answer, Prepared
+from stages.network.detector import Answer
+from stages.network.preparing import Prepared
 from stages.serving.predictor import Predictor
 from stages.sources.header import read_header
 

@@ -15,7 +15,8 @@ from stages.engine.arrays import GrayImages
 from stages.engine.errors import InputError
 from stages.images.options import PixelOptions
 from stages.images.prepare import prepare
-from stages.network.detector import Answer, Prepared
+from stages.network.detector import Answer
+from stages.network.preparing import Prepared
 from stages.serving.predictor import Predictor
 from stages.sources.header import read_header
 from tests.dicoms import dicom_file
