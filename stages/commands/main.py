@@ -2,7 +2,7 @@
 
 A new command is a function in a module of its own and an entry here, or in the COMMANDS of a group.
 A command gets the whole of params.yaml, validated, as its first argument, unless it is in
-COMPLETING. It imports heavy libraries inside the function, so that `--help` and completion stay
+COMPLETING or WITHOUT_PARAMS. It imports heavy libraries inside the function, so that `--help` and completion stay
 fast.
 """
 
@@ -17,6 +17,7 @@ from stages.commands.predict import predict
 from stages.commands.promotion import history, promote, rollback
 from stages.commands.registration import Function, former, with_params
 from stages.commands.results import results
+from stages.commands.serve import serve
 from stages.commands.sync import sync
 from stages.commands.ui import ui
 from stages.commands.verify import UNKNOWN, verify
@@ -26,6 +27,7 @@ from stages.engine.printable import is_printable, printable
 
 COMMANDS: dict[str, Function] = {
     "predict": predict,
+    "serve": serve,
     "promote": promote,
     "rollback": rollback,
     "history": history,
@@ -38,6 +40,8 @@ REFUSED = {"verify": UNKNOWN}
 """Exit status for a broken params.yaml if it is not 1, which means "different" for `verify`."""
 COMPLETING = frozenset({"data pin"})
 """Commands that get no params, because they complete them; they check them then."""
+WITHOUT_PARAMS = frozenset({"serve"})
+"""Commands that need no repository, and read no params."""
 
 GROUPS = {"data": data, "model": model, "study": study}
 FORMER = {
@@ -74,7 +78,7 @@ def command_line() -> typer.Typer:
 
 
 def _checked(name: str, function: Function) -> Function:
-    if name in COMPLETING:
+    if name in COMPLETING | WITHOUT_PARAMS:
         return function
     return with_params(function, refused=REFUSED.get(name, 1))
 

@@ -100,6 +100,18 @@ def image_progress(*, label: str, total: int, done: int = 0) -> Iterator[Callabl
         yield lambda count: bar.advance(task, count)
 
 
+@contextlib.contextmanager
+def spinner(label: str) -> Iterator[None]:
+    """Show that work goes on whose end can't be foreseen."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(_text(label)):
+        yield
+
+
 def _text(label: str) -> str:
     from rich.markup import escape
 

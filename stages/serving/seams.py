@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from stages.engine.console import print_note
 from stages.serving.served import ServedModel
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -127,6 +128,34 @@ class Metrics(Protocol):
         """Return the text of /metrics and its content type."""
 
 
+class Log(Protocol):
+    """Lines for whoever runs the service; nothing in them comes from a request."""
+
+    def event(self, event: str, **fields: str | int | float | None) -> None:
+        """Note what happened."""
+
+    def fault(self, error: BaseException) -> None:
+        """Note a bug: its kind and place, and never its message, which may quote a request."""
+
+
+class FixedModel:
+    """A follower that follows nothing."""
+
+    def __init__(self, served: ServedModel | None) -> None:
+        """Keep the version; None as while it loads."""
+        self.current = served
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+    def status(self) -> FollowerStatus:
+        """How it stands."""
+        return FollowerStatus(loads=int(self.current is not None))
+
+
 class NoAnswerLog:
     """Keeps nothing."""
 
@@ -173,3 +202,14 @@ class NoMetrics:
     ) -> tuple[bytes, str]:
         """Return nothing."""
         return b"", "text/plain; version=0.0.4; charset=utf-8"
+
+
+class FaultsOnly:
+    """Notes the kind of a bug, and nothing else."""
+
+    def event(self, event: str, **fields: str | int | float | None) -> None:
+        """Do nothing."""
+
+    def fault(self, error: BaseException) -> None:
+        """Print the kind of an exception."""
+        print_note(f"fault: {type(error).__name__}")

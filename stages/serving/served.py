@@ -1,7 +1,10 @@
 """A loaded version, and all that an answer says of it."""
 
+import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +41,17 @@ class Preparer:
     code: bytes = field(repr=False)
     pixels: Mapping[str, Any]
     body_part: str | None
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Everything but the code."""
+        pixels = dict(self.pixels)
+        return {"package": self.package, "pixels": pixels, "body_part": self.body_part}
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A name, equal for equal ones: 64 digits."""
+        return sha256(json.dumps(self.description).encode() + self.code).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,7 +94,9 @@ def is_option(parameter: inspect.Parameter) -> bool:
     return any(isinstance(each, OptionInfo) for each in get_args(parameter.annotation))
 
 
-@pytest.mark.parametrize("name", [*NAMES, *FORMER])
+@pytest.mark.parametrize(
+    "name", [name for name in (*NAMES, *FORMER) if name not in program.WITHOUT_PARAMS]
+)
 def test_a_broken_params_file_stops_every_command_before_any_work(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

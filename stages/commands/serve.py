@@ -1,0 +1,133 @@
+"""`pneumonia serve`: the champion answers over HTTP."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_MODEL, _NETWORK, _ACCESS, _LIMITS = "Which model", "Where", "Who may ask", "Limits"
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="NAME@ALIAS of a registry (MLFLOW_TRACKING_URI), or the folder of a package; "
+            "default: the champion of this repository.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    alias: Annotated[
+        str, typer.Option(metavar="ALIAS", help="Which alias to follow.", rich_help_panel=_MODEL)
+    ] = "champion",
+    poll: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", help="Between two looks at the alias.", rich_help_panel=_MODEL
+        ),
+    ] = 5,
+    kept: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the last good version is kept; default: the user's cache.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Public keys, of which one must have signed a version.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Threads of TensorFlow; default: those that the version was judged with.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Listen on this address; others than loopback need --keys.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="0 takes a free one.", rich_help_panel=_NETWORK)
+    ] = 8000,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM file: HTTPS.", rich_help_panel=_NETWORK),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM file of its key.", rich_help_panel=_NETWORK),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Access keys, as `pneumonia keys add` writes them.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="A further name that requests may be addressed to.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="A further site whose pages may ask.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep a line per answer there; without that line no answer is sent.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> int:
+    """Answer for images over HTTP, with a page, until Ctrl-C or SIGTERM.
+
+    The version at the alias answers, and another one as soon as the alias moves. Needs no
+    repository: a registry's address and a name are enough. Not a diagnosis.
+    """
+    from stages.serving.options import ServeOptions, refuse_several_workers
+
+    refuse_several_workers(workers)
+    options = ServeOptions(
+        model=model,
+        alias=alias,
+        host=host,
+        port=port,
+        keys=keys,
+        allowed_hosts=tuple(allow_host or ()),
+        allowed_origins=tuple(allow_origin or ()),
+        poll_s=poll,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        kept=kept,
+        answers=answers,
+        public_key=public_key,
+        threads=threads,
+    )
+    from stages.serving.run import run
+
+    return run(options)

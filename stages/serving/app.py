@@ -1,0 +1,68 @@
+"""The application: its routes, and the layers around them."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stages.serving import routes_health, routes_images
+from stages.serving.guard import guard
+from stages.serving.problems import Problem, send_problem
+from stages.serving.seams import Access, App, Log
+from stages.serving.service import Service
+
+_TITLE = "Pneumonia detector"
+_TEXT = "Detects pneumonia in chest X-rays, as a registered version does. Not a diagnosis."
+
+
+def make_app(service: Service, access: Access, log: Log) -> App:
+    """Return the ASGI application.
+
+    Args:
+        service: What it answers with.
+        access: Who may ask; it stands before every route.
+        log: Notes bugs.
+    """
+    # Pages of the API that FastAPI brings would load scripts from other addresses.
+    app = FastAPI(title=_TITLE, description=_TEXT, version="1", docs_url=None, redoc_url=None)
+    app.include_router(routes_images.router(service))
+    app.include_router(routes_health.router(service))
+    # The overlay, the page and the page of the API plug in here, each as a router.
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http)
+    paths = frozenset(path for route in app.routes if (path := getattr(route, "path", None)))
+    return guard(access.wrap(app), paths, service.metrics, log)
+
+
+class _ProblemResponse(Response):
+    """A problem, as a response of Starlette."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(status_code=problem.status)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send_problem(dict(scope), send, self._problem)
+
+
+def _answer_problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    return _ProblemResponse(error)
+
+
+def _answer_http(_: Request, error: Exception) -> Response:
+    """Answer for what FastAPI refuses by itself: no such route, no such method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    known = {404: "not_found", 405: "method"}
+    problem = Problem(
+        error.status_code,
+        known.get(error.status_code, "refused"),
+        f"{HTTPStatus(error.status_code).phrase.lower()}: no such route, or not by this method",
+        "GET /openapi.json lists the routes",
+        error.headers,
+    )
+    return _ProblemResponse(problem)

@@ -1,0 +1,74 @@
+"""The outermost layer of the application: request ids, and no exception that gets out."""
+
+import secrets
+import time
+from collections.abc import Collection
+from http import HTTPStatus
+
+from stages.serving.limits import ClientGoneError
+from stages.serving.problems import REQUEST_ID, Problem, send_problem
+from stages.serving.seams import App, Log, Message, Metrics, Receive, Scope, Send
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""Of every answer that does not set them itself."""
+
+
+def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
+    """Return an application around `app`.
+
+    Args:
+        app: Gets requests with an id of ours in `scope["state"]`.
+        routes: Paths that metrics and log may name; all others are "other".
+        metrics: Counts requests.
+        log: Notes bugs.
+    """
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # uvicorn is started without the others
+            return
+        started = time.monotonic()
+        state = scope.setdefault("state", {})
+        request_id = state[REQUEST_ID] = secrets.token_hex(16)
+        code = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+                message = {**message, "headers": _completed(message["headers"], request_id)}
+            await send(message)
+
+        try:
+            await app(scope, receive, noting)
+        except ClientGoneError:
+            code = 499  # as nginx logs it; nobody receives it
+        except Exception as error:  # noqa: BLE001  a bug, which ends one request only
+            log.fault(error)
+            if not code:
+                await send_problem(dict(scope), noting, _bug())
+        seconds = time.monotonic() - started
+        route = scope["path"] if scope["path"] in routes else "other"
+        metrics.request(route, code, seconds)
+
+    return guarded
+
+
+def _completed(
+    headers: "list[tuple[bytes, bytes]]", request_id: str
+) -> "list[tuple[bytes, bytes]]":
+    names = {name.lower() for name, _ in headers}
+    added = [header for header in _HEADERS if header[0] not in names]
+    return [*headers, *added, (b"x-request-id", request_id.encode())]
+
+
+def _bug() -> Problem:
+    return Problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "the service failed at this request",
+        "report the request id to whoever runs the service",
+    )

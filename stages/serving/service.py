@@ -1,0 +1,156 @@
+"""What the service does with images, whatever way they come in."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from stages.serving.answers import OUT_OF_DOMAIN, Judged, Refusal, unreadable
+from stages.serving.batcher import Batcher
+from stages.serving.decoding import Decoder, DecodingFailed
+from stages.serving.limits import Room, busy
+from stages.serving.options import ServeOptions
+from stages.serving.problems import Problem
+from stages.serving.seams import AnswerLine, AnswerLog, Follower, Metrics
+from stages.serving.served import ServedModel
+
+Result = TypeVar("Result")
+
+
+class Service:
+    """The parts of the service, and how many images are on their way through them.
+
+    Attributes:
+        options: Of the command.
+        follower: Has the version that answers.
+        metrics: Counts.
+        room: What bodies may take of the memory.
+        draining: Whether the service is about to end: requests that have begun are answered.
+    """
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        follower: Follower,
+        decoder: Decoder,
+        batcher: Batcher,
+        answer_log: AnswerLog,
+        metrics: Metrics,
+    ) -> None:
+        """Connect the parts; nothing is started."""
+        self.options, self.follower, self.metrics = options, follower, metrics
+        self._decoder, self._batcher, self._answer_log = decoder, batcher, answer_log
+        self.room = Room(options.limits.waiting_bytes)
+        self.draining = False
+        self._admitted = 0
+
+    def version(self) -> ServedModel:
+        """Return the version that answers a request which begins now.
+
+        Raises:
+            Problem: None is loaded yet, or the service is about to end.
+        """
+        if self.draining:
+            raise Problem(
+                503,
+                "draining",
+                "the service is about to end",
+                "ask again, for another one may take its place",
+                {"Retry-After": "5", "Connection": "close"},
+            )
+        served = self.follower.current
+        if served is None:
+            raise Problem(
+                503,
+                "not_ready",
+                "no version is loaded yet",
+                "ask again in some seconds; GET /readyz tells when",
+                {"Retry-After": "5"},
+            )
+        return served
+
+    def require_room(self) -> None:
+        """Raise Problem if the queue is full, before a body is read."""
+        if self._admitted >= self.options.limits.queue_images:
+            raise busy("as many images wait as may")
+
+    async def judge(self, served: ServedModel, images: Sequence[bytes]) -> list[Judged]:
+        """Return what a version makes of each image, in order.
+
+        Raises:
+            Problem: Too many images wait already.
+        """
+        with self._admit(len(images)):
+            return list(await asyncio.gather(*(self._judge(served, image) for image in images)))
+
+    async def on_network(self, function: Callable[[], Result]) -> Result:
+        """Run a function in the network's thread, as one image of the queue.
+
+        Raises:
+            Problem: Too many images wait already.
+        """
+        with self._admit(1):
+            return await asyncio.wrap_future(self._batcher.call(function))
+
+    async def log(self, lines: Sequence[AnswerLine]) -> None:
+        """Keep a line per answer, before any of them is sent.
+
+        Raises:
+            Problem: They can't be kept, so that no answer may be sent.
+        """
+        try:
+            await asyncio.to_thread(self._answer_log.write, lines)
+        except OSError:
+            raise Problem(
+                503,
+                "answer_log",
+                "the answer can't be written to the answer log, and without that none is sent",
+                "have the service's disk looked at",
+                {"Retry-After": "30"},
+            ) from None
+
+    def close(self) -> None:
+        """End what was started."""
+        self.follower.stop()
+        self._batcher.close()
+        self._decoder.close()
+        self._answer_log.close()
+
+    async def _judge(self, served: ServedModel, image: bytes) -> Judged:
+        try:
+            prepared, seconds = await self._decoder.prepare(served, image)
+        except DecodingFailed as failed:
+            return self._refused(Judged(None, Refusal(failed.kind, failed.reason)))
+        self.metrics.stage("decode", seconds)
+        if prepared.pixels is None:
+            refusal = unreadable(prepared.reason)
+            return self._refused(Judged(None, refusal, prepared.cautions))
+        answer = await asyncio.wrap_future(self._batcher.answer(served, prepared.pixels))
+        if answer.refused is not None or answer.probability is None:
+            refusal = Refusal(OUT_OF_DOMAIN, answer.refused or "no answer")
+            return self._refused(Judged(answer, refusal, prepared.cautions, prepared.pixels))
+        self.metrics.answer(answer.decision or "", answer.probability)
+        return Judged(answer, None, prepared.cautions, prepared.pixels)
+
+    def _refused(self, judged: Judged) -> Judged:
+        if judged.refused is not None:
+            self.metrics.refusal(judged.refused.kind)
+        return judged
+
+    @contextlib.contextmanager
+    def _admit(self, images: int) -> Iterator[None]:
+        if self._admitted + images > self.options.limits.queue_images:
+            raise busy("as many images wait as may")
+        self._admitted += images
+        self.metrics.queue(self._admitted)
+        try:
+            yield
+        finally:
+            self._admitted -= images
+            self.metrics.queue(self._admitted)
+
+
+def milliseconds_since(started: float) -> int:
+    """Return the milliseconds since a moment of `time.monotonic`."""
+    return round(1000 * (time.monotonic() - started))
