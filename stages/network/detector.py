@@ -119,9 +119,19 @@ class Detector:
         """Draw what speaks for the positive class over a prepared image (LayerCAM): a PNG."""
         from stages.network import saliency
 
+        return saliency.png(saliency.overlay(pixels, self.heatmap(pixels)))
+
+    def heatmap(self, pixels: GrayImage) -> npt.NDArray[np.float32]:
+        """Map what speaks for the positive class in a prepared image: float32 (H, W), 0 to 1.
+
+        Versions that were packaged before `pneumonia serve` have none.
+        """
+        from stages.network import saliency
+
         if self._maps is None:
             self._maps = saliency.mapper(self._model, *pixels.shape)
-        return saliency.png(saliency.overlay(pixels, self._maps(pixels[None])[0]))
+        heatmap: npt.NDArray[np.float32] = self._maps(pixels[None])[0]
+        return heatmap
 
     def differing(self, probe: Path) -> list[str]:
         """Return the names of the images in a probe.zip that are answered otherwise here.

@@ -1,0 +1,108 @@
+// The page about the API: openapi.json as text.
+
+import { element } from "./elements.js";
+
+const METHODS = ["get", "post", "put", "delete", "patch", "head", "options"];
+
+function example() {
+  const address = new URL("v1/images", document.baseURI);
+  return [
+    `curl --data-binary @image.jpeg -H "Content-Type: application/octet-stream" \\`,
+    `     -H "Authorization: Bearer $KEY" ${address}`,
+  ].join("\n");
+}
+
+function route(path, method, operation) {
+  const id = `${method}-${path.replace(/\W+/g, "-")}`;
+  const summary = operation.summary ? `: ${operation.summary}` : "";
+  return element(
+    "section",
+    { "aria-labelledby": id },
+    element(
+      "h2",
+      { id },
+      element("span", { class: "method" }, method.toUpperCase()),
+      " ",
+      element("code", {}, path),
+      summary,
+    ),
+    ...paragraphs(operation.description),
+    table("Parameters", ["Name", "In", "Meaning"], (operation.parameters ?? []).map(parameter)),
+    table("Body", ["Type", "Content"], bodies(operation.requestBody)),
+    table("Answers", ["Status", "Meaning", "Type"], answers(operation.responses)),
+  );
+}
+
+function paragraphs(text) {
+  return (text ?? "")
+    .split(/\n\s*\n/)
+    .filter((part) => part.trim())
+    .map((part) => element("p", {}, part));
+}
+
+function table(title, heads, rows) {
+  if (!rows.length) return null;
+  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+  const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
+  return element(
+    "table",
+    {},
+    element("caption", {}, title),
+    element("thead", {}, head),
+    element("tbody", {}, ...body),
+  );
+}
+
+function parameter(one) {
+  const values = one.schema?.enum ? `one of: ${one.schema.enum.join(", ")}. ` : "";
+  return [element("code", {}, one.name), one.in, `${values}${one.description ?? ""}`];
+}
+
+function bodies(body) {
+  return Object.entries(body?.content ?? {}).map(([type, { schema }]) => [
+    element("code", {}, type),
+    schema?.description ?? body.description ?? "",
+  ]);
+}
+
+function answers(responses) {
+  return Object.entries(responses ?? {}).map(([status, answer]) => [
+    status,
+    answer.description ?? "",
+    Object.keys(answer.content ?? {}).join(", "),
+  ]);
+}
+
+function schemas(description) {
+  const all = description.components?.schemas ?? {};
+  if (!Object.keys(all).length) return null;
+  const each = Object.entries(all).map(([name, schema]) =>
+    element(
+      "details",
+      {},
+      element("summary", {}, name),
+      element("pre", { tabindex: "0", "aria-label": name }, JSON.stringify(schema, null, 2)),
+    ),
+  );
+  return element("section", { "aria-labelledby": "schemas" }, element("h2", { id: "schemas" }, "Schemas"), ...each);
+}
+
+async function show() {
+  const place = document.getElementById("routes");
+  document.getElementById("example").textContent = example();
+  try {
+    const response = await fetch("openapi.json", { cache: "no-store", credentials: "omit" });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const description = await response.json();
+    const routes = Object.entries(description.paths).flatMap(([path, methods]) =>
+      METHODS.filter((method) => methods[method]).map((method) => route(path, method, methods[method])),
+    );
+    place.replaceChildren(...routes, ...[schemas(description)].filter(Boolean));
+  } catch (error) {
+    place.replaceChildren(
+      element("p", { class: "note", role: "alert" }, `The description can't be read (${error.message}). Reload the page in a while.`),
+    );
+  }
+}
+
+show();
