@@ -1,5 +1,6 @@
 """Questions about recipes and trained models."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,6 +71,45 @@ def thresholds(params: "Params") -> None:
     print_markdown(study.run())
 
 
+def tail(
+    _: "Params",
+    nuisance: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="What normals are sorted by: frame, tone, texture, shape."
+        ),
+    ] = "frame",
+    folds: Annotated[int, typer.Option(metavar="N", help="Blocks, each with a training.")] = 5,
+    copies: Annotated[
+        int, typer.Option(metavar="N", help="Re-acquired copies of each normal; 0 for none.")
+    ] = 2,
+    stressed: Annotated[
+        bool, typer.Option("--stress/--no-stress", help="Judge the stress variants too.")
+    ] = True,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Answers kept for another recipe, to compare with."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-S", metavar="KEY=VALUE", help="Of the section train; repeatable."),
+    ] = None,
+) -> None:
+    """Judge every normal by a model that trained on none of its kind."""
+    from stages.studies import tail as study
+
+    print_markdown(
+        study.run(
+            nuisance=nuisance,
+            folds=folds,
+            copies=copies,
+            stressed=stressed,
+            against=against,
+            settings=settings or [],
+        )
+    )
+
+
 def pointing(params: "Params") -> None:
     """Print how often saliency maps peak on the phantoms' lesions, beside chance."""
     _configure_devices(params)
@@ -97,6 +137,7 @@ COMMANDS: dict[str, Function] = {
     "ablation": ablation,
     "stress": stress,
     "thresholds": thresholds,
+    "tail": tail,
     "pointing": pointing,
     "domain": domain,
 }

@@ -41,6 +41,6 @@ def freeze(
     pools = {
         role.name: operating_point.pool(role.records, outputs[role.name][0]) for role in validation
     }
-    point = operating_point.fit(pools, seed=options.seed)
+    point = operating_point.fit(pools, seed=options.seed, sensitivity=options.decision_sensitivity)
     answers = {name: judged(*output, point) for name, output in outputs.items()}
     return Frozen(domain, point, answers)

@@ -3,13 +3,21 @@
 It is fitted on validation images and frozen. The rule was chosen because it survives the shift of
 the normals, which a random validation split cannot see (docs/judging.md):
 
-- *decision*: the threshold of equal error, sensitivity = specificity, on validation pneumonia
+- *decision*: the threshold that finds a given share of validation pneumonia, the median over
+  bootstrap draws of patients. The share is a param. It was measured beforehand where normals of a
+  kind are held out (`pneumonia study tail`): there, as many of those normals are called normal.
+  Without one, the threshold of equal error, sensitivity = specificity, on validation pneumonia
   against normals, of which natural and re-acquired ("matched") ones weigh the same; the median
   over bootstrap draws of patients and donors.
-- *probability*: Platt scaling (Platt 1999) on the same images at a stated prior of one half,
-  shifted so that the decision threshold is probability 0.5.
-- *screening*: the threshold of sensitivity 0.95 on validation pneumonia.
-- *rule_in*: the threshold of specificity 0.95 on the matched normals, else on the natural ones.
+- *shift*: by how much the logits of the pool's normals rise until their specificity at the
+  decision is that share. So far normals of a kind that training lacks are expected to lie from
+  those of the pool. 0 without a share.
+- *probability*: Platt scaling (Platt 1999) on the same images, the normals shifted, at a stated
+  prior of one half, moved so that the decision threshold is probability 0.5.
+- *screening*: the threshold of sensitivity 0.95 on validation pneumonia, or of the decision's
+  sensitivity if that is higher.
+- *rule_in*: the threshold of specificity 0.95 on the matched normals, else on the natural ones,
+  shifted; with a share, no lower than the decision.
 
 Every number is rounded where it is made, and the rounded ones decide: the last bits of a float
 depend on the C library.
@@ -25,16 +33,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.engine import checksums
+from stages.engine.arrays import Floats
 from stages.engine.errors import InputError
 from stages.engine.files import read_json
+from stages.network.platt import platt, sigmoid
 
 if TYPE_CHECKING:  # the predictor reads an operating point without pandas
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
 FORMAT = 1
 _PROBABILITY_DECIMALS = 9
-_MAX_STEPS, _CONVERGED, _FLAT = 100, 1e-12, 1e-9
 _DRAWS = 200
 _LEVEL = 0.95
 
@@ -65,15 +73,21 @@ class OperatingPoint:
     prior: float
     thresholds: dict[str, float]
     fitted_on: tuple[str, ...]
+    sensitivity: float | None = None
+    """The share of positives that the decision was set to find; None: equal error."""
+
+    shift: float | None = None
+    """Added to the logits of normals before the fit; None: nothing was."""
 
     def probability(self, logits: npt.NDArray[Any]) -> Floats:
         """Probability of pneumonia at the stated prior, float64 (N,), 0 to 1."""
-        chance: Floats = _sigmoid(self.slope * np.asarray(logits, np.float64) + self.intercept)
+        chance: Floats = sigmoid(self.slope * np.asarray(logits, np.float64) + self.intercept)
         return chance
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of operating_point.json."""
-        return {"format": FORMAT, **asdict(self), "fitted_on": list(self.fitted_on)}
+        facts = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"format": FORMAT, **facts, "fitted_on": list(self.fitted_on)}
 
 
 def load(path: Path) -> OperatingPoint:
@@ -114,12 +128,15 @@ def _check(point: OperatingPoint) -> None:
         raise ValueError(f"slope {point.slope} and thresholds {thresholds} out of range")
 
 
-def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
+def fit(
+    pools: Mapping[str, Pool], *, seed: int, sensitivity: float | None = None
+) -> OperatingPoint:
     """Fit an operating point on the role "val", and on "val_matched" where there is one.
 
     Args:
         pools: Validation images by role.
         seed: Of the bootstrap draws.
+        sensitivity: The share of positives that the decision finds; None: equal error.
 
     Raises:
         InputError: Scores are constant or not finite, or are not higher for positives.
@@ -128,14 +145,16 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
     matched = pools.get("val_matched")
     sources = [natural] if matched is None else [natural, matched]
     for source in sources:
-        if not 0 < np.ptp(source.logits) < np.inf:  # NaN is neither
-            raise InputError(
-                "train: expected validation scores that are finite and differ between images, "
-                f"received {np.min(source.logits):.3g} to {np.max(source.logits):.3g}; the network "
-                "has learnt nothing: train longer or at another learning rate"
-            )
-    cut = _rounded(equal_error(sources, seed=seed))
-    slope, intercept = _platt(sources)
+        _require_informative(source)
+    positive = natural.logits[natural.labels == 1]
+    negatives = [source.logits[source.labels == 0] for source in sources]
+    if sensitivity is None:
+        cut, shift = _rounded(equal_error(sources, seed=seed)), None
+    else:
+        cut = _rounded(fixed_sensitivity(natural, sensitivity, seed=seed))
+        shift = _rounded(_shift(negatives, cut, sensitivity))
+        negatives = [part.astype(np.float64) + shift for part in negatives]
+    slope, _ = platt(positive, negatives)
     if slope <= 0:
         raise InputError(
             "train: expected validation scores that are higher for positives, received the "
@@ -144,10 +163,11 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
         )
     slope = _rounded(slope)
     intercept = _rounded(-slope * cut)  # probability 0.5 is the decision threshold
-    positive = natural.logits[natural.labels == 1]
-    strict = sources[-1].logits[sources[-1].labels == 0]
-    screening = float(np.quantile(positive, 1 - _LEVEL, method="lower"))
-    rule_in = float(np.nextafter(np.quantile(strict, _LEVEL, method="higher"), np.inf))
+    level = max(_LEVEL, sensitivity or 0)
+    screening = float(np.quantile(positive, 1 - level, method="lower"))
+    rule_in = float(np.nextafter(np.quantile(negatives[-1], _LEVEL, method="higher"), np.inf))
+    if sensitivity is not None:  # with a share, the three points are in order
+        screening, rule_in = min(screening, cut), max(rule_in, cut)
     # Rounded to the side on which the image that decides stays on its own side.
     scale = 10**_PROBABILITY_DECIMALS
     return OperatingPoint(
@@ -156,11 +176,25 @@ def fit(pools: Mapping[str, Pool], *, seed: int) -> OperatingPoint:
         prior=0.5,
         thresholds={
             "decision": 0.5,
-            "screening": math.floor(_sigmoid(slope * screening + intercept) * scale) / scale,
-            "rule_in": math.ceil(_sigmoid(slope * rule_in + intercept) * scale) / scale,
+            "screening": math.floor(sigmoid(slope * screening + intercept) * scale) / scale,
+            "rule_in": math.ceil(sigmoid(slope * rule_in + intercept) * scale) / scale,
         },
         fitted_on=("val",) if matched is None else ("val", "val_matched"),
+        sensitivity=sensitivity,
+        shift=shift,
     )
+
+
+def fixed_sensitivity(pool: Pool, sensitivity: float, *, seed: int) -> float:
+    """Find the logit at or above which a share of the positives lies.
+
+    The result is the median over bootstrap draws of patients.
+    """
+    draws = [
+        np.quantile(_redrawn(pool, 1, rng), 1 - sensitivity, method="lower")
+        for rng in _generators(seed)
+    ]
+    return float(np.median(draws))
 
 
 def equal_error(sources: list[Pool], *, seed: int) -> float:
@@ -197,71 +231,28 @@ def _redrawn(pool: Pool, label: int, rng: np.random.Generator) -> npt.NDArray[An
     return np.repeat(pool.logits[of_class], times[member])
 
 
-def _platt(sources: list[Pool]) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression on the logit, classes weighing one half.
+def _shift(negatives: list[npt.NDArray[Any]], cut: float, specificity: float) -> float:
+    """How far normals must rise so that a share of them stays below the cut; at least 0.
 
-    The targets are those of Platt 1999: (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0.
+    The kinds of normals weigh the same.
     """
-    positive = sources[0].logits[sources[0].labels == 1]
-    negatives = [source.logits[source.labels == 0] for source in sources]
-    x = np.concatenate([positive, *negatives]).astype(np.float64)
-    weight = np.concatenate(
-        [np.full(len(positive), 0.5 / len(positive))]
-        + [np.full(len(part), 0.5 / len(part) / len(negatives)) for part in negatives]
-    )
-    count = sum(map(len, negatives))
-    target = np.full(len(x), 1 / (count + 2))
-    target[: len(positive)] = (len(positive) + 1) / (len(positive) + 2)
-
-    return _weighted_logistic(x, target, weight)
+    values = np.concatenate(negatives).astype(np.float64)
+    weight = np.concatenate([np.full(len(part), 1 / len(part)) for part in negatives])
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order]) / len(negatives)
+    last = min(int(np.searchsorted(below, specificity)), len(values) - 1)
+    return max(cut - float(values[order][last]), 0.0)
 
 
-def _weighted_logistic(x: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
-    """Fit sigmoid(slope * x + intercept) by the weighted cross-entropy; slope and intercept.
-
-    Newton's method, each step halved until the loss falls, in plain float64 sums: no library's
-    solver, whose last bits depend on its kernels. Lin, Lin and Weng 2007, "A note on Platt's
-    probabilistic outputs for support vector machines", Machine Learning 68:267-276.
-
-    Args:
-        x: Logits (N,), not all equal.
-        target: Strictly between 0 and 1 (N,), so that the minimum is finite.
-        weight: Above 0 (N,).
-    """
-    # On a unit scale and from a slope of 0, where the loss curves most.
-    middle, scale = float(x.mean()), float(x.std())
-    u = (x - middle) / scale
-
-    def loss_at(slope: float, offset: float) -> float:
-        z = slope * u + offset
-        return float((weight * (np.logaddexp(0, z) - target * z)).sum())
-
-    slope, offset = 0.0, 0.0
-    loss = loss_at(slope, offset)
-    for _ in range(_MAX_STEPS):
-        chance = _sigmoid(slope * u + offset)
-        residual, curve = weight * (chance - target), weight * chance * (1 - chance)
-        g_slope, g_offset = float((residual * u).sum()), float(residual.sum())
-        h_slope, h_offset = float((curve * u * u).sum()), float(curve.sum())
-        h_both = float((curve * u).sum())
-        determinant = h_slope * h_offset - h_both * h_both
-        step_slope = (h_offset * g_slope - h_both * g_offset) / determinant
-        step_offset = (h_slope * g_offset - h_both * g_slope) / determinant
-        share = 1.0
-        # Near the minimum the loss is flat to its last bits, and full steps are taken.
-        while loss_at(slope - share * step_slope, offset - share * step_offset) > loss + _FLAT:
-            share /= 2
-        slope, offset = slope - share * step_slope, offset - share * step_offset
-        loss = loss_at(slope, offset)
-        if max(abs(step_slope), abs(step_offset)) < _CONVERGED:
-            break
-    return slope / scale, offset - slope * middle / scale
+def _require_informative(source: Pool) -> None:
+    if not 0 < np.ptp(source.logits) < np.inf:  # NaN is neither
+        raise InputError(
+            "train: expected validation scores that are finite and differ between images, "
+            f"received {np.min(source.logits):.3g} to {np.max(source.logits):.3g}; the network "
+            "has learnt nothing: train longer or at another learning rate"
+        )
 
 
 def _rounded(value: float) -> float:
     """Return `value` with nine significant digits."""
     return float(f"{value:.9g}")
-
-
-def _sigmoid(values: npt.NDArray[Any] | float) -> Any:
-    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))

@@ -169,6 +169,11 @@ class TrainOptions(Options):
     refused_share: Annotated[float, Field(gt=0, le=0.2)]
     """Share of proper validation images that the domain's limit refuses. It changes no weight."""
 
+    decision_sensitivity: Annotated[float, Field(ge=0.5, le=0.999)] | None
+    """Share of validation positives that the decision finds, 0.5 to 0.999: measured where normals
+    of a kind are held out (`pneumonia study tail`). Null: the equal error on validation images.
+    It changes no weight."""
+
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"]
     """Number format of the computations; the mixed ones are for GPUs."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.engine.files import write_json
-from stages.network import operating_point
+from stages.network import operating_point, platt
 from stages.network.operating_point import OperatingPoint, Pool
 
 
@@ -74,7 +74,7 @@ def test_platt_scaling_agrees_with_a_library_on_many_images() -> None:
     from sklearn.linear_model import LogisticRegression
 
     pool = gaussian_pool(6000, 2000)
-    slope, intercept = operating_point._platt([pool])
+    slope, intercept = platt.platt(pool.logits[pool.labels == 1], [pool.logits[pool.labels == 0]])
     logistic = LogisticRegression(C=1e8, class_weight="balanced")
     logistic.fit(pool.logits[:, None].astype(np.float64), pool.labels)
     assert slope == pytest.approx(float(logistic.coef_[0, 0]), abs=0.02)
@@ -98,7 +98,7 @@ def test_the_gradient_of_the_loss_vanishes_where_platt_scaling_stops(
     x = scale * pool.logits.astype(np.float64) + shift
     target = np.where(pool.labels == 1, 301 / 302, 1 / 102)
     weight = np.where(pool.labels == 1, 0.5 / 300, 0.5 / 100)
-    slope, intercept = operating_point._weighted_logistic(x, target, weight)
+    slope, intercept = platt.weighted_logistic(x, target, weight)
     residual = weight * (1 / (1 + np.exp(-(slope * x + intercept))) - target)
     assert abs(residual.sum()) < 1e-9
     assert abs((residual * (x - x.mean()) / x.std()).sum()) < 1e-9
@@ -109,13 +109,14 @@ def test_the_last_bits_of_an_exponential_do_not_reach_the_operating_point(
 ) -> None:
     pools = {"val": gaussian_pool(80, 60), "val_matched": gaussian_pool(0, 90, normals_at=1.0)}
     expected = operating_point.fit(pools, seed=0)
-    sigmoid, rng = operating_point._sigmoid, np.random.default_rng(0)
+    sigmoid, rng = platt.sigmoid, np.random.default_rng(0)
 
     def noisy(values: object) -> object:
         exact = np.asarray(sigmoid(values))  # type: ignore[arg-type]
         return exact * (1 + 4e-16 * rng.integers(-1, 2, exact.shape))
 
-    monkeypatch.setattr(operating_point, "_sigmoid", noisy)
+    for module in (operating_point, platt):
+        monkeypatch.setattr(module, "sigmoid", noisy)
     assert operating_point.fit(pools, seed=0) == expected
 
 

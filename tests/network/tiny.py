@@ -58,6 +58,7 @@ OPTIONS = TrainOptions(
     monitor="val_auroc",
     patience=0,
     refused_share=0.01,
+    decision_sensitivity=None,
     precision="float32",
     threads=2,
     augment=AUGMENT,

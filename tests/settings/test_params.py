@@ -64,6 +64,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "train.warmup_epochs": [-1, TREE["train"]["epochs"] + 1],
     "train.label_smoothing": [-0.1, 0.6],
     "train.refused_share": [0, -0.01, 0.21],
+    "train.decision_sensitivity": [0, 0.4, 1, "high"],
     "train.ema": [-0.1, 1.0],
     "train.monitor": ["loss", "test_auroc"],
     "train.patience": [-1],
