@@ -29,6 +29,16 @@ def import_from(archive: bytes, package: str, module: str) -> ModuleType:
     return importlib.import_module(f"{package}.{module}")
 
 
+def forget(package: str) -> None:
+    """Undo the imports of a package of which nothing is in use any more."""
+    sys.meta_path[:] = [
+        one for one in sys.meta_path if not (isinstance(one, _Finder) and one.package == package)
+    ]
+    for name in [*sys.modules]:
+        if name == package or name.startswith(f"{package}."):
+            del sys.modules[name]
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Finds and loads the modules of one package."""
 

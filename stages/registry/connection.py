@@ -31,6 +31,14 @@ _SETTINGS = {
 }
 
 
+_REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED")
+"""MLflow's names of what HTTP calls 401 and 403."""
+
+
+class RefusedLogin(ServiceUnavailable):
+    """A server answers, and refuses the login that was given, or that none was."""
+
+
 def open_store(store: Store) -> Client:
     """Return a client of `store`, and make it the store of MLflow's module-level functions.
 
@@ -38,7 +46,7 @@ def open_store(store: Store) -> Client:
     locations are rewritten if it was moved or copied.
 
     Raises:
-        ServiceUnavailable: A server does not answer.
+        ServiceUnavailable: A server does not answer, or refuses the login.
         InputError: It is of another version of MLflow.
     """
     check_server(store)
@@ -117,7 +125,17 @@ def _checked_client(store: Store) -> Client:
     try:
         return _client(store)
     except (MlflowException, OSError) as error:
-        raise _unavailable(store, error) from None
+        raise (refused_login(store, error) or _unavailable(store, error)) from None
+
+
+def refused_login(store: Store, error: Exception) -> RefusedLogin | None:
+    """Return an exception of MLflow's as RefusedLogin if it is one, else None."""
+    if getattr(error, "error_code", None) not in _REFUSED:
+        return None
+    return RefusedLogin(
+        f"{store}: refused the login; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+        "or MLFLOW_TRACKING_TOKEN, of somebody who may do this"
+    )
 
 
 def _client(store: Store) -> Client:

@@ -4,12 +4,15 @@ It has no detector, no domain and no digest of its code: it answers as it did wh
 registered, one image at a time, and refuses none.
 """
 
-import atexit
+import contextlib
+import importlib
 import re
 import shutil
 import struct
+import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,8 @@ class EarlierDetector:
 
     Attributes:
         facts: What it knows about itself, as facts.json.
+        package: Name of the package of its own code.
+        classes: Names of the labels 0 and 1.
         caution: What makes it doubtful, in words.
     """
 
@@ -62,17 +67,18 @@ class EarlierDetector:
                 f"{champion}: expected a signed version, found one of format 1, which can't be "
                 "signed; promote a version of format 2, or require no signature"
             )
-        folder = tempfile.mkdtemp()
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # it imports more as it goes
-        copy = Path(folder) / "version"
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, _remove, folder)  # by the end of the process at the latest
+        copy = folder / "version"
         digest = champion.package_digest
         try:
             checked_copy(champion.package, copy, model=champion.model_digest, expected=digest)
         except InputError as error:
             raise InputError(f"{champion}: {error}") from None
         self._model = _load(copy, str(champion))
+        self.package = _import_all(copy)
         self.facts: Mapping[str, Any] = self._model.metadata.metadata
-        self._classes = self.facts.get("classes", EARLIER_CLASSES)
+        self.classes: tuple[str, str] = self.facts.get("classes", EARLIER_CLASSES)
         self._one_at_a_time = threading.Lock()
         checked = "its files are those that were promoted" if digest else _UNCHECKED
         self.caution = (
@@ -90,7 +96,7 @@ class EarlierDetector:
                 answer = self._model.predict(pd.DataFrame({"image": [image]}))
         except MlflowException as error:
             return Prepared(None, reason=_reason(error))
-        positive = str(answer["decision"][0]) == self._classes[1]
+        positive = str(answer["decision"][0]) == self.classes[1]
         packed = _ANSWER.pack(float(answer["probability"][0]), positive)
         cautions = read_header(image, self.facts.get("body_part", EARLIER_BODY_PART)).cautions
         return Prepared(np.frombuffer(packed, np.uint8)[None], cautions=cautions)
@@ -99,7 +105,7 @@ class EarlierDetector:
         """Return the answers that `prepare` has packed, uint8 (N, 1, B)."""
         unpacked = [_ANSWER.unpack(one.tobytes()) for one in pixels]
         return [
-            Answer(probability, self._classes[positive], None, None)
+            Answer(probability, self.classes[positive], None, None)
             for probability, positive in unpacked
         ]
 
@@ -120,6 +126,28 @@ def _load(package: Path, label: str) -> Any:
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{label}: can't be loaded ({reason}); {REMEDY}") from None
+
+
+def _import_all(package: Path) -> str:
+    """Import all of a version's own code, and return the name of its package.
+
+    A version with equal code shares these modules, and may outlive the files that they are from.
+    """
+    code = package / "code"
+    names = [path.name for path in sorted(code.glob("pneumonia_*")) if path.is_dir()]
+    for path in sorted(code.rglob("*.py")):
+        module = path.relative_to(code).with_suffix("")
+        parts = module.parts[:-1] if module.name == "__init__" else module.parts
+        if parts[0] in names and module.name != "pyfunc_model":  # that one MLflow has run
+            with contextlib.suppress(ImportError):  # of what only some images need
+                importlib.import_module(".".join(parts))
+    return names[0] if names else ""
+
+
+def _remove(folder: Path) -> None:
+    """Remove the files of a version, and what MLflow added to the module path for them."""
+    sys.path[:] = [place for place in sys.path if not place.startswith(f"{folder}/")]
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reason(error: Any) -> str:

@@ -48,7 +48,7 @@ def open_version(
     tagged = version.tags.get(PACKAGE_DIGEST)
     expected = recorded_package(read_moves(client, name), number) or tagged
     try:
-        files = _download(name, number, folder)
+        files = download(name, number, folder)
         if tagged is not None:
             sealed = open_sealed(files, expected=expected, key=key)
             if sealed.model_digest != model:
@@ -66,7 +66,12 @@ def open_version(
         raise type(error)(f"{name} version {number}: {problem}") from None
 
 
-def _download(name: str, number: str, folder: Path) -> Path:
+def download(name: str, number: str, folder: Path) -> Path:
+    """Download the files of a version to a new folder, and return the folder that has them.
+
+    Raises:
+        InputError: They can't be downloaded.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 

@@ -47,9 +47,23 @@ def find_store(root: Path, environment: Mapping[str, str] = os.environ) -> Store
     Nothing is created or contacted.
     """
     uri = environment.get("MLFLOW_TRACKING_URI")
-    if uri:
-        return Store(uri, None)
-    folder = root.resolve() / FOLDER
+    return Store(uri, None) if uri else _embedded(root.resolve() / FOLDER)
+
+
+def named_store(address: str) -> Store:
+    """Return the store with an address that a user gives. Nothing is created or contacted.
+
+    Args:
+        address: A URI as in MLFLOW_TRACKING_URI; or a repository, or its folder `mlruns`.
+    """
+    if "://" in address or address.startswith("sqlite:"):
+        return Store(address, None)
+    folder = Path(address).expanduser().resolve()
+    is_store = folder.name == FOLDER or (folder / "mlflow.db").is_file()
+    return _embedded(folder if is_store else folder / FOLDER)
+
+
+def _embedded(folder: Path) -> Store:
     database = urllib.parse.quote(str(folder / "mlflow.db"))
     return Store(f"sqlite:///{database}?timeout={LOCK_TIMEOUT_S}", folder)
 

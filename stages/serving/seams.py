@@ -23,7 +23,9 @@ class FollowerStatus:
     """How it stands with the version that answers; nothing here is a path or a secret.
 
     Attributes:
-        registry_up: Whether the last look at the alias succeeded; None if there is no registry.
+        registry_up: Whether the last look at the alias succeeded; None if there is no registry,
+            or before the first look.
+        registry_reason: What is wrong with the registry or the alias; None if nothing is.
         last_poll: Seconds since 1970 of the last look; None before the first.
         loads: Versions loaded so far.
         load_failures: Loads that failed so far.
@@ -33,6 +35,7 @@ class FollowerStatus:
     """
 
     registry_up: bool | None = None
+    registry_reason: str | None = None
     last_poll: float | None = None
     loads: int = 0
     load_failures: int = 0

@@ -1,0 +1,247 @@
+"""Follow an alias: a thread looks at it, loads what it points at, and swaps one reference.
+
+Whatever goes wrong, the version that answers goes on: with a registry that is down, with a version
+that does not load, with an alias that was removed. Status and log say so.
+"""
+
+import datetime
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from stages.engine.console import print_note
+from stages.engine.errors import InputError
+from stages.registry.alias_source import AliasSource, RegistryDown
+from stages.registry.champion import Champion
+from stages.serving import version_files
+from stages.serving.in_use import InUse
+from stages.serving.kept import Kept, KeptVersion, Place
+from stages.serving.loading import Loader, labelled
+from stages.serving.reasons import in_public
+from stages.serving.seams import FollowerStatus
+from stages.serving.served import ServedModel
+
+_LONGEST_PAUSE_S = 30.0
+"""Between two looks at a registry that is down."""
+_LONGEST_WAIT_S = 300.0
+"""Between two tries of a version that does not load."""
+_FIRST_WAIT_S = 15.0
+_STUCK_S = 30.0
+"""After which a look that has no answer counts as none."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Failure:
+    version: str
+    reason: str
+    tries: int
+    again: float
+
+
+class AliasFollower:
+    """The version at an alias, and each one that replaces it."""
+
+    def __init__(
+        self,
+        source: AliasSource,
+        kept: Kept,
+        loader: Loader,
+        *,
+        poll_s: float,
+        warm: Callable[[ServedModel], None] = lambda _: None,
+        log: Callable[[str], None] = print_note,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare to follow; nothing is asked or loaded yet.
+
+        Args:
+            source: The alias.
+            kept: Where the last good version is kept.
+            loader: Loads a version.
+            poll_s: Seconds between two looks, at most.
+            warm: Is called with a loaded version before it answers.
+            log: Gets a line per event.
+            clock: Seconds since 1970.
+        """
+        self._source, self._kept, self._loader = source, kept, loader
+        self._poll_s, self._warm, self._log, self._clock = poll_s, warm, log, clock
+        self._place = Place(str(source.store), source.name, source.alias)
+        self._label = f"{source.name}@{source.alias}"
+        self._current: ServedModel | None = None
+        self._answering: KeptVersion | None = None
+        self._own_cautions: tuple[str, ...] = ()
+        self._of_kept = self._kept_tried = False
+        self._failure: _Failure | None = None
+        self._missing = False
+        self._down: RegistryDown | None = None
+        self._last_poll: float | None = None
+        self._asking_since: float | None = None
+        self._looks_failed = self._loads = self._load_failures = 0
+        self._in_use = InUse()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    @property
+    def current(self) -> ServedModel | None:
+        """What answers a request that begins now; None while the first one loads."""
+        return self._current
+
+    def start(self) -> None:
+        """Begin to load and to follow; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more; a load that is under way is waited for a little."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def status(self) -> FollowerStatus:
+        """How it stands."""
+        asking, failure, down = self._asking_since, self._failure, self._down
+        stuck = asking is not None and self._clock() - asking > _STUCK_S
+        reason = "the registry does not answer" if stuck else down and down.reason
+        missing = f"{self._label} points at no version" if self._missing else None
+        return FollowerStatus(
+            registry_up=None if self._last_poll is None and not reason else not reason,
+            registry_reason=reason or missing,
+            last_poll=self._last_poll,
+            loads=self._loads,
+            load_failures=self._load_failures,
+            failed_version=None if failure is None else failure.version,
+            failed_reason=None if failure is None else failure.reason,
+            kept=self._of_kept,
+        )
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._stopped.wait(self.turn())
+
+    def turn(self) -> float:
+        """Look once, load what is new, and return the seconds until the next look."""
+        try:
+            self._turn()
+        except Exception as error:  # noqa: BLE001  a defect must not end the thread: log it and go on
+            self._log(f"{self._label}: {type(error).__name__}: {error}; will look again")
+            self._looks_failed += 1
+        longest = max(self._poll_s, _LONGEST_PAUSE_S)
+        pause: float = min(self._poll_s * 2 ** min(self._looks_failed, 8), longest)
+        # Replicas that started together do not ask together.
+        return pause * random.uniform(0.7, 1.0)
+
+    def _turn(self) -> None:
+        self._in_use.sweep()
+        try:
+            version = self._asked(self._source.version)
+            self._heard(version)
+            if version is not None and self._is_wanted(version):
+                self._try(version)
+        except RegistryDown as down:
+            self._not_heard(down)
+        if self._current is None and not self._kept_tried and not self._missing:
+            self._kept_tried = True
+            self._try_kept()
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        self._asking_since = self._clock()
+        try:
+            return ask()
+        finally:
+            self._asking_since = None
+
+    def _heard(self, version: str | None) -> None:
+        if self._down is not None:
+            self._log(f"{self._label}: the registry answers again")
+            self._failure = self._failure and replace(self._failure, again=0.0)
+        self._down, self._looks_failed, self._last_poll = None, 0, self._clock()
+        if (version is None) != self._missing:
+            self._missing = version is None
+            at = "no version" if version is None else f"version {version} again"
+            self._log(f"{self._label}: the alias points at {at}{self._goes_on()}")
+
+    def _not_heard(self, down: RegistryDown) -> None:
+        if self._down is None:
+            self._log(f"{self._label}: {down}{self._goes_on()}")
+        self._down = down
+        self._looks_failed += 1
+
+    def _is_wanted(self, version: str) -> bool:
+        failure, answering = self._failure, self._answering
+        if failure and failure.version == version:
+            return self._clock() >= failure.again
+        return answering is None or answering.version != version or self._of_kept
+
+    def _try(self, version: str) -> None:
+        try:
+            record = self._asked(lambda: self._source.record(version))
+            found, files = self._with_files(record)
+            self._use(found, files, self._loaded(found, files))
+        except RegistryDown:
+            raise
+        except Exception as error:  # noqa: BLE001  a version may fail in any way
+            self._fail(version, error)
+
+    def _with_files(self, record: Champion) -> tuple[Champion, str]:
+        return version_files.fetch(self._source, record, self._kept, self._loader.key)
+
+    def _loaded(self, found: Champion, files: str) -> ServedModel:
+        """Load a version; the one that answers is used again if it has the same files."""
+        alias, model = self._source.alias, self._current
+        if model is None or self._answering is None or self._answering.files != files:
+            model = self._in_use.loading(lambda: self._loader.version(found, alias))
+            self._warm(model)
+            self._own_cautions = model.cautions
+        return labelled(model, found, alias, self._own_cautions)
+
+    def _use(
+        self, found: Champion, files: str, model: ServedModel, kept: KeptVersion | None = None
+    ) -> None:
+        """Let a version answer; `kept` is what is on disk of it where no registry was asked."""
+        if self._current is None or self._current.detector is not model.detector:
+            self._in_use.add(model.detector)
+            self._loads += 1
+        self._current = model  # requests that have begun hold the one before
+        self._of_kept = kept is not None
+        self._failure = self._failure if self._of_kept else None
+        self._answering = kept or version_files.kept_version(found, files, self._clock())
+        self._log(f"{self._label}: {model} answers, digest {model.model_digest[:12]}")
+        if kept is None:
+            try:
+                self._kept.note(self._place, self._answering)
+            except (OSError, InputError) as error:
+                self._log(f"{self._label}: the version can't be kept for a restart: {error}")
+
+    def _fail(self, version: str, error: Exception) -> None:
+        tries = self._failure.tries if self._failure and self._failure.version == version else 0
+        wait = min(_FIRST_WAIT_S * 2**tries, _LONGEST_WAIT_S)
+        self._failure = _Failure(version, in_public(error), tries + 1, self._clock() + wait)
+        self._load_failures += 1
+        self._log(
+            f"{self._label}: version {version} does not load: {error}{self._goes_on()}; tried "
+            f"again in {wait:.0f} s"
+        )
+
+    def _try_kept(self) -> None:
+        try:
+            kept = self._kept.last(self._place)
+            found = None if kept is None else version_files.last(kept, self._kept, self._loader.key)
+            if kept is None or found is None:
+                self._log(f"{self._label}: no version is kept here; waiting for the registry")
+                return
+            since = datetime.datetime.fromtimestamp(kept.since, datetime.UTC)
+            caution = (
+                f"{found} was read from this machine's disk, where it answered first on "
+                f"{since:%Y-%m-%d %H:%M} UTC; the registry was not asked whether it still answers"
+            )
+            found = replace(found, cautions=(*found.cautions, caution))
+            self._use(found, kept.files, self._loaded(found, kept.files), kept)
+        except Exception as error:  # noqa: BLE001  as above
+            self._log(f"{self._label}: the kept version does not load: {error}")
+            self._load_failures += 1
+
+    def _goes_on(self) -> str:
+        return "; nothing answers" if self._current is None else f"; {self._current} goes on"
