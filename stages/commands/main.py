@@ -2,8 +2,8 @@
 
 A new command is a function in a module of its own and an entry here, or in the COMMANDS of a group.
 A command gets the whole of params.yaml, validated, as its first argument, unless it is in
-COMPLETING or WITHOUT_PARAMS. It imports heavy libraries inside the function, so that `--help` and completion stay
-fast.
+COMPLETING or WITHOUT_PARAMS. It imports heavy libraries inside the function, so that `--help` and
+completion stay fast.
 """
 
 import sys

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from stages.serving import routes_health, routes_images
-from stages.serving.guard import guard
+from stages.serving.guard import bug, guard
 from stages.serving.problems import Problem, send_problem
 from stages.serving.seams import Access, App, Log
 from stages.serving.service import Service
@@ -32,6 +32,7 @@ def make_app(service: Service, access: Access, log: Log) -> App:
     # The overlay, the page and the page of the API plug in here, each as a router.
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, lambda _, __: _ProblemResponse(bug()))
     paths = frozenset(path for route in app.routes if (path := getattr(route, "path", None)))
     return guard(access.wrap(app), paths, service.metrics, log)
 

@@ -9,6 +9,9 @@ from stages.serving.limits import ClientGoneError
 from stages.serving.problems import REQUEST_ID, Problem, send_problem
 from stages.serving.seams import App, Log, Message, Metrics, Receive, Scope, Send
 
+HEADER_BYTES = 16 << 10
+"""Of the header of a request. The parser keeps no more of an unfinished one."""
+
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -43,13 +46,16 @@ def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
             await send(message)
 
         try:
-            await app(scope, receive, noting)
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+                await send_problem(dict(scope), noting, _long_header())
+            else:
+                await app(scope, receive, noting)
         except ClientGoneError:
             code = 499  # as nginx logs it; nobody receives it
         except Exception as error:  # noqa: BLE001  a bug, which ends one request only
             log.fault(error)
             if not code:
-                await send_problem(dict(scope), noting, _bug())
+                await send_problem(dict(scope), noting, bug())
         seconds = time.monotonic() - started
         route = scope["path"] if scope["path"] in routes else "other"
         metrics.request(route, code, seconds)
@@ -65,7 +71,17 @@ def _completed(
     return [*headers, *added, (b"x-request-id", request_id.encode())]
 
 
-def _bug() -> Problem:
+def _long_header() -> Problem:
+    return Problem(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "header_too_large",
+        f"expected a header of at most {HEADER_BYTES >> 10} KiB",
+        "send fewer or shorter header fields",
+    )
+
+
+def bug() -> Problem:
+    """Return the answer to a request at which the service failed."""
     return Problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",

@@ -11,11 +11,11 @@ import uvicorn
 
 from stages.engine.errors import InputError
 from stages.serving.connections import limited
+from stages.serving.guard import HEADER_BYTES
 from stages.serving.options import ServeOptions
 from stages.serving.seams import App
 from stages.serving.service import Service
 
-_HEADER_BYTES = 16 << 10
 _KEEP_ALIVE_SECONDS = 75
 _POLL_SECONDS = 0.05
 
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
             backlog=options.limits.connections,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=_HEADER_BYTES,
+            h11_max_incomplete_event_size=HEADER_BYTES,
             ssl_certfile=options.tls_cert,
             ssl_keyfile=options.tls_key,
         )

@@ -26,6 +26,7 @@ class Service:
         follower: Has the version that answers.
         metrics: Counts.
         room: What bodies may take of the memory.
+        admitted: Images on their way.
         draining: Whether the service is about to end: requests that have begun are answered.
     """
 
@@ -43,7 +44,7 @@ class Service:
         self._decoder, self._batcher, self._answer_log = decoder, batcher, answer_log
         self.room = Room(options.limits.waiting_bytes)
         self.draining = False
-        self._admitted = 0
+        self.admitted = 0
 
     def version(self) -> ServedModel:
         """Return the version that answers a request which begins now.
@@ -72,7 +73,7 @@ class Service:
 
     def require_room(self) -> None:
         """Raise Problem if the queue is full, before a body is read."""
-        if self._admitted >= self.options.limits.queue_images:
+        if self.admitted >= self.options.limits.queue_images:
             raise busy("as many images wait as may")
 
     async def judge(self, served: ServedModel, images: Sequence[bytes]) -> list[Judged]:
@@ -140,15 +141,15 @@ class Service:
 
     @contextlib.contextmanager
     def _admit(self, images: int) -> Iterator[None]:
-        if self._admitted + images > self.options.limits.queue_images:
+        if self.admitted + images > self.options.limits.queue_images:
             raise busy("as many images wait as may")
-        self._admitted += images
-        self.metrics.queue(self._admitted)
+        self.admitted += images
+        self.metrics.queue(self.admitted)
         try:
             yield
         finally:
-            self._admitted -= images
-            self.metrics.queue(self._admitted)
+            self.admitted -= images
+            self.metrics.queue(self.admitted)
 
 
 def milliseconds_since(started: float) -> int:

@@ -164,7 +164,7 @@ def test_on_a_terminal_a_former_name_is_answered_with_the_present_one(
     [
         (
             ["diagnose"],
-            r"pneumonia: No such command 'diagnose'; commands: predict, promote, .*study",
+            r"pneumonia: No such command 'diagnose'; commands: predict, serve, promote, .*study",
         ),
         (["predcit"], "Did you mean 'predict'"),
         (

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from stages.network.preparing import Prepared
 from stages.serving import wiring
@@ -120,7 +120,7 @@ def running(
     *,
     follower: Follower | None = None,
     options: ServeOptions | None = None,
-    **limits: float,
+    **limits: Any,
 ) -> Iterator[Running]:
     """Run a service until the context ends.
 
@@ -130,7 +130,7 @@ def running(
         options: Of the command; `port` 0 takes a free one.
         limits: As of `Limits`.
     """
-    options = options or ServeOptions(port=0, workers=2, limits=Limits(**cast(Any, limits)))
+    options = options or ServeOptions(port=0, workers=2, limits=Limits(**limits))
     follower = follower or FixedModel(served or served_model())
     with listen(options) as sock:
         service, app = wiring.build(options, follower)
