@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from stages.commands import data, model, study
+from stages.commands import answers, data, keys, model, study
 from stages.commands.predict import predict
 from stages.commands.promotion import history, promote, rollback
 from stages.commands.registration import Function, former, with_params
@@ -40,10 +40,10 @@ REFUSED = {"verify": UNKNOWN}
 """Exit status for a broken params.yaml if it is not 1, which means "different" for `verify`."""
 COMPLETING = frozenset({"data pin"})
 """Commands that get no params, because they complete them; they check them then."""
-WITHOUT_PARAMS = frozenset({"serve"})
+WITHOUT_PARAMS = frozenset({"serve", "keys add", "keys list", "keys revoke", "answers verify"})
 """Commands that need no repository, and read no params."""
 
-GROUPS = {"data": data, "model": model, "study": study}
+GROUPS = {"data": data, "model": model, "study": study, "keys": keys, "answers": answers}
 FORMER = {
     "pin": "data pin",
     "audit": "data audit",

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stages.serving.keys import KEYS_VARIABLE
+
 _MODEL, _NETWORK, _ACCESS, _LIMITS = "Which model", "Where", "Who may ask", "Limits"
 
 
@@ -75,6 +77,7 @@ def serve(
         typer.Option(
             metavar="FILE",
             help="Access keys, as `pneumonia keys add` writes them.",
+            envvar=KEYS_VARIABLE,
             rich_help_panel=_ACCESS,
         ),
     ] = None,
@@ -102,6 +105,10 @@ def serve(
             rich_help_panel=_ACCESS,
         ),
     ] = None,
+    log_json: Annotated[
+        bool,
+        typer.Option("--log-json", help="Log JSON, one object a line.", rich_help_panel=_ACCESS),
+    ] = False,
     workers: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
     """Answer for images over HTTP, with a page, until Ctrl-C or SIGTERM.
@@ -125,9 +132,13 @@ def serve(
         tls_key=tls_key,
         kept=kept,
         answers=answers,
+        log_json=log_json,
         public_key=public_key,
         threads=threads,
     )
+    from stages.serving.log_lines import ServiceLog
+    from stages.serving.quiet import silence_libraries
     from stages.serving.run import run
 
+    silence_libraries(ServiceLog(as_json=log_json))
     return run(options)

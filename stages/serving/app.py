@@ -23,7 +23,7 @@ def make_app(service: Service, access: Access, log: Log) -> App:
     Args:
         service: What it answers with.
         access: Who may ask; it stands before every route.
-        log: Notes bugs.
+        log: Notes requests and bugs.
     """
     # Pages of the API that FastAPI brings would load scripts from other addresses.
     app = FastAPI(title=_TITLE, description=_TEXT, version="1", docs_url=None, redoc_url=None)

@@ -27,7 +27,7 @@ def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
         app: Gets requests with an id of ours in `scope["state"]`.
         routes: Paths that metrics and log may name; all others are "other".
         metrics: Counts requests.
-        log: Notes bugs.
+        log: Notes requests and bugs.
     """
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +59,7 @@ def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
         seconds = time.monotonic() - started
         route = scope["path"] if scope["path"] in routes else "other"
         metrics.request(route, code, seconds)
+        log.request(request_id, scope["method"], route, code, seconds, scope.get("who"))
 
     return guarded
 

@@ -63,6 +63,7 @@ class ServeOptions:
         tls_key: PEM file of its key.
         kept: Folder for the last good version; None: the user's cache folder.
         answers: Folder of the answer log; None: no log is kept.
+        log_json: Whether the service logs JSON, for programs.
         public_key: File of the keys of which one must have signed a version; None: unsigned ones
             answer too.
         threads: Intra-op threads of TensorFlow; None: as the version was evaluated with.
@@ -82,6 +83,7 @@ class ServeOptions:
     tls_key: Path | None = None
     kept: Path | None = None
     answers: Path | None = None
+    log_json: bool = False
     public_key: Path | None = None
     threads: int | None = None
     workers: int | None = None

@@ -64,6 +64,7 @@ def answer_lines(
             index,
             image,
             served.model_digest,
+            served.version,
             one.answer.decision if one.answer is not None and one.refused is None else None,
             None if one.refused is None else one.refused.kind,
             milliseconds,

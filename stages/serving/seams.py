@@ -71,6 +71,7 @@ class AnswerLine:
         index: Of the image in its request.
         image: The bytes of the image file, of which the log keeps a keyed hash.
         model_digest: Of the version that answered.
+        version: Its number; None for a model file.
         decision: A class; None if there was no answer.
         refused: The kind of refusal; None if there was an answer.
         milliseconds: From the end of the body to the answer.
@@ -81,6 +82,7 @@ class AnswerLine:
     index: int
     image: bytes = field(repr=False)
     model_digest: str
+    version: str | None
     decision: str | None
     refused: str | None
     milliseconds: int
@@ -139,6 +141,11 @@ class Log(Protocol):
 
     def fault(self, error: BaseException) -> None:
         """Note a bug: its kind and place, and never its message, which may quote a request."""
+
+    def request(
+        self, request_id: str, method: str, route: str, status: int, seconds: float, who: str | None
+    ) -> None:
+        """Note a request; `route` is one of the routes, or "other"."""
 
 
 class FixedModel:
@@ -216,3 +223,14 @@ class FaultsOnly:
     def fault(self, error: BaseException) -> None:
         """Print the kind of an exception."""
         print_note(f"fault: {type(error).__name__}")
+
+    def request(
+        self,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        who: str | None,
+    ) -> None:
+        """Do nothing."""
