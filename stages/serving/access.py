@@ -65,12 +65,18 @@ class Rules:
 
 
 def make_rules(
-    *, loopback: bool, allow_hosts: Collection[str] = (), allow_origins: Collection[str] = ()
+    *,
+    host: str = "127.0.0.1",
+    loopback: bool,
+    allow_hosts: Collection[str] = (),
+    allow_origins: Collection[str] = (),
 ) -> Rules:
     """Return the rules of a service.
 
     Args:
-        loopback: Whether it listens on loopback alone.
+        host: What it listens on. A name is one of its names; where it is an address, the one at
+            which a connection comes in is.
+        loopback: Whether that is loopback alone.
         allow_hosts: Names of the service besides those of this machine, such as that of a proxy,
             each with a port or for every port.
         allow_origins: Further sites, such as https://viewer.example.
@@ -79,6 +85,9 @@ def make_rules(
         InputError: One is no host, or no origin.
     """
     hosts = [Address(name, None) for name in _LOOPBACK_NAMES]
+    own = parse_host(host)
+    if own is not None and not _is_address(own.name):
+        hosts.append(Address(own.name, None))
     for text in allow_hosts:
         address = parse_host(text)
         if address is None:
@@ -243,6 +252,14 @@ def _is_own(scope: Scope, host: Address) -> bool:
         )
     except ValueError:
         return False
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _sharing(send: Send, origin: str) -> Send:

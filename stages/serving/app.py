@@ -27,13 +27,16 @@ def make_app(service: Service, access: Access, log: Log) -> App:
     """
     # Pages of the API that FastAPI brings would load scripts from other addresses.
     app = FastAPI(title=_TITLE, description=_TEXT, version="1", docs_url=None, redoc_url=None)
-    app.include_router(routes_images.router(service))
-    app.include_router(routes_health.router(service))
+    routers = [routes_images.router(service), routes_health.router(service)]
+    for router in routers:
+        app.include_router(router)
     # The overlay, the page and the page of the API plug in here, each as a router.
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(Exception, lambda _, __: _ProblemResponse(bug()))
-    paths = frozenset(path for route in app.routes if (path := getattr(route, "path", None)))
+    # FastAPI's own list has routers as they are, without their routes.
+    routes = [*app.routes, *(route for router in routers for route in router.routes)]
+    paths = frozenset(path for route in routes if (path := getattr(route, "path", None)))
     return guard(access.wrap(app), paths, service.metrics, log)
 
 

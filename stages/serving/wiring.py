@@ -26,6 +26,7 @@ def build(options: ServeOptions, follower: Follower | None = None) -> tuple[Serv
     log = ServiceLog(as_json=options.log_json)
     access = Access(
         make_rules(
+            host=options.host,
             loopback=options.is_loopback,
             allow_hosts=options.allowed_hosts,
             allow_origins=options.allowed_origins,

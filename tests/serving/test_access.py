@@ -195,6 +195,15 @@ def test_named_hosts_and_the_address_of_the_connection_are_hosts(tmp_path: Path)
     assert status("10.1.2.3:8001") == status("10.1.2.4:8000") == 403
 
 
+def test_the_name_that_a_service_listens_on_is_a_host_and_an_address_is_not(tmp_path: Path) -> None:
+    def status(host: str, asked: str) -> int:
+        access = Access(make_rules(host=host, loopback=True), None)
+        return ask(access.wrap(echo_who), request("/livez", [("host", asked)])).status
+
+    assert status("xray.local", "xray.local:8000") == 200
+    assert status("0.0.0.0", "0.0.0.0:8000") == status("::", "[::]:8000") == 403
+
+
 @pytest.mark.parametrize("path", [IMAGES, "/", "/livez", "/metrics", "/page/app.js"])
 @pytest.mark.parametrize(
     "origin",

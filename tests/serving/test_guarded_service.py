@@ -14,7 +14,6 @@ from stages.serving.options import ServeOptions
 from tests.sample_images import encoded, picture
 from tests.serving.running import Running, running
 
-
 IMAGE = encoded(picture("a chest", 300, 280))
 
 

@@ -59,7 +59,7 @@ def test_what_happened_is_counted() -> None:
     metrics.queue(3)
     metrics.answer("pneumonia", 0.93)
     metrics.refusal("out_of_domain")
-    found = samples(metrics, FollowerStatus(True, 1.0, 2, 1, kept=True))
+    found = samples(metrics, FollowerStatus(registry_up=True, loads=2, load_failures=1, kept=True))
     assert found["pneumonia_requests_total", "200", "/v1/images"] == 2
     assert found["pneumonia_requests_total", "404", "other"] == 1
     assert found["pneumonia_request_duration_seconds_bucket", "0.05", "/v1/images"] == 1
