@@ -14,11 +14,9 @@ from stages.commands.predict_batch import write_batch
 from stages.commands.tables import print_table
 from stages.engine.console import print_json, print_note, print_text
 from stages.engine.errors import InputError
-from stages.engine.files import read_json, write_bytes
+from stages.engine.files import write_bytes
 from stages.engine.printable import printable
 from stages.engine.root import project_root
-from stages.engine.task import complete
-from stages.settings import paths
 
 if TYPE_CHECKING:
     from stages.serving.predictor import Prediction, Predictor
@@ -180,24 +178,13 @@ def _print_origin(predictor: "Predictor") -> None:
 
 
 def _predictor(params: "Params", model: Path | None, source: str | None) -> "Predictor":
+    from stages.commands.model_file import file_predictor
     from stages.engine import devices
     from stages.registry.trusted_key import trusted_key
     from stages.serving.predictor import Predictor
 
     devices.configure(params.train.threads)
-    root = project_root()
-    if model is None:
-        key = trusted_key(params.register.public_key)
-        return Predictor.from_champion(root, params.register.name, source, key)
-    facts = read_json(paths.SOURCE) if paths.SOURCE.exists() else {"task": {}}
-    task = complete(params.task, facts)
-    of_these_data = model.resolve().parent == (root / paths.MODEL).resolve()
-    return Predictor.from_file(
-        model,
-        params.preprocess.pixels,
-        root=root,
-        classes=task.classes,
-        body_part=task.body_part,
-        synthetic=facts.get("synthetic") if of_these_data else None,
-        use=task.use,
-    )
+    if model is not None:
+        return file_predictor(params, model)[0]
+    key = trusted_key(params.register.public_key)
+    return Predictor.from_champion(project_root(), params.register.name, source, key)

@@ -15,14 +15,23 @@ def serve(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="NAME@ALIAS of a registry (MLFLOW_TRACKING_URI), or the folder of a package; "
-            "default: the champion of this repository.",
+            help="NAME@ALIAS of a registry, the folder of a package, or in a repository a model "
+            "file; default: the champion of this repository.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
     alias: Annotated[
         str, typer.Option(metavar="ALIAS", help="Which alias to follow.", rich_help_panel=_MODEL)
     ] = "champion",
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of the registry, or a folder with mlruns/; default: MLFLOW_TRACKING_URI, or the "
+            "repository's own.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     poll: Annotated[
         float,
         typer.Option(
@@ -122,6 +131,7 @@ def serve(
     options = ServeOptions(
         model=model,
         alias=alias,
+        registry=registry,
         host=host,
         port=port,
         keys=keys,
@@ -136,9 +146,10 @@ def serve(
         public_key=public_key,
         threads=threads,
     )
+    from stages.commands.model_file import served_repository
     from stages.serving.log_lines import ServiceLog
     from stages.serving.quiet import silence_libraries
     from stages.serving.run import run
 
     silence_libraries(ServiceLog(as_json=log_json))
-    return run(options)
+    return run(options, served_repository())

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from stages.engine import devices
+from stages.network.domain import LIMIT
 from stages.registry.aliases import CHAMPION
 from stages.registry.champion import Champion
 from stages.registry.earlier_detector import EarlierDetector
 from stages.registry.package_files import package_file
-from stages.registry.sealed_package import POINT, SealedPackage, open_sealed
+from stages.registry.sealed_package import FORMAT, POINT, SealedPackage, open_sealed
 from stages.serving import model_facts, proof
+from stages.serving.predictor import Predictor
 from stages.serving.proof import Circumstances
 from stages.serving.served import Preparer, ServedModel
 
@@ -80,6 +82,39 @@ class Loader:
             alias=None,
             commit=None,
             cautions=() if self.key else (caution,),
+        )
+
+    def file(
+        self, path: Path, predictor: Predictor, classes: tuple[str, str], preparer: Preparer
+    ) -> ServedModel:
+        """Return a model file that is loaded already, with what is known of it.
+
+        Args:
+            path: The `.keras` file, with operating_point.json beside it.
+            predictor: Made of it.
+            classes: Names of the labels 0 and 1.
+            preparer: How its images are prepared, by this project's own code.
+        """
+        point = model_facts.read_point(path.with_name("operating_point.json"))
+        unjudged = "a model file: no version of a registry, and no figures are on record of it here"
+        synthetic = (SYNTHETIC,) if predictor.synthetic else ()
+        return ServedModel(
+            detector=predictor.detector,
+            preparer=preparer,
+            name=path.name,
+            version=None,
+            alias=None,
+            format=FORMAT,
+            model_digest=predictor.model,
+            package_digest=None,
+            commit=None,
+            synthetic=predictor.synthetic,
+            intended_use=predictor.use,
+            cautions=(unjudged, *synthetic, *predictor.cautions),
+            classes=classes,
+            prior=point.prior,
+            threshold=point.threshold,
+            domain_limit=LIMIT,
         )
 
     def _sealed(

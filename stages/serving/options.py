@@ -53,6 +53,8 @@ class ServeOptions:
         model: `NAME@ALIAS` of a registry, or a model file or package folder; None: the champion
             of the repository.
         alias: Which alias is served where `model` names none.
+        registry: URI of a registry, or a folder with an embedded store; None: as
+            MLFLOW_TRACKING_URI says, or the repository's own.
         host: Address to listen on.
         port: 0 takes a free one.
         keys: File of access keys; None: none are asked for, which is possible on loopback alone.
@@ -73,6 +75,7 @@ class ServeOptions:
 
     model: str | None = None
     alias: str = "champion"
+    registry: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     keys: Path | None = None

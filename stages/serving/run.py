@@ -6,6 +6,7 @@ from stages.engine.console import print_note, print_text
 from stages.engine.printable import printable
 from stages.engine.private_process import switch_core_dumps_off
 from stages.engine.progress import spinner
+from stages.serving.choosing import Repository
 from stages.serving.options import ServeOptions
 from stages.serving.seams import Follower
 from stages.serving.server import Server, listen
@@ -14,11 +15,14 @@ from stages.serving.wiring import build
 _LOOK_SECONDS = 0.2
 
 
-def run(options: ServeOptions, follower: Follower | None = None) -> int:
+def run(
+    options: ServeOptions, repository: Repository | None = None, follower: Follower | None = None
+) -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit status.
 
     Args:
         options: Of the command.
+        repository: Where it runs; None outside of one.
         follower: Takes the place of the one that `options` ask for, in a test.
 
     Raises:
@@ -26,7 +30,7 @@ def run(options: ServeOptions, follower: Follower | None = None) -> int:
     """
     switch_core_dumps_off()
     with listen(options) as sock:
-        service, app = build(options, follower)
+        service, app = build(options, repository, follower=follower)
         server = Server(service, app, options)
         host, port = sock.getsockname()[:2]
         scheme = "http" if options.tls_cert is None else "https"

@@ -4,20 +4,27 @@ from stages.serving.access import Access, make_rules
 from stages.serving.answer_log import FolderAnswerLog
 from stages.serving.app import make_app
 from stages.serving.batcher import Batcher
+from stages.serving.choosing import Repository, make_follower
 from stages.serving.decoding import Decoder
 from stages.serving.key_ring import KeyRing
 from stages.serving.log_lines import ServiceLog
 from stages.serving.metrics import PrometheusMetrics
 from stages.serving.options import ServeOptions
-from stages.serving.seams import AnswerLog, App, FixedModel, Follower, NoAnswerLog
+from stages.serving.seams import AnswerLog, App, Follower, NoAnswerLog
 from stages.serving.service import Service
 
 
-def build(options: ServeOptions, follower: Follower | None = None) -> tuple[Service, App]:
-    """Return the service and its application; nothing is loaded yet.
+def build(
+    options: ServeOptions,
+    repository: Repository | None = None,
+    *,
+    follower: Follower | None = None,
+) -> tuple[Service, App]:
+    """Return the service and its application; of a registry, nothing is loaded yet.
 
     Args:
         options: Of the command.
+        repository: Where it runs; None outside of one.
         follower: Takes the place of the one that `options` ask for, in a test.
 
     Raises:
@@ -38,8 +45,9 @@ def build(options: ServeOptions, follower: Follower | None = None) -> tuple[Serv
         log_lines=answer_log.count_lines if isinstance(answer_log, FolderAnswerLog) else None
     )
     decoder = Decoder(options.decoders, options.limits.decode_seconds)
-    # What follows the alias plugs in here; it calls `decoder.warm` before it swaps.
-    follower = follower or FixedModel(None)
+    follower = follower or make_follower(
+        options, repository, warm=decoder.warm, log=lambda text: log.event("version", text=text)
+    )
     service = Service(options, follower, decoder, Batcher(metrics), answer_log, metrics)
     return service, make_app(service, access, log)
 

@@ -133,7 +133,7 @@ def running(
     options = options or ServeOptions(port=0, workers=2, limits=Limits(**limits))
     follower = follower or FixedModel(served or served_model())
     with listen(options) as sock:
-        service, app = wiring.build(options, follower)
+        service, app = wiring.build(options, follower=follower)
         server = Server(service, app, options)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -340,8 +341,8 @@ def test_code_of_versions_that_nobody_uses_is_dropped(following: Following) -> N
     assert imported() == []
 
 
-def test_no_request_sees_half_a_swap_and_replicas_follow_within_poll_and_load(
-    following: Following,
+def test_replicas_follow_within_poll_and_load(
+    following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real threads and a real clock: two services, nine moves."""
     services = [
@@ -354,7 +355,9 @@ def test_no_request_sees_half_a_swap_and_replicas_follow_within_poll_and_load(
         )
         for _ in range(2)
     ]
+    turns: list[float] = []
     for service in services:
+        monkeypatch.setattr(service, "_turn", timed(service._turn, turns))
         service.start()
     latest = 0.0
     for turn in range(9):
@@ -365,9 +368,20 @@ def test_no_request_sees_half_a_swap_and_replicas_follow_within_poll_and_load(
             for service in services
         ):
             time.sleep(0.001)
-            assert time.monotonic() - moved < 10
+            assert time.monotonic() - moved < 60
         latest = max(latest, time.monotonic() - moved)
     for service in services:
         service.stop()
         assert service.status().load_failures == 0
-    assert latest < 2.0  # 0.05 s, and the check of the files on a busy machine
+    # The look that had begun before the move, the pause after it, and the load. Of the latter two
+    # at once take longer on few cores than each alone.
+    assert latest < 2 * max(turns) + 0.05 + 0.5
+
+
+def timed(function: Callable[[], None], seconds: list[float]) -> Callable[[], None]:
+    def call() -> None:
+        started = time.monotonic()
+        function()
+        seconds.append(time.monotonic() - started)
+
+    return call
