@@ -178,7 +178,7 @@ def test_a_slow_body_is_refused(service: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"POST /v1/images HTTP/1.1\r\nHost: x"], ids=["none", "part"]
+    "sent", [b"", b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1"], ids=["none", "part"]
 )
 def test_a_slow_header_ends_the_connection(sent: bytes, service: Running) -> None:
     begin = time.monotonic()
@@ -190,7 +190,7 @@ def test_a_slow_header_ends_the_connection(sent: bytes, service: Running) -> Non
 
 def test_a_slow_second_header_ends_the_connection(service: Running) -> None:
     with raw(service) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         found = b""
         while not found.endswith(b"}"):
             found += connection.recv(4096)
@@ -289,10 +289,10 @@ def test_the_name_of_an_image_is_used_for_nothing(name: str, service: Running) -
         MARK + b"\r\n\r\n",
         b"GET /livez HTTP\r\n\r\n",
         b"GET /livez HTTP/1.1\r\n\r\n",  # without a host
-        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + MARK * 2000 + b"\r\n\r\n",
-        b"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: 1" + b"0" * 5000 + b"\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + MARK * 2000 + b"\r\n\r\n",
+        b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1" + b"0" * 5000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(200),
     ],
     ids=["words", "version", "no host", "long", "negative", "two lengths", "huge length", "TLS"],
@@ -328,7 +328,7 @@ def test_an_encoded_body_is_refused(service: Running) -> None:
     assert problem(reply) == (415, "content_encoding")
 
 
-HEADER = b"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
+HEADER = b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
 
 
 def raw(service: Running) -> socket.socket:
