@@ -63,8 +63,19 @@ def stress(params: "Params") -> None:
     print_markdown(study.run(params))
 
 
-def thresholds(params: "Params") -> None:
+def thresholds(
+    params: "Params",
+    tail: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Answers that `study tail` kept; no model is loaded."),
+    ] = None,
+) -> None:
     """Compare rules for the decision threshold on validation images."""
+    if tail is not None:
+        from stages.studies import tail_rules, tail_table
+
+        print_markdown(tail_rules.table(tail_table.load(tail), params.evaluate))
+        return
     _configure_devices(params)
     from stages.studies import thresholds as study
 

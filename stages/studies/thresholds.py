@@ -20,7 +20,7 @@ from stages.engine.files import read_json
 from stages.images.shards import open_shards
 from stages.metrics.pages.text import markdown_table
 from stages.network import operating_point, predict
-from stages.network.operating_point import Pool, equal_error
+from stages.network.operating_point import Pool, equal_error, fixed_sensitivity
 from stages.settings import paths
 from stages.sources.source_file import listed
 
@@ -140,10 +140,6 @@ def _pneumonia(pool: Pool) -> Floats:
     return np.asarray(pool.logits[pool.labels == 1], np.float64)
 
 
-def _at_sensitivity(pool: Pool) -> float:
-    return float(np.quantile(_pneumonia(pool), 1 - _LEVEL, method="lower"))
-
-
 def _at_specificity(pool: Pool) -> float:
     return float(np.nextafter(np.quantile(_normal(pool), _LEVEL, method="higher"), np.inf))
 
@@ -152,7 +148,10 @@ RULES: dict[str, Rule] = {
     "0.5 as trained": lambda _val, _matched: 0.0,
     "equal error, random normals": lambda val, _: equal_error([val], seed=0),
     "specificity 0.95, random normals": lambda val, _: _at_specificity(val),
-    "sensitivity 0.95": lambda val, _: _at_sensitivity(val),
+    "sensitivity 0.90": lambda val, _: fixed_sensitivity(val, 0.90, seed=0),
+    "sensitivity 0.93": lambda val, _: fixed_sensitivity(val, 0.93, seed=0),
+    "sensitivity 0.95": lambda val, _: fixed_sensitivity(val, 0.95, seed=0),
+    "sensitivity 0.97": lambda val, _: fixed_sensitivity(val, 0.97, seed=0),
     "equal error, matched normals": lambda _, matched: equal_error([matched], seed=0),
     "specificity 0.95, matched normals": lambda _, matched: _at_specificity(matched),
     "equal error, random and matched (shipped)": lambda val, matched: equal_error(

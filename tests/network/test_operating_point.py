@@ -108,7 +108,7 @@ def test_the_last_bits_of_an_exponential_do_not_reach_the_operating_point(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pools = {"val": gaussian_pool(80, 60), "val_matched": gaussian_pool(0, 90, normals_at=1.0)}
-    expected = operating_point.fit(pools, seed=0)
+    expected = [operating_point.fit(pools, seed=0, sensitivity=s) for s in (None, 0.9)]
     sigmoid, rng = platt.sigmoid, np.random.default_rng(0)
 
     def noisy(values: object) -> object:
@@ -117,7 +117,8 @@ def test_the_last_bits_of_an_exponential_do_not_reach_the_operating_point(
 
     for module in (operating_point, platt):
         monkeypatch.setattr(module, "sigmoid", noisy)
-    assert operating_point.fit(pools, seed=0) == expected
+    for point in expected:
+        assert operating_point.fit(pools, seed=0, sensitivity=point.sensitivity) == point
 
 
 @pytest.mark.parametrize("count", [20, 41, 97, 98, 99, 100])
@@ -143,6 +144,47 @@ def test_the_seed_decides_and_images_of_a_patient_stay_together() -> None:
     rng = np.random.default_rng(0)
     redrawn = operating_point._redrawn(one, 1, rng)  # the one patient, always whole
     np.testing.assert_array_equal(np.sort(redrawn), np.sort(pool.logits[:30]))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.97])
+def test_a_share_of_positives_sets_the_decision(level: float) -> None:
+    pools = {"val": gaussian_pool(2000, 500, at=4.5), "val_matched": gaussian_pool(0, 2500)}
+    point = operating_point.fit(pools, seed=0, sensitivity=level)
+    assert point.sensitivity == level
+    found = point.probability(pools["val"].logits[:2000]) >= point.thresholds["decision"]
+    assert found.mean() == pytest.approx(level, abs=0.01)
+    # The normals that the calibration saw are shifted until as many of them lie below the cut.
+    assert point.shift is not None
+    assert point.shift > 0
+    shifted = np.concatenate([pool.logits[pool.labels == 0] for pool in pools.values()])
+    below = point.probability(shifted + point.shift) < point.thresholds["decision"]
+    assert below.mean() == pytest.approx(level, abs=0.01)
+    assert cut(point, "screening") <= cut(point, "decision") + 1e-6
+    assert cut(point, "rule_in") >= cut(point, "decision") - 1e-6
+
+
+def test_calibration_is_that_of_the_shifted_normals() -> None:
+    pool = gaussian_pool(6000, 6000, at=4.0)
+    level = NormalDist().cdf(1.0)  # of the pair at 4 and 2, whose log odds are 2 x - 6
+    point = operating_point.fit({"val": pool}, seed=0, sensitivity=level)
+    assert point.shift == pytest.approx(2, abs=0.1)
+    assert point.slope == pytest.approx(2, abs=0.1)
+    assert point.intercept == pytest.approx(-6, abs=0.3)
+
+
+def test_normals_are_never_taken_for_easier_than_they_are() -> None:
+    pool = gaussian_pool(2000, 500, at=1.0)  # equal error at a sensitivity of 0.69
+    point = operating_point.fit({"val": pool}, seed=0, sensitivity=0.95)
+    assert point.shift == 0
+    assert point.slope == operating_point.fit({"val": pool}, seed=0).slope
+
+
+def test_a_decision_without_a_share_is_written_as_before(tmp_path: Path) -> None:
+    pool = {"val": gaussian_pool(80, 60)}
+    assert {"sensitivity", "shift"}.isdisjoint(operating_point.fit(pool, seed=0).to_json())
+    point = operating_point.fit(pool, seed=0, sensitivity=0.9)
+    write_json(tmp_path / "operating_point.json", point.to_json())
+    assert operating_point.load(tmp_path / "operating_point.json") == point
 
 
 @pytest.mark.parametrize("scores", [0.25, np.nan])

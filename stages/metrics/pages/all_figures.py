@@ -81,8 +81,35 @@ def _operating_points(metrics: RoleFigures, point: Mapping[str, Any], positive: 
             f"Probabilities are stated at a prior of {point['prior']:.0%} "
             f"{markdown_text(positive)}; predictive values hold at the prevalence of these images "
             "only. Refused images are in none of the four counts.",
+            *_carried_over(point, positive),
             *tables,
         ]
+    )
+
+
+def _carried_over(point: Mapping[str, Any], positive: str) -> list[str]:
+    """How the decision was set, where a share of positives sets it."""
+    if "sensitivity" not in point:
+        return []
+    return [
+        f"The decision finds {point['sensitivity']:.1%} of the validation images with "
+        f"{markdown_text(positive)}. This share was measured beforehand, on the training and "
+        "validation images, with models that each lacked a kind of normals and judged those "
+        "(`pneumonia study tail`): where both kinds of error are equally frequent there. None of "
+        "those models is this one, which trained on all kinds, so its own specificity on normals "
+        "of a further kind is not measured; the shift validations and test stand in for it."
+    ]
+
+
+def _shifted(point: Mapping[str, Any]) -> str:
+    """What probabilities mean where the normals of the calibration were shifted."""
+    if not point.get("shift"):
+        return ""
+    return (
+        f"\n\nThe fit took validation normals as if their logits were {point['shift']:.2f} higher, "
+        "so that as many are called normal as were among normals of kinds that a model lacked. "
+        "Probabilities are meant for such normals. For images like those of validation they are "
+        "too low, by what the intercept there says."
     )
 
 
@@ -123,7 +150,7 @@ def _calibration(roles: RoleFigures, point: Mapping[str, Any]) -> str:
         "## Calibration\n\nClasses re-weighted to the stated prior; beside it, at the prevalence "
         "of the images as they are, where the intercept measures how far that is from the "
         "prior. In small samples the expected calibration error is biased upwards, and its "
-        f"interval with it.\n\n{markdown_table(['', *roles], rows)}"
+        f"interval with it.{_shifted(point)}\n\n{markdown_table(['', *roles], rows)}"
     )
 
 

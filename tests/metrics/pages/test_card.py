@@ -172,3 +172,15 @@ def test_a_figure_that_is_left_out_is_undefined() -> None:
 )
 def test_the_card_says_what_pins_the_images(sha256: str, pinned: bool, said: str) -> None:
     assert said in card(sha256=sha256, pinned=pinned)
+
+
+def test_the_card_says_how_the_decision_was_carried_over_and_what_it_does_to_probabilities() -> (
+    None
+):
+    plain = all_figures(METRICS, VALIDATION, POINT, Task())
+    carried = {**POINT, "sensitivity": 0.925, "shift": 1.25}
+    text = all_figures(METRICS, VALIDATION, carried, Task())
+    for phrase in ("The decision finds 92.5% of the validation images", "logits were 1.25 higher"):
+        assert phrase in text
+        assert phrase not in plain
+    assert "logits were" not in all_figures(METRICS, {}, {**carried, "shift": 0.0}, Task())
