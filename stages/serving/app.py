@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stages.serving import routes_health, routes_images
+from stages.serving import routes_health, routes_images, routes_overlay, routes_page
 from stages.serving.guard import bug, guard
 from stages.serving.problems import Problem, send_problem
 from stages.serving.seams import Access, App, Log
@@ -27,16 +27,22 @@ def make_app(service: Service, access: Access, log: Log) -> App:
     """
     # Pages of the API that FastAPI brings would load scripts from other addresses.
     app = FastAPI(title=_TITLE, description=_TEXT, version="1", docs_url=None, redoc_url=None)
-    routers = [routes_images.router(service), routes_health.router(service)]
+    routers = [
+        routes_images.router(service),
+        routes_overlay.router(service),
+        routes_health.router(service),
+        routes_page.router(),
+    ]
     for router in routers:
         app.include_router(router)
-    # The overlay, the page and the page of the API plug in here, each as a router.
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(Exception, lambda _, __: _ProblemResponse(bug()))
-    # FastAPI's own list has routers as they are, without their routes.
+    # FastAPI's own list has routers as they are, without their routes. Files of the page have a
+    # digest in their paths, so they are "other", or each release would have names of its own.
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
-    paths = frozenset(path for route in routes if (path := getattr(route, "path", None)))
+    paths = {path for route in routes if (path := getattr(route, "path", None))}
+    paths = {path for path in paths if not path.startswith(routes_page.FOLDER)}
     return guard(access.wrap(app), paths, service.metrics, log)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from stages.serving.headers import HEADERS
 from stages.serving.options import Limits
 
 _INVALID = {
@@ -76,7 +77,7 @@ class LimitedProtocol(H11Protocol):
             return
         content = {"schema": 1, "request_id": secrets.token_hex(16), "error": _INVALID}
         body = json.dumps(content).encode()
-        headers = [("content-type", "application/json"), ("connection", "close")]
+        headers = [("content-type", "application/json"), ("connection", "close"), *HEADERS.items()]
         headers.append(("content-length", str(len(body))))
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),

@@ -5,19 +5,13 @@ import time
 from collections.abc import Collection
 from http import HTTPStatus
 
+from stages.serving.headers import with_headers
 from stages.serving.limits import ClientGoneError
 from stages.serving.problems import REQUEST_ID, Problem, send_problem
 from stages.serving.seams import App, Log, Message, Metrics, Receive, Scope, Send
 
 HEADER_BYTES = 16 << 10
 """Of the header of a request. The parser keeps no more of an unfinished one."""
-
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-)
-"""Of every answer that does not set them itself."""
 
 
 def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
@@ -67,9 +61,7 @@ def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
 def _completed(
     headers: "list[tuple[bytes, bytes]]", request_id: str
 ) -> "list[tuple[bytes, bytes]]":
-    names = {name.lower() for name, _ in headers}
-    added = [header for header in _HEADERS if header[0] not in names]
-    return [*headers, *added, (b"x-request-id", request_id.encode())]
+    return [*with_headers(headers), (b"x-request-id", request_id.encode())]
 
 
 def _long_header() -> Problem:

@@ -1,8 +1,7 @@
 """Headers of every response: what a browser may do with it."""
 
+from collections.abc import Sequence
 from typing import Final
-
-from stages.serving.seams import App, Message, Receive, Scope, Send
 
 POLICY: Final = "; ".join(
     (
@@ -33,27 +32,10 @@ HEADERS: Final = {
 }
 
 
-class SecurityHeaders:
-    """An ASGI application that adds HEADERS to what another one answers; its own values win."""
-
-    def __init__(self, app: App) -> None:
-        """Wrap `app`."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                present = {bytes(name).lower() for name, _ in headers}
-                headers += [
-                    (name, value) for name, value in _ENCODED if name.lower() not in present
-                ]
-                message = {**message, "headers": headers}
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
-
-
 _ENCODED: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+def with_headers(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response with those of HEADERS that it does not have."""
+    present = {name.lower() for name, _ in headers}
+    return [*headers, *(header for header in _ENCODED if header[0] not in present)]

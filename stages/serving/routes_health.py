@@ -13,6 +13,7 @@ from stages.serving.service import Service
 def router(service: Service) -> APIRouter:
     """Return the routes."""
     routes = APIRouter()
+    limits = service.options.limits
 
     @routes.get("/livez")
     async def live() -> JSONResponse:
@@ -41,6 +42,7 @@ def router(service: Service) -> APIRouter:
             "schema": SCHEMA,
             "model": model_json(service.version()),
             "status": vars(service.follower.status()),
+            "limits": {"image_bytes": limits.image_bytes, "images": limits.images},
         }
         return JSONResponse(content)
 

@@ -2,10 +2,12 @@
 
 import time
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from stages.serving import described
 from stages.serving.answers import UNREADABLE, Judged, answer_json
 from stages.serving.decoding import CRASHED, TIMEOUT
 from stages.serving.limits import read_images
@@ -17,12 +19,14 @@ from stages.serving.service import Service, milliseconds_since
 _UNPROCESSABLE = (UNREADABLE, TIMEOUT, CRASHED)
 """Refusals that are the image's fault: alone in a request, they are an error of HTTP too."""
 
+_OPENAPI: Final[dict[str, Any]] = {"requestBody": described.IMAGES, "responses": described.ERRORS}
+
 
 def router(service: Service) -> APIRouter:
     """Return the route."""
     routes = APIRouter()
 
-    @routes.post("/v1/images")
+    @routes.post("/v1/images", openapi_extra=_OPENAPI)
     async def judge_images(request: Request) -> JSONResponse:
         """Answer for one image as the body, or for each image of a form, in order."""
         served = service.version()

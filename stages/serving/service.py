@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from stages.serving.answers import OUT_OF_DOMAIN, Judged, Refusal, unreadable
@@ -45,6 +46,7 @@ class Service:
         self.room = Room(options.limits.waiting_bytes)
         self.draining = False
         self.admitted = 0
+        self._closing: list[Callable[[], None]] = []
 
     def version(self) -> ServedModel:
         """Return the version that answers a request which begins now.
@@ -85,6 +87,29 @@ class Service:
         with self._admit(len(images)):
             return list(await asyncio.gather(*(self._judge(served, image) for image in images)))
 
+    async def look(self, served: ServedModel, image: bytes, *, answered: bool) -> Judged:
+        """Return what is needed to draw an image; counts no answer.
+
+        Args:
+            served: The version.
+            image: The image file.
+            answered: Whether the network must have answered for it.
+
+        Raises:
+            Problem: Too many images wait already.
+        """
+        with self._admit(1):
+            judged = await self._prepare(served, image)
+            return await self._answer(served, judged) if answered else judged
+
+    def count(self, judged: Judged) -> None:
+        """Count what became of an image."""
+        answer = judged.answer
+        if judged.refused is not None:
+            self.metrics.refusal(judged.refused.kind)
+        elif answer is not None and answer.probability is not None:
+            self.metrics.answer(answer.decision or "", answer.probability)
+
     async def on_network(self, function: Callable[[], Result]) -> Result:
         """Run a function in the network's thread, as one image of the queue.
 
@@ -111,33 +136,42 @@ class Service:
                 {"Retry-After": "30"},
             ) from None
 
+    def on_close(self, function: Callable[[], None]) -> None:
+        """Call a function when the service ends."""
+        self._closing.append(function)
+
     def close(self) -> None:
         """End what was started."""
         self.follower.stop()
+        for function in self._closing:
+            function()
         self._batcher.close()
         self._decoder.close()
         self._answer_log.close()
 
     async def _judge(self, served: ServedModel, image: bytes) -> Judged:
+        judged = await self._answer(served, await self._prepare(served, image))
+        self.count(judged)
+        return judged
+
+    async def _prepare(self, served: ServedModel, image: bytes) -> Judged:
         try:
             prepared, seconds = await self._decoder.prepare(served, image)
         except DecodingFailed as failed:
-            return self._refused(Judged(None, Refusal(failed.kind, failed.reason)))
+            return Judged(None, Refusal(failed.kind, failed.reason))
         self.metrics.stage("decode", seconds)
-        if prepared.pixels is None:
-            refusal = unreadable(prepared.reason)
-            return self._refused(Judged(None, refusal, prepared.cautions))
-        answer = await asyncio.wrap_future(self._batcher.answer(served, prepared.pixels))
-        if answer.refused is not None or answer.probability is None:
-            refusal = Refusal(OUT_OF_DOMAIN, answer.refused or "no answer")
-            return self._refused(Judged(answer, refusal, prepared.cautions, prepared.pixels))
-        self.metrics.answer(answer.decision or "", answer.probability)
-        return Judged(answer, None, prepared.cautions, prepared.pixels)
+        refused = None if prepared.pixels is not None else unreadable(prepared.reason)
+        return Judged(None, refused, prepared.cautions, prepared.pixels)
 
-    def _refused(self, judged: Judged) -> Judged:
-        if judged.refused is not None:
-            self.metrics.refusal(judged.refused.kind)
-        return judged
+    async def _answer(self, served: ServedModel, judged: Judged) -> Judged:
+        """Return a prepared image with its answer; one that can't be used as it is."""
+        if judged.pixels is None:
+            return judged
+        answer = await asyncio.wrap_future(self._batcher.answer(served, judged.pixels))
+        refused = None
+        if answer.refused is not None or answer.probability is None:
+            refused = Refusal(OUT_OF_DOMAIN, answer.refused or "no answer")
+        return replace(judged, answer=answer, refused=refused)
 
     @contextlib.contextmanager
     def _admit(self, images: int) -> Iterator[None]:

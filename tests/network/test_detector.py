@@ -24,6 +24,7 @@ from stages.network.judging import judged
 from stages.network.model import build
 from stages.network.operating_point import OperatingPoint
 from stages.network.release_files import write_probe
+from stages.network.saliency import overlay
 from tests.dicoms import dicom_file
 from tests.network.test_domain import roles
 from tests.network.tiny import OPTIONS, images
@@ -171,6 +172,9 @@ def test_an_overlay_is_a_picture_of_the_same_size_in_colour(
         grey = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
         assert 1 < np.abs(overlaid.astype(int) - grey).mean() < 100
         drawn.append(overlaid)
+        heatmap = detector.heatmap(image)
+        assert (heatmap.dtype, heatmap.max()) == (np.float32, 1)
+        assert np.array_equal(overlay(image, heatmap)[..., ::-1], overlaid)
     assert not np.array_equal(drawn[0], drawn[1])
 
 
