@@ -16,7 +16,6 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from stages.engine import devices
 from stages.engine.arrays import GrayImages
@@ -24,11 +23,12 @@ from stages.engine.console import print_note, print_text
 from stages.engine.csv_text import csv_text
 from stages.engine.errors import InputError
 from stages.engine.progress import progress
-from stages.network import checkpoints, portable_ops
+from stages.network import checkpoints, fine_tune
 from stages.network.feeding import Feeder
 from stages.network.model import build
 from stages.network.options import TrainOptions
 from stages.network.predict import predictor
+from stages.network.step import make_optimizer, make_step, targets_of
 
 Row = dict[str, float]
 Weights = list[npt.NDArray[Any]]
@@ -102,11 +102,11 @@ def train(
     strategy = devices.strategy()
     with strategy.scope():
         model = build(options, image_px)
-        optimizer = _optimizer(options, feeder.steps)
-        optimizer.build(model.trainable_variables)
-    step = _make_step(strategy, model, optimizer, options)
+        tuned = fine_tune.prepare(model, options)
+        optimizer = make_optimizer(options, feeder.steps, tuned)
+    step = make_step(strategy, model, optimizer, options, tuned.variables)
     logits = predictor(model)
-    targets, weights = _targets(images.labels, options)
+    targets, weights = targets_of(images.labels, options)
 
     # -- 2. Resume where an earlier process stopped.
     state = _State.resume(folder, model, optimizer)
@@ -136,7 +136,7 @@ def train(
             "learning_rate": float(optimizer.learning_rate),
         }
         raw = model.get_weights()
-        optimizer.finalize_variable_values(model.trainable_variables)
+        optimizer.finalize_variable_values(tuned.variables)
         row |= judge(logits)
         state.advance(row, options.monitor, model.get_weights())
         model.set_weights(raw)
@@ -150,6 +150,7 @@ def train(
     for name, value in speed.items():
         print_text(f"{name}: {value:.3f}")
     model.set_weights(state.best_weights)
+    fine_tune.release(model)
     return Trained(model, state.history, state.best_epoch, speed)
 
 
@@ -206,76 +207,6 @@ class _State:
         sizes = {part: len(values) for part, values in parts.items()}
         facts = {"history": self.history, "best_epoch": self.best_epoch, **sizes}
         return checkpoints.Checkpoint(self.epoch, arrays, facts)
-
-
-def _optimizer(options: TrainOptions, steps: int) -> Any:
-    """AdamW (Loshchilov & Hutter 2019) with linear warm-up, cosine decay and averaged weights."""
-    total, warm = steps * options.epochs, round(steps * options.warmup_epochs)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warm else options.learning_rate,
-        decay_steps=max(1, total - warm),
-        warmup_target=options.learning_rate if warm else None,
-        warmup_steps=warm,
-    )
-    optimizer = keras.optimizers.AdamW(
-        rate,
-        weight_decay=options.weight_decay,
-        use_ema=options.ema > 0,
-        ema_momentum=options.ema,
-        ema_overwrite_frequency=None,
-    )
-    # Scales, shifts and biases do not decay.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    if options.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
-def _make_step(strategy: Any, model: Any, optimizer: Any, options: TrainOptions) -> Any:
-    """Make one optimisation step: (crops, targets, weights) of a batch -> mean loss."""
-
-    def replica(crops: Any, targets: Any, weights: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = model(tf.cast(crops[..., None], tf.float32), training=True)[:, 0]
-            losses = portable_ops.cross_entropy(targets, logits)
-            # Divided by the global batch: the replicas' gradients then add up to the batch's.
-            loss = tf.reduce_sum(losses * weights) / options.batch
-            scaled = optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        return loss
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(crops: Any, targets: Any, weights: Any) -> Any:
-        loss = strategy.run(replica, args=(crops, targets, weights))
-        return strategy.reduce("SUM", loss, axis=None)
-
-    if strategy.num_replicas_in_sync == 1:
-        return step
-
-    def distributed(*arrays: npt.NDArray[Any]) -> Any:
-        def per_replica(array: npt.NDArray[Any]) -> Any:
-            return strategy.experimental_distribute_values_from_function(
-                lambda at: tf.constant(
-                    array[at.replica_id_in_sync_group :: at.num_replicas_in_sync]
-                )
-            )
-
-        return step(*map(per_replica, arrays))
-
-    return distributed
-
-
-def _targets(labels: npt.NDArray[Any], options: TrainOptions) -> tuple[Any, Any]:
-    """Smoothed targets and loss weights, float32 (N,) each; the weights have mean 1."""
-    positive = labels == 1
-    smoothing = options.label_smoothing
-    targets = positive * (1 - smoothing) + smoothing / 2
-    weights = np.ones(len(labels))
-    if options.class_balance:
-        share = positive.mean()
-        weights = np.where(positive, 0.5 / share, 0.5 / (1 - share))
-    return targets.astype(np.float32), weights.astype(np.float32)
 
 
 def _set_dropout(model: Any, seed: int, epoch: int) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from stages.engine.options import FieldError, Options, Seed, Share, Threads
+from stages.network.fine_tune_options import FineTuneOptions
 
 Backbone = Literal[
     "ConvNeXtTiny",
@@ -182,6 +183,20 @@ class TrainOptions(Options):
 
     augment: AugmentOptions
     """How training images are changed."""
+
+    fine_tune: FineTuneOptions
+    """How much of the initial weights is kept."""
+
+    @model_validator(mode="after")
+    def _check_fine_tune(self) -> Self:
+        for key, (given, off) in self.fine_tune.at_work().items():
+            if self.weights is None:
+                raise FieldError(
+                    f"fine_tune.{key}",
+                    f"expected {str(off).lower()} where train.weights is null, since random "
+                    f"weights are not worth keeping, received {str(given).lower()}",
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:

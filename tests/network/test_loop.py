@@ -1,6 +1,5 @@
 """Training is deterministic, whether or not it was interrupted and resumed."""
 
-import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -202,33 +201,3 @@ def test_a_monitor_without_a_figure_is_refused() -> None:
     message = r"train\.monitor: expected one of val_auroc, val_loss, received 'shift_auroc'"
     with pytest.raises(InputError, match=message):
         state.advance({"val_auroc": 0.5, "val_loss": 0.5}, "shift_auroc", [])
-
-
-def test_class_balance_and_smoothing() -> None:
-    labels = np.array([1, 0, 0, 0])
-    targets, weights = loop._targets(labels, changed(OPTIONS, label_smoothing=0.2))
-    np.testing.assert_allclose(targets, [0.9, 0.1, 0.1, 0.1], rtol=1e-6)
-    np.testing.assert_allclose(weights, [2, 2 / 3, 2 / 3, 2 / 3], rtol=1e-6)
-    assert (targets.dtype, weights.dtype) == (np.float32, np.float32)
-    _, plain = loop._targets(labels, changed(OPTIONS, class_balance=False))
-    np.testing.assert_array_equal(plain, np.ones(4))
-
-
-def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
-    options = changed(OPTIONS, warmup_epochs=2.0, epochs=10, learning_rate=0.01)
-    schedule = loop._optimizer(options, steps=5)._learning_rate
-    rates = [float(schedule(step)) for step in range(51)]
-    assert rates[0] == 0
-    assert rates[5] == pytest.approx(0.005)
-    assert rates[10] == max(rates) == pytest.approx(0.01)
-    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
-    assert rates[50] == pytest.approx(0, abs=1e-8)
-
-
-def test_only_kernels_have_weight_decay() -> None:
-    model = build(OPTIONS, 32)
-    optimizer = loop._optimizer(OPTIONS, steps=5)
-    optimizer.build(model.trainable_variables)
-    decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
-    assert decayed == {v.path for v in model.trainable_variables if v.path.endswith("kernel")}
-    assert 0 < len(decayed) < len(model.trainable_variables)

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 
 from stages.engine import devices
-from stages.network import canonical, loop, portable_ops
+from stages.network import canonical, fine_tune, portable_ops
 from stages.network.model import build
 from stages.network.predict import load_model, predictor
+from stages.network.step import make_optimizer, make_step, targets_of
 from tests.changed import changed
 from tests.network.tiny import OPTIONS, images
 
@@ -62,11 +63,11 @@ def operations(network: str) -> set[str]:
     options = changed(OPTIONS, network=network, crop_px=px, batch=4)
     keras.backend.clear_session()
     model = build(options, px)
-    optimizer = loop._optimizer(options, 10)
-    optimizer.build(model.trainable_variables)
-    step = loop._make_step(devices.strategy(), model, optimizer, options)
+    tuned = fine_tune.prepare(model, options)
+    optimizer = make_optimizer(options, 10, tuned)
+    step = make_step(devices.strategy(), model, optimizer, options, tuned.variables)
     pixels, labels = images(4, px)
-    targets, weights = loop._targets(labels, options)
+    targets, weights = targets_of(labels, options)
     trained = executed(step, pixels, targets, weights)
     return trained | executed(predictor(model), pixels)
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.network.fine_tune_options import FineTuneOptions
 from stages.network.options import AugmentOptions, TrainOptions
 
 Pixels = npt.NDArray[np.uint8]
@@ -40,6 +41,8 @@ STILL = AugmentOptions(
 )
 """Random crops and no other effect."""
 
+OFF = FineTuneOptions(frozen_stages=0, freeze_norm=False, learning_rate_decay=1.0)
+
 OPTIONS = TrainOptions(
     seed=3,
     network="compact",
@@ -62,6 +65,7 @@ OPTIONS = TrainOptions(
     precision="float32",
     threads=2,
     augment=AUGMENT,
+    fine_tune=OFF,
 )
 
 

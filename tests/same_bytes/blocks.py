@@ -259,10 +259,11 @@ def _project() -> Blocks:
 
     from stages.engine import devices
     from stages.images.shards import Role
-    from stages.network import domain_fit, loop, operating_point, saliency
+    from stages.network import domain_fit, fine_tune, operating_point, saliency
     from stages.network.augment import crop
     from stages.network.model import build
     from stages.network.predict import answerer, predictor
+    from stages.network.step import make_optimizer, make_step, targets_of
     from stages.settings import params
 
     options = params.load().train
@@ -281,10 +282,10 @@ def _project() -> Blocks:
         chosen = options.model_copy(update={"network": network, "crop_px": px})
         model = build(chosen, px)
         yield f"{network}: first weights", tuple(model.get_weights())
-        optimizer = loop._optimizer(chosen, 137)
-        optimizer.build(model.trainable_variables)
-        step = loop._make_step(devices.strategy(), model, optimizer, chosen)
-        targets, weights = loop._targets(labels, chosen)
+        tuned = fine_tune.prepare(model, chosen)
+        optimizer = make_optimizer(chosen, 137, tuned)
+        step = make_step(devices.strategy(), model, optimizer, chosen, tuned.variables)
+        targets, weights = targets_of(labels, chosen)
         for number in range(6):
             batch = slice(32 * number, 32 * number + 32)
             loss = step(_images(20 + number, 32, px), targets[batch], weights[batch])

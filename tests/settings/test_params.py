@@ -79,6 +79,9 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "train.augment.blur_px": [-0.1, 5.1],
     "train.augment.resample": [0.0, 1.1],
     "train.augment.noise": [-0.1, 0.6],
+    "train.fine_tune.frozen_stages": [-1, 11, 2],  # the compact network starts from random weights
+    "train.fine_tune.freeze_norm": [True],
+    "train.fine_tune.learning_rate_decay": [0.0, 1.1, 0.5],
     "evaluate.seed": [-1, 2**31],
     "evaluate.draws": [99, 10**6],
     "evaluate.confidence": [0.4, 1.0],
