@@ -23,6 +23,9 @@ SERVED = "make ui\n"
 SMALLER = {
     "PATH/TO/chest_xray.zip": "../images.zip",
     "_px=224": "_px=64",
+    "$(pneumonia preset scratch)": "$(pneumonia preset scratch) -S preprocess.image_px=64 "
+    "-S train.crop_px=48 -S train.epochs=15 -S train.batch=16 -S train.learning_rate=0.01 "
+    "-S train.warmup_epochs=1 -S train.ema=0.5",
 }
 """Replaced parts of a command: placeholders, and sizes that would take minutes."""
 

@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from stages.commands import answers, data, keys, model, study
 from stages.commands.predict import predict
+from stages.commands.preset import preset
 from stages.commands.promotion import history, promote, rollback
 from stages.commands.registration import Function, former, with_params
 from stages.commands.results import results
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Function] = {
     "history": history,
     "verify": verify,
     "results": results,
+    "preset": preset,
     "sync": sync,
     "ui": ui,
 }

@@ -1,13 +1,13 @@
 """Pin archives: write their paths and checksums into params.yaml, and change nothing else there."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import yaml
 
+from stages.commands import params_text
 from stages.engine import keys
 from stages.engine.errors import InvalidSettings, NotFound
-from stages.engine.files import sha256_file, write_text
+from stages.engine.files import sha256_file
 from stages.engine.root import from_root
 from stages.network.options import with_pin
 from stages.settings import params, paths, section
@@ -66,17 +66,17 @@ def _choose(path: str | None, name: str | None) -> list[int]:
 
 def _pin(place: Sequence[str | int], path: str | None) -> str:
     """Pin the archive of the source at `place`; return what was written."""
-    text = paths.PARAMS.read_bytes().decode()  # with the line ends that it has
+    text = params_text.read()
     if len(place) == 1:
-        text = with_values(text, place, {"source": "archive"})
+        text = params_text.with_values(text, place, {"source": "archive"})
     if path is not None:
-        text = with_values(text, place, {"path": path})
+        text = params_text.with_values(text, place, {"path": path})
     completed = params.check(yaml.safe_load(text))
     source = completed.fetch.listed[place[-1] if isinstance(place[-1], int) else 0]
     table = from_root(source.labels) if source.labels else None
     given = from_root(source.path or "")
     found = archive.scan(given, table=table, classes=completed.task.classes)
-    _write(with_values(text, place, {"sha256": found.sha256}))
+    params_text.write(params_text.with_values(text, place, {"sha256": found.sha256}))
     described = f" with {source.labels}" if source.labels else ""
     merged = f"\nwarning: {found.merged_patients}" if found.merged_patients else ""
     reader = "fetch" if len(place) == 1 else f"source {source.name!r}"
@@ -100,58 +100,8 @@ def pin_weights(path: str) -> str:
         raise NotFound(f"{path}: expected a file of weights, found none")
     sha256 = sha256_file(file)
     section.read()
-    text = paths.PARAMS.read_bytes().decode()
-    _write(with_values(text, ("train",), {"weights": with_pin(path, sha256)}))
+    text = params_text.read()
+    params_text.write(
+        params_text.with_values(text, ("train",), {"weights": with_pin(path, sha256)})
+    )
     return f"{paths.PARAMS}: train starts from {path}, sha256 {sha256}; now run `dvc repro`"
-
-
-def _write(text: str) -> None:
-    """Write params.yaml. InvalidSettings where it would not be valid."""
-    params.check(yaml.safe_load(text))
-    write_text(paths.PARAMS, text)
-
-
-def with_values(text: str, place: Sequence[str | int], values: Mapping[str, str]) -> str:
-    """Return a YAML text with other values of some keys of the mapping at `place`.
-
-    Every other character stays, and so do the columns of comments if there is space. (ruamel.yaml
-    writes `null` as nothing, `TRUE` as `true`, and lists and line ends its own way.)
-
-    Raises:
-        InvalidSettings: The mapping has no such key.
-    """
-    for key, value in values.items():
-        node = yaml.compose(text)
-        for step in (*place, key):
-            node = _find(node, step)
-        if node is None:
-            above = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-            raise InvalidSettings(
-                f"{paths.PARAMS}: {above.removeprefix('.')}.{key}: the key is missing; add "
-                f"`{key}: null`, in which the value is written"
-            )
-        text = _replaced(text, node, value)
-    return text
-
-
-def _replaced(text: str, node: yaml.Node, value: str) -> str:
-    start, end = node.start_mark.index, node.end_mark.index
-    written = yaml.safe_dump(value, width=10**6, allow_unicode=True)
-    written = written.removesuffix("\n...\n").strip()
-    space = " " if text[start - 1] == ":" else ""
-    block = re.search(r"\r?\n\Z", text[start:end])  # a folded text ends with its line
-    line_end = block[0] if block else ""
-    after = text[end:]
-    if gap := re.match(" +(?=#)", after):
-        width = len(gap[0]) + end - start - len(written)
-        after = " " * max(2, width) + after[len(gap[0]) :]
-    return f"{text[:start]}{space}{written}{line_end}{after}"
-
-
-def _find(tree: yaml.Node | None, key: str | int) -> yaml.Node | None:
-    found: Iterable[tuple[str | int, yaml.Node]] = ()
-    if isinstance(tree, yaml.MappingNode):
-        found = ((name.value, value) for name, value in tree.value)
-    elif isinstance(tree, yaml.SequenceNode):
-        found = enumerate(tree.value)
-    return next((value for name, value in found if name == key), None)

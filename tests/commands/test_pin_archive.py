@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from stages.commands.main import main
-from stages.commands.pin_archive import with_values
+from stages.commands.params_text import with_values
 from stages.engine.errors import InvalidSettings
 from stages.engine.files import sha256_file
 from stages.settings import params

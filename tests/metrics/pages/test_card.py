@@ -56,7 +56,7 @@ def test_every_figure_on_the_card_comes_from_the_report() -> None:
         "CC BY 4.0",
         "rscbjbr9sj.2",
         "Not covered",
-        "about forty looks",
+        "about 45 looks",
         "Someone (2020)",
     ],
 )

@@ -1,0 +1,1 @@
+"""Recipes that a user picks in one word: overrides of params.yaml, read by `settings.preset`."""
