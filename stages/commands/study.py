@@ -97,6 +97,7 @@ def tail(
     stressed: Annotated[
         bool, typer.Option("--stress/--no-stress", help="Judge the stress variants too.")
     ] = True,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Trainings of each block.")] = 1,
     against: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Answers kept for another recipe, to compare with."),
@@ -115,6 +116,7 @@ def tail(
             folds=folds,
             copies=copies,
             stressed=stressed,
+            seeds=seeds,
             against=against,
             settings=settings or [],
         )

@@ -32,22 +32,28 @@ def run(
     folds: int,
     copies: int,
     stressed: bool,
+    seeds: int,
     against: Path | None,
     settings: Sequence[str],
 ) -> str:
     """Train and judge the models that are not there yet; return the tables in Markdown.
+
+    Figures are means over the seeds, whose models are paired one by one with those of `against`.
 
     Args:
         nuisance: What normals are sorted by, a name of `images.shift.kinds.NUISANCES`.
         folds: Number of blocks, and of trainings.
         copies: Re-acquired copies of each normal that are judged too.
         stressed: Whether the stress variants are judged too.
+        seeds: Trainings of each block: train.seed and the numbers that follow it.
         against: Answers of another recipe on the same blocks, to compare with.
         settings: "train.key=value", changes of params.yaml.
 
     Raises:
         InputError: There are no such blocks, settings are invalid, or `against` has other images.
     """
+    if seeds < 1:
+        raise InputError(f"--seeds: expected a number from 1, received {seeds}")
     options = with_settings(settings)
     other = None if against is None else tail_table.load(against)
     shards = open_shards(paths.SHARDS)
@@ -55,15 +61,22 @@ def run(
     devices.configure(options.train.threads)
     images = {image.row.path: image for image in open_raw(paths.RAW)[0]} if copies else {}
     parts = []
+    recipes = [
+        options.train.model_copy(update={"seed": options.train.seed + number})
+        for number in range(seeds)
+    ]
     for block in blocks:
-        model = BlockModel(block, options.train, shards.manifest["digest"])
-        parts += _judge(block, model, _copies(block, images, options, shards, copies))
-        if stressed:
-            parts += _judge_stressed(block, model)
+        again = _copies(block, images, options, shards, copies)
+        for recipe in recipes:
+            model = BlockModel(block, recipe, shards.manifest["digest"])
+            parts += _judge(block, model, again)
+            if stressed:
+                parts += _judge_stressed(block, model)
     facts = {
         "nuisance": nuisance,
         "folds": folds,
         "copies": copies,
+        "seeds": seeds,
         "data": shards.manifest["digest"],
         "settings": list(settings),
         "params": options.train.model_dump(mode="json"),
@@ -107,7 +120,7 @@ def _judge(block: Block, model: BlockModel, copies: Role | None) -> list[pd.Data
     if copies is not None:
         sets[tail_table.COPIES] = copies
     return [
-        tail_table.rows_of(block.number, name, role, model.logits(role.pixels))
+        tail_table.rows_of(model.name, name, role, model.logits(role.pixels))
         for name, role in sets.items()
     ]
 
@@ -120,5 +133,5 @@ def _judge_stressed(block: Block, model: BlockModel) -> list[pd.DataFrame]:
     for name, variant in stress.VARIANTS.items():
         for role in (block.normals, positives):
             logits = model.logits(stress.apply_variant(role.pixels, variant))
-            parts.append(tail_table.rows_of(block.number, name, role, logits))
+            parts.append(tail_table.rows_of(model.name, name, role, logits))
     return parts

@@ -17,7 +17,7 @@ from stages.engine.arrays import Floats
 from stages.metrics.intervals import Draws, Figure, Score, resample
 from stages.metrics.options import FigureOptions
 from stages.metrics.ratio import ratio
-from stages.studies.tail_table import VAL, TailTable
+from stages.studies.tail_table import VAL, TailTable, places_by_model
 
 LEVEL = 0.95
 """The sensitivity at which specificity is stated."""
@@ -56,11 +56,13 @@ def scorer(
         draw; and "equal", sensitivity and specificity where they are equal.
     """
     label, logit = rows["label"].to_numpy(), rows["logit"].to_numpy()
-    images, block = rows["images"].to_numpy(), rows["block"].to_numpy()
+    images = rows["images"].to_numpy()
     parts = []
-    for number in np.unique(block) if blocks is None else blocks:
-        sick = np.flatnonzero((block == number) & (images == positives) & (label == 1))
-        well = np.flatnonzero((block == number) & (images == normals) & (label == 0))
+    for block, places in places_by_model(rows):
+        if blocks is not None and block not in blocks:
+            continue
+        sick = places[(images[places] == positives) & (label[places] == 1)]
+        well = places[(images[places] == normals) & (label[places] == 0)]
         sick = sick[np.argsort(logit[sick], kind="stable")]
         below, not_above = (
             np.searchsorted(logit[sick], logit[well], side) for side in ("left", "right")

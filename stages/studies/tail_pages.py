@@ -10,7 +10,7 @@ from stages.metrics.intervals import Draws, Figure, as_tree
 from stages.metrics.options import FigureOptions
 from stages.metrics.pages.text import format_difference, format_figure, markdown_table
 from stages.studies.tail_figures import LEVEL, differences, draws_of, figures, scorer
-from stages.studies.tail_table import BLOCK, COPIES, MATCHED, VAL, TailTable
+from stages.studies.tail_table import BLOCK, COPIES, MATCHED, MODEL, VAL, TailTable
 
 _TITLES = {
     "auroc": "AUROC",
@@ -94,7 +94,7 @@ def _under_stress(table: TailTable, options: FigureOptions) -> str:
 
 def _compared(table: TailTable, other: TailTable, draws: Draws) -> str:
     """Differences from another recipe, paired by patient."""
-    keys = ["block", "images", "id"]
+    keys = [*MODEL, "images", "id"]
     aligned = table.rows[keys].merge(other.rows, how="left", on=keys, validate="one_to_one")
     if aligned["logit"].isna().any() or len(other.rows) != len(table.rows):
         raise InputError(
@@ -116,7 +116,9 @@ def _compared(table: TailTable, other: TailTable, draws: Draws) -> str:
 
 
 def _named(facts: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {facts.get(name)}" for name in ("nuisance", "folds", "copies"))
+    return ", ".join(
+        f"{name} {facts.get(name)}" for name in ("nuisance", "folds", "copies", "seeds")
+    )
 
 
 def _figure(figure: Figure) -> str:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.engine.arrays import Flags, Floats
 from stages.metrics.intervals import Draws, Figure, Score, as_tree
@@ -24,7 +25,14 @@ from stages.metrics.pages.text import format_difference, format_figure, markdown
 from stages.metrics.ratio import ratio
 from stages.network.operating_point import Pool, equal_error, fixed_sensitivity
 from stages.studies.tail_figures import draws_of, scorer
-from stages.studies.tail_table import BLOCK, COPIES, MATCHED, VAL, TailTable
+from stages.studies.tail_table import (
+    BLOCK,
+    COPIES,
+    MATCHED,
+    VAL,
+    TailTable,
+    places_by_model,
+)
 
 REPEATS = 5
 SEED = 0
@@ -104,17 +112,17 @@ def table(answers: TailTable, options: FigureOptions) -> str:
 def judge(rows: pd.DataFrame) -> dict[str, Floats]:
     """Return by rule how often each image is called rightly, 0 to 1 (N,)."""
     label, logit = rows["label"].to_numpy(), rows["logit"].to_numpy()
-    block = rows["block"].to_numpy()
+    models = places_by_model(rows)
     right = {name: np.zeros(len(rows)) for name in RULES}
     patients = np.unique(rows["patient"].to_numpy().astype(str))
     for repeat in range(REPEATS):
         order = np.random.default_rng([SEED, repeat]).permutation(len(patients))
         half = rows["patient"].isin(patients[order[: len(patients) // 2]]).to_numpy()
         for inside in (half, ~half):
-            measured = {number: _equal_level(rows, inside, number) for number in np.unique(block)}
-            for number in np.unique(block):
-                fit = Fit(_pools(rows[inside & (block == number)]), measured[number])
-                judged = ~inside & (block == number)
+            measured = {block: _equal_level(rows, inside, block) for block, _ in models}
+            for block, places in models:
+                fit = Fit(_pools(rows, places[inside[places]]), measured[block])
+                judged = places[~inside[places]]
                 for name, rule in RULES.items():
                     called = logit[judged] >= rule(fit)
                     right[name][judged] += (called == (label[judged] == 1)) / REPEATS
@@ -128,12 +136,12 @@ def _equal_level(rows: pd.DataFrame, inside: Flags, number: int) -> float:
     return round(float(scorer(rows, BLOCK, blocks=others)(weight)["equal"][0]), 3)
 
 
-def _pools(rows: pd.DataFrame) -> dict[str, Pool]:
+def _pools(rows: pd.DataFrame, places: NDArray[np.intp]) -> dict[str, Pool]:
     return {
         str(name): Pool(
             part["logit"].to_numpy(), part["label"].to_numpy(), part["patient"].to_numpy(str)
         )
-        for name, part in rows.groupby("images")
+        for name, part in rows.take(places).groupby("images")
     }
 
 

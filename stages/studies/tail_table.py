@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.engine.errors import InputError
 from stages.engine.files import write_bytes
@@ -20,7 +21,9 @@ from stages.images.shards import Role
 BLOCK, COPIES, VAL, MATCHED = "block", "copies", "val", "val_matched"
 """The normals of the block; their re-acquired copies; validation images outside the block."""
 
-COLUMNS = ("block", "images", "id", "label", "patient", "logit")
+COLUMNS = ("block", "seed", "images", "id", "label", "patient", "logit")
+MODEL = ["block", "seed"]
+"""The columns that name the model of a row."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class TailTable:
     """Answers of the models of all blocks.
 
     Attributes:
-        rows: A row for each model and image, with COLUMNS: `block` is the number of the model's
-            block, `images` the set that the image belongs to.
+        rows: A row for each model and image, with COLUMNS: `block` is the number of the block that
+            the model did not see, `seed` that of its training, `images` the set of the image.
         facts: How the models were made: "nuisance", "folds", "copies", "data", "params".
     """
 
@@ -50,19 +53,30 @@ class TailTable:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {
             name: self.rows[name].to_numpy().astype(kind)
-            for name, kind in zip(COLUMNS, (int, str, str, int, str, np.float32), strict=True)
+            for name, kind in zip(COLUMNS, (int, int, str, str, int, str, np.float32), strict=True)
         }
         facts = np.frombuffer(json.dumps(self.facts).encode(), np.uint8)
         np.savez_compressed(buffer, allow_pickle=False, facts=facts, **arrays)
         write_bytes(path, buffer.getvalue())
 
 
-def rows_of(block: int, images: str, role: Role, logits: Any) -> pd.DataFrame:
-    """Return the rows of one set of images, judged by the model of one block."""
+def places_by_model(rows: pd.DataFrame) -> list[tuple[int, NDArray[np.intp]]]:
+    """Return the block of each model, and the places of its rows."""
+    block, seed = rows["block"].to_numpy(), rows["seed"].to_numpy()
+    models = sorted({*zip(block.tolist(), seed.tolist(), strict=True)})
+    return [
+        (number, np.flatnonzero((block == number) & (seed == of_model)))
+        for number, of_model in models
+    ]
+
+
+def rows_of(model: tuple[int, int], images: str, role: Role, logits: Any) -> pd.DataFrame:
+    """Return the rows of one set of images, judged by the model of a block and a seed."""
     records = role.records
     return pd.DataFrame(
         {
-            "block": block,
+            "block": model[0],
+            "seed": model[1],
             "images": images,
             "id": records["id"].to_numpy(),
             "label": records["label"].to_numpy(),

@@ -29,7 +29,11 @@ Logits = NDArray[np.float32]
 
 
 class BlockModel:
-    """The model of one block, trained at the first question that is not answered yet."""
+    """The model of one block, trained at the first question that is not answered yet.
+
+    Attributes:
+        name: Number of the block, and the seed.
+    """
 
     def __init__(self, block: Block, options: TrainOptions, data: str) -> None:
         """Name the model; nothing is trained.
@@ -39,6 +43,7 @@ class BlockModel:
             options: The section train of params, changes included.
             data: The digest of the shards.
         """
+        self.name = (block.number, options.seed)
         self._block, self._options = block, options
         self._folder = FOLDER / _name(block, options, data)
         self._network: Callable[[GrayImages], Logits] | None = None

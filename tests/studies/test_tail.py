@@ -132,6 +132,7 @@ def _table(seed: int, *, shift: float = 0.0, scale: float = 1.0) -> TailTable:
             rows += [
                 (
                     block,
+                    0,
                     images,
                     f"{images}{label}{own}-{n}",
                     label,
@@ -240,7 +241,9 @@ def test_the_command_judges_phantoms_and_trains_nothing_twice(workspace: Workspa
     assert "to train on" not in again.stderr
     assert "epoch" not in first.stdout  # a table alone, so that it can be kept
     kept = again.stderr.split("answers are kept in ")[1].strip()
-    other = workspace.run(*command, "--no-stress", "--against", kept, "-S", "train.seed=1")
+    other = workspace.run(
+        *command, "--no-stress", "--against", kept, "-S", "train.label_smoothing=0.1"
+    )
     assert "| This less the other recipe |" in other.stdout
     refused = workspace.run(*command, "-S", "preprocess.image_px=32", expect=1)
     assert "expected a key of the section train" in refused.stderr

@@ -21,7 +21,7 @@ def _answers(scale: float = 1.0) -> pd.DataFrame:
         for (images, label), (count, middle) in sets.items():
             own = block if images == BLOCK else 0
             rows += [
-                (block, images, f"{images}{label}{own}-{n}", label, f"{label}-{own}-{n}", logit)
+                (block, 0, images, f"{images}{label}{own}-{n}", label, f"{label}-{own}-{n}", logit)
                 for n, logit in enumerate(rng.normal(middle, 1, count) * scale**block)
             ]
     return pd.DataFrame(rows, columns=list(tail_table.COLUMNS))
