@@ -19,8 +19,10 @@ UNREADABLE, OUT_OF_DOMAIN = "unreadable", "out_of_domain"
 HEADLINE = ("auroc", "sensitivity", "specificity")
 _INTERVAL = ("value", "low", "high")
 _LONGEST_REASON = 300
-# Pillow quotes the bytes that it does not understand.
-_QUOTED = re.compile(r"""b?'[^']*'|b?"[^"]*\"""")
+# Pillow quotes the bytes that it does not understand; dates, ids and UIDs are such numbers.
+_QUOTED = re.compile(
+    r"""b?'[^']*'|b?"[^"]*"|\d+(?:\.\d+){2,}|(?<![\d,])\d{6,}|\d(?:\.\d+)?e[+-]?\d+"""
+)
 
 
 @dataclass(frozen=True)

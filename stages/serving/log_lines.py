@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from stages.engine.console import print_note
+from stages.engine.printable import printable
 from stages.serving.quiet import describe_fault
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
@@ -39,7 +40,7 @@ class ServiceLog:
             line = json.dumps({"time": time_text, "event": event, **fields})
         else:
             rest = (f"{name}={'-' if value is None else value}" for name, value in fields.items())
-            line = " ".join((time_text, event, *rest))
+            line = printable(" ".join((time_text, event, *rest)))
         with self._lock:
             self._write(line)
 

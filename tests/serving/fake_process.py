@@ -27,4 +27,4 @@ class Waiting(FakeDetector):
 if __name__ == "__main__":
     seconds = float(sys.argv[1])
     options = ServeOptions(port=0, workers=1, limits=Limits(drain_seconds=seconds))
-    sys.exit(run(options, FixedModel(served_model(Waiting()))))
+    sys.exit(run(options, follower=FixedModel(served_model(Waiting()))))
