@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,18 @@ def test_an_overlay_is_a_picture_of_the_same_size_in_colour(
         assert (heatmap.dtype, heatmap.max()) == (np.float32, 1)
         assert np.array_equal(overlay(image, heatmap)[..., ::-1], overlaid)
     assert not np.array_equal(drawn[0], drawn[1])
+
+
+def test_overlays_drawn_meanwhile_change_no_bit_of_an_answer(
+    detector: Detector, pixels: Any
+) -> None:
+    alone = [detector.answer(pixels[n : n + 1]) for n in range(len(pixels))]
+    pictures = [detector.overlay(image) for image in pixels[:6]]
+    with ThreadPoolExecutor(1) as drawing:
+        drawn = [drawing.submit(detector.overlay, image) for image in pixels[:6]]
+        meanwhile = [detector.answer(pixels[n : n + 1]) for n in range(len(pixels))]
+        assert [one.result() for one in drawn] == pictures
+    assert meanwhile == alone
 
 
 FREE = """

@@ -4,7 +4,7 @@ import { Card } from "./card.js";
 import { element } from "./elements.js";
 import { named, showBanners, showModel } from "./model.js";
 import { NoAnswer, askAnswer, askModel, askSample, useKey } from "./service.js";
-import { summary } from "./words.js";
+import { sentence, summary } from "./words.js";
 
 const AT_ONCE = 3;
 const POLL_MS = 15000;
@@ -56,6 +56,7 @@ async function answer(card) {
   card.wait("asking");
   try {
     const content = await askAnswer(await read(card.file), (why) => card.wait(why));
+    if (card.alone) cards.forEach((other) => other.close());
     card.answer(content, card.alone);
     up(content.model);
   } catch (error) {
@@ -131,11 +132,11 @@ function noteFailure(error) {
   if (error.kind === "key") {
     status("down", "A key is needed");
     places.access.open = true;
-    trouble(`${error.message} ${error.action}`);
+    trouble(`${sentence(error.message)} ${error.action}`);
     places.key.focus();
   } else if (["down", "slow", "busy"].includes(error.kind)) {
     status("down", error.kind === "down" ? "No answer from the service" : "The service is busy");
-    trouble(`${error.message} ${error.action}`);
+    trouble(`${sentence(error.message)} ${error.action}`);
   }
 }
 

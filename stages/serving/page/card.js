@@ -3,7 +3,7 @@
 import { element, terms } from "./elements.js";
 import { named, short } from "./model.js";
 import { askPicture } from "./service.js";
-import { explain, percent, unlikeness } from "./words.js";
+import { explain, percent, sentence, unlikeness } from "./words.js";
 
 const WAITS = {
   queued: "waiting",
@@ -41,11 +41,11 @@ export class Card {
   fail(error) {
     this.#end("without an answer");
     this.failed = true;
-    this.spoken = `No answer. ${error.message}`;
+    this.spoken = `No answer. ${sentence(error.message)}`;
     const again = element("button", { type: "button", class: "plain" }, "Try again");
     again.setAttribute("aria-label", `Try again: ${this.file.name}`);
     again.addEventListener("click", () => this.onRetry(this));
-    const words = element("p", {}, [error.message, error.action].filter(Boolean).join(" "));
+    const words = element("p", {}, [error.message, error.action].map(sentence).join(" "));
     const titles = this.#titles(badge("failed", "No answer"), words);
     this.node.replaceChildren(element("div", { class: "head" }, thumb(), titles, again));
   }
@@ -58,7 +58,8 @@ export class Card {
     this.#end(refused ? "refused" : image.decision);
     this.thumb = thumb();
     const head = refused ? this.#refusal(image) : this.#decision(image, model);
-    const pixels = !refused || image.refused.kind === "out_of_domain";
+    const pictures = model.format > 1; // an earlier version keeps its pixels to itself
+    const pixels = pictures && (!refused || image.refused.kind === "out_of_domain");
     this.figure = element("figure");
     const details = element(
       "details",
@@ -68,12 +69,18 @@ export class Card {
         "div",
         { class: pixels ? "inside" : "inside wordsonly" },
         pixels ? this.figure : null,
-        words(image, content, refused),
+        words(image, content, refused, pictures),
       ),
     );
     this.node.replaceChildren(details);
     if (pixels) this.#showJudged(details, model, refused);
     details.open = alone;
+  }
+
+  /** Close the details. */
+  close() {
+    const details = this.node.querySelector("details");
+    if (details) details.open = false;
   }
 
   /** Let go of the pictures. */
@@ -122,7 +129,7 @@ export class Card {
       this.figure.replaceChildren(layers, caption);
       if (!refused) this.#offerMap(details, layers, model);
     } catch (error) {
-      caption.textContent = `What was judged can't be shown. ${error.message}`;
+      caption.textContent = `What was judged can't be shown. ${sentence(error.message)}`;
     }
   }
 
@@ -136,7 +143,7 @@ export class Card {
         const picture = await this.#picture("drawn", model);
         place.replaceWith(this.#slider(layers, picture, model));
       } catch (error) {
-        place.textContent = `There is no map. ${error.message}`;
+        place.textContent = `There is no map. ${sentence(error.message)}`;
       }
     };
     details.addEventListener("toggle", load);
@@ -207,10 +214,10 @@ function scale(probability, threshold) {
   return element("div", { class: "scale", "aria-hidden": "true" }, fill, limit);
 }
 
-function words(image, content, refused) {
+function words(image, content, refused, pictures) {
   const { model } = content;
   const lines = refused
-    ? [image.refused.reason, "A refusal has no probability: what the network computes for such an image means nothing."]
+    ? [sentence(image.refused.reason), "A refusal has no probability: what the network computes for such an image means nothing."]
     : explain(image, model);
   const cautions = (image.cautions ?? []).map((text) => element("li", { class: "caution" }, text));
   return element(
@@ -225,6 +232,7 @@ function words(image, content, refused) {
       ["Answered", new Date(content.time).toLocaleString()],
       ["Request", element("code", {}, content.request_id)],
     ]),
+    pictures ? null : element("p", { class: "quiet" }, "A version of this format shows no pictures."),
     element("p", { class: "quiet" }, model.synthetic ? "Synthetic: no statement about a patient." : "No diagnosis."),
   );
 }

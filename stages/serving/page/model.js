@@ -1,7 +1,7 @@
 // The panel about the model, and the banners.
 
 import { element, terms } from "./elements.js";
-import { percent, plainParts, shareParts } from "./words.js";
+import { percent, plainParts, sentence, shareParts } from "./words.js";
 
 /** Fill the panel. */
 export function showModel(place, model) {
@@ -48,9 +48,14 @@ export function showBanners(place, model) {
   if (model.alias && model.alias !== "champion") {
     lines.push(`This is the ${model.alias}, not the champion: a version on trial.`);
   }
-  lines.push(...(model.cautions ?? []).map((caution) => `Caution: ${caution}`));
   const shown = lines.map((line) => element("p", {}, line));
-  place.querySelectorAll("p:not(.error)").forEach((line) => line.remove());
+  // That it learned from synthetic images is in the first banner already.
+  const cautions = (model.cautions ?? []).filter((caution) => !caution.includes("synthetic images"));
+  if (cautions.length) {
+    const each = cautions.map((caution) => element("li", {}, sentence(caution)));
+    shown.push(element("ul", { "aria-label": "Cautions about the model" }, ...each));
+  }
+  place.querySelectorAll(":scope > :not(.error)").forEach((line) => line.remove());
   place.append(...shown);
 }
 

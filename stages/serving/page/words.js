@@ -24,6 +24,13 @@ function withInterval(figure) {
   return `${value} (95% interval ${interval})`;
 }
 
+/** A message of the service, which has neither a capital nor a full stop, as a sentence. */
+export function sentence(text) {
+  const whole = (text ?? "").trim();
+  if (!whole) return "";
+  return `${whole[0].toUpperCase()}${whole.slice(1)}${/[.!?…]$/.test(whole) ? "" : "."}`;
+}
+
 /** By Bayes' rule, what a probability at one prior is at another. */
 export function atPrior(probability, prior, other) {
   const odds = (probability / (1 - probability)) * ((1 - prior) / prior) * (other / (1 - other));
@@ -44,7 +51,7 @@ export function explain(image, model) {
     `Probability of ${positive}: ${percent(image.probability)}, where ${percent(prior)} of the ` +
       `patients have it (the prior). Were it ${percent(rarer)}, the same image would mean ` +
       `${percent(atPrior(image.probability, prior, rarer))}.`,
-    `${is ? positive : negative}, ${limit}.`,
+    `Decision: ${is ? positive : negative}, ${limit}.`,
   ];
   const figure = model.figures?.test?.[is ? "specificity" : "sensitivity"];
   if (figure) {
