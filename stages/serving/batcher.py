@@ -1,14 +1,17 @@
 """One thread for the network, which answers together whatever waits.
 
-There is no window in which it waits for more: while it answers, others gather. An answer does not
-depend on what stands beside it (`ServedModel.place_matters`).
+A lone image is answered at once. While others are being decoded, the thread waits a little for
+them: a batch costs the network the same with one image as with eight, and what it spends on empty
+places the decoders lack. An answer does not depend on what stands beside it
+(`ServedModel.place_matters`).
 """
 
+import contextlib
 import functools
-import queue
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
@@ -23,6 +26,12 @@ from stages.serving.served import ServedModel
 MOST = 32
 """Images in one go: four of the network's own batches of 8, so that nobody waits long."""
 
+ENOUGH = 8
+"""Images that are not kept waiting for more: one of the network's own batches."""
+
+PATIENCE_SECONDS = 0.05
+"""How long an image waits for others that are being decoded, however long that takes them."""
+
 Result = TypeVar("Result")
 
 
@@ -30,6 +39,7 @@ Result = TypeVar("Result")
 class _Image:
     served: ServedModel
     pixels: GrayImage
+    since: float
     future: "Future[Answer]" = field(default_factory=Future)
 
 
@@ -44,6 +54,9 @@ class _Call:
 
 _Work: TypeAlias = _Image | _Call
 
+Arrive: TypeAlias = Callable[[ServedModel, GrayImage], "Future[Answer]"]
+"""Takes a prepared image, uint8 (H, W), to the network."""
+
 
 class Batcher:
     """The network's thread, and what waits for it. How much may wait, its callers decide."""
@@ -55,33 +68,79 @@ class Batcher:
             metrics: Gets the sizes of batches and the seconds of the network.
         """
         self._metrics = metrics
-        self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._waiting: deque[_Work] = deque()
+        self._coming, self._closed = 0, False
         self._thread = threading.Thread(target=self._run, name="network", daemon=True)
         self._thread.start()
 
-    def answer(self, served: ServedModel, pixels: GrayImage) -> "Future[Answer]":
+    @contextlib.contextmanager
+    def expecting(self) -> Iterator[Arrive]:
+        """Say that an image is being decoded; yield what takes it to the network, if it can be."""
+        with self._changed:
+            self._coming += 1
+        arrived = False
+
+        def arrive(served: ServedModel, pixels: GrayImage) -> "Future[Answer]":
+            nonlocal arrived
+            arrived = True
+            return self.answer(served, pixels, coming=-1)
+
+        try:
+            yield arrive
+        finally:
+            if not arrived:
+                with self._changed:
+                    self._coming -= 1
+                    self._changed.notify()
+
+    def answer(
+        self, served: ServedModel, pixels: GrayImage, *, coming: int = 0
+    ) -> "Future[Answer]":
         """Return the answer to come for a prepared image, uint8 (H, W)."""
-        image = _Image(served, pixels)
-        self._waiting.put(image)
+        image = _Image(served, pixels, time.monotonic())
+        self._put(image, coming)
         return image.future
 
     def call(self, function: Callable[[], Result]) -> "Future[Result]":
         """Return the result to come of a function that uses the network, as an overlay does."""
         call = _Call(function)
-        self._waiting.put(call)
+        self._put(call)
         return call.future
 
     def close(self) -> None:
         """End the thread after what waits."""
-        self._waiting.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _put(self, work: _Work, coming: int = 0) -> None:
+        with self._changed:
+            self._coming += coming
+            self._waiting.append(work)
+            self._changed.notify()
+
+    def _take(self) -> list[_Work]:
+        """Return what is to be done together, once it is worth it; nothing at the end."""
+        with self._changed:
+            while not self._waiting:
+                if self._closed:
+                    return []
+                self._changed.wait()
+            while (seconds := self._patience()) > 0:
+                self._changed.wait(seconds)
+            return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+
+    def _patience(self) -> float:
+        """Return for how many seconds it is still worth to wait for more."""
+        first = self._waiting[0]
+        if self._closed or not self._coming or len(self._waiting) >= ENOUGH:
+            return 0
+        return 0 if isinstance(first, _Call) else first.since + PATIENCE_SECONDS - time.monotonic()
 
     def _run(self) -> None:
-        while True:
-            work = [self._waiting.get()]
-            while len(work) < MOST and not self._waiting.empty():
-                work.append(self._waiting.get())
-            ended = None in work
-            wanted = [one for one in work if one and one.future.set_running_or_notify_cancel()]
+        while work := self._take():
+            wanted = [one for one in work if one.future.set_running_or_notify_cancel()]
             groups: dict[tuple[int, tuple[int, ...]], list[_Image]] = {}
             for one in wanted:
                 if isinstance(one, _Image):
@@ -91,8 +150,6 @@ class Batcher:
             for one in wanted:
                 if isinstance(one, _Call):
                     _fulfil([one.future], one.results)
-            if ended:
-                return
 
     def _answer(self, images: list[_Image]) -> None:
         served = images[0].served

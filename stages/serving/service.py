@@ -99,8 +99,9 @@ class Service:
             Problem: Too many images wait already.
         """
         with self._admit(1):
-            judged = await self._prepare(served, image)
-            return await self._answer(served, judged) if answered else judged
+            if answered:
+                return await self._answered(served, image)
+            return await self._prepared(served, image)
 
     def count(self, judged: Judged) -> None:
         """Count what became of an image."""
@@ -150,11 +151,24 @@ class Service:
         self._answer_log.close()
 
     async def _judge(self, served: ServedModel, image: bytes) -> Judged:
-        judged = await self._answer(served, await self._prepare(served, image))
+        judged = await self._answered(served, image)
         self.count(judged)
         return judged
 
-    async def _prepare(self, served: ServedModel, image: bytes) -> Judged:
+    async def _answered(self, served: ServedModel, image: bytes) -> Judged:
+        """Return an image with its answer, if it can be used."""
+        with self._batcher.expecting() as arrive:
+            judged = await self._prepared(served, image)
+            future = None if judged.pixels is None else arrive(served, judged.pixels)
+        if future is None:
+            return judged
+        answer = await asyncio.wrap_future(future)
+        refused = None
+        if answer.refused is not None or answer.probability is None:
+            refused = Refusal(OUT_OF_DOMAIN, answer.refused or "no answer")
+        return replace(judged, answer=answer, refused=refused)
+
+    async def _prepared(self, served: ServedModel, image: bytes) -> Judged:
         try:
             prepared, seconds = await self._decoder.prepare(served, image)
         except DecodingFailed as failed:
@@ -162,16 +176,6 @@ class Service:
         self.metrics.stage("decode", seconds)
         refused = None if prepared.pixels is not None else unreadable(prepared.reason)
         return Judged(None, refused, prepared.cautions, prepared.pixels)
-
-    async def _answer(self, served: ServedModel, judged: Judged) -> Judged:
-        """Return a prepared image with its answer; one that can't be used as it is."""
-        if judged.pixels is None:
-            return judged
-        answer = await asyncio.wrap_future(self._batcher.answer(served, judged.pixels))
-        refused = None
-        if answer.refused is not None or answer.probability is None:
-            refused = Refusal(OUT_OF_DOMAIN, answer.refused or "no answer")
-        return replace(judged, answer=answer, refused=refused)
 
     @contextlib.contextmanager
     def _admit(self, images: int) -> Iterator[None]:

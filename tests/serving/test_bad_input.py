@@ -291,7 +291,8 @@ def test_the_name_of_an_image_is_used_for_nothing(name: str, service: Running) -
         b"GET /livez HTTP/1.1\r\n\r\n",  # without a host
         b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + MARK * 2000 + b"\r\n\r\n",
         b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1"
         + b"0" * 5000
         + b"\r\n\r\n",

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from stages.commands.main import main
 from stages.serving.options import ServeOptions
+from stages.serving.server import listen
 from stages.sources.phantom.probe_images import probe_images
 from tests.serving.running import Running, running
 from tests.workspace import ROOT
@@ -176,6 +177,12 @@ def test_a_port_in_use_is_an_error_before_anything_is_loaded(
     assert f"error: 127.0.0.1 port {port}: expected an address that is free" in (
         capsys.readouterr().err
     )
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen(ServeOptions(port=0)) as sock:
+        # asyncio switches Nagle's algorithm off for these alone.
+        assert sock.proto == socket.IPPROTO_TCP
 
 
 def test_loopback_is_what_no_other_machine_reaches() -> None:

@@ -1,5 +1,6 @@
 """What waits, how much of it, and that nothing of it changes an answer."""
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import numpy as np
 
 from stages.engine.arrays import GrayImages
 from stages.network.detector import Answer
-from stages.serving.batcher import MOST, Batcher
+from stages.serving.batcher import ENOUGH, MOST, PATIENCE_SECONDS, Batcher
 from stages.serving.seams import NoMetrics
 from stages.sources.phantom.probe_images import probe_images
 from tests.serving.fake_detector import FakeDetector
@@ -60,6 +61,33 @@ def test_what_waits_is_answered_together() -> None:
     found = [answer.result(60) for answer in answers]
     assert detector.asked == [1, MOST, 4]
     assert found == [FakeDetector().answer(image[None])[0] for image in pixels]
+    batcher.close()
+
+
+def test_an_image_waits_for_those_that_are_being_decoded_but_not_long() -> None:
+    detector = Blocked()
+    detector.open.set()
+    batcher, served = Batcher(NoMetrics()), served_model(detector)
+    pixels = np.zeros((4, 4), np.uint8)
+    with batcher.expecting() as arrive:
+        with batcher.expecting() as first:
+            answer = first(served, pixels)
+        assert not detector.asked  # another one is being decoded
+        other = arrive(served, pixels)
+    assert answer.result(60) == other.result(60)
+    assert detector.asked == [2]
+    with batcher.expecting():
+        assert batcher.answer(served, pixels).result(60)  # however long the decoding takes
+        many = [batcher.answer(served, pixels) for _ in range(ENOUGH)]
+        begin = time.monotonic()
+        assert all(one.result(60) for one in many)
+        assert time.monotonic() < begin + PATIENCE_SECONDS
+        assert batcher.call(lambda: "at once").result(60)
+    with contextlib.suppress(RuntimeError), batcher.expecting():
+        raise RuntimeError  # what could not be decoded is expected no more
+    begin = time.monotonic()
+    assert batcher.answer(served, pixels).result(60)
+    assert time.monotonic() < begin + PATIENCE_SECONDS
     batcher.close()
 
 
