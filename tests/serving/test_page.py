@@ -4,11 +4,13 @@ import contextlib
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 
+from stages.serving import keys
 from stages.serving.options import ServeOptions
 from stages.serving.seams import FixedModel
 from tests.dicoms import SECRET, dicom_file
@@ -162,7 +164,7 @@ def test_the_keyboard_is_enough(page: "Page") -> None:
                 return
         raise AssertionError(f"{selector} is not reached")
 
-    page.on("filechooser", lambda chooser: chooser)  # takes the dialog's place from now on
+    page.on("filechooser", lambda _: None)  # takes the dialog's place from now on
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the answers"
     tab_to("#files")
@@ -284,24 +286,25 @@ def test_a_busy_service_is_asked_again(page: "Page") -> None:
     page.unroute("**/v1/images")
 
 
-def test_a_key_is_asked_for_and_kept_in_memory_alone(page: "Page") -> None:
-    needed = {"schema": 1, "error": {"kind": "key", "message": "no key", "action": ""}}
-
-    def with_key(route: Any) -> None:
-        if route.request.headers.get("authorization") == "Bearer let-me-in":
-            route.continue_()
-        else:
-            route.fulfill(status=401, json=needed)
-
-    page.route("**/v1/**", with_key)
-    page.reload()
-    page.get_by_role("alert").get_by_text("asks for a key").wait_for()
-    assert page.evaluate("document.activeElement.id") == "key"
-    page.keyboard.type("let-me-in")
-    page.keyboard.press("Tab")
-    page.locator("#status[data-state=ready]").wait_for()
-    choose(page, ILL)
-    answered(page, 1)
-    page.reload()
-    page.get_by_role("alert").get_by_text("asks for a key").wait_for()
-    page.unroute("**/v1/**")
+def test_a_key_is_asked_for_and_kept_in_memory_alone(browser: "Browser", tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    key = keys.add(file, "viewer", ["images"])
+    options = ServeOptions(port=0, workers=1, keys=file)
+    with (
+        running(bright_is_ill(), options=options) as service,
+        opened(browser, service.port) as page,
+    ):
+        alert = page.get_by_role("alert")
+        alert.get_by_text("asks for a key").wait_for()
+        assert page.evaluate("document.activeElement.id") == "key"
+        page.keyboard.type("schl\u00fcssel \u2026")  # no header can hold it
+        page.keyboard.press("Tab")
+        alert.get_by_text("not valid here").wait_for()
+        assert page.evaluate("document.activeElement.id") != "key"
+        page.get_by_label("Key of this service").fill(key)
+        page.keyboard.press("Tab")
+        page.locator("#status[data-state=ready]").wait_for()
+        choose(page, ILL)
+        answered(page, 1)
+        page.reload()
+        alert.get_by_text("asks for a key").wait_for()

@@ -131,8 +131,9 @@ function trouble(text) {
 function noteFailure(error) {
   if (error.kind === "key") {
     status("down", "A key is needed");
-    places.access.open = true;
     trouble(`${sentence(error.message)} ${error.action}`);
+    if (places.access.open) return; // and the focus stays where the user has it
+    places.access.open = true;
     places.key.focus();
   } else if (["down", "slow", "busy"].includes(error.kind)) {
     status("down", error.kind === "down" ? "No answer from the service" : "The service is busy");
@@ -148,7 +149,7 @@ async function poll() {
     showLimits();
     up(content.model ?? content);
   } catch (error) {
-    if (error.kind !== "key" || !places.access.open) noteFailure(error);
+    noteFailure(error);
   }
 }
 

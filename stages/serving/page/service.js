@@ -6,9 +6,9 @@ const TRIES = 5;
 
 let key = "";
 
-/** Keep a key in memory alone. */
+/** Keep a key in memory alone. What no header can hold is no key of this service. */
 export function useKey(text) {
-  key = text.trim();
+  key = text.trim().replace(/[^\x21-\x7e]/g, "?");
 }
 
 /** Why there is no answer, in words, and what to do. */
@@ -98,7 +98,9 @@ function pause(seconds) {
 
 function failure(status, error) {
   if (status === 401) {
-    return new NoAnswer("key", "This service asks for a key.", "Enter one under “Access key”.");
+    return key
+      ? new NoAnswer("key", "The access key is not valid here.", "Enter another one.")
+      : new NoAnswer("key", "This service asks for a key.", "Enter one under “Access key”.");
   }
   if (status === 503) {
     return new NoAnswer("busy", error?.message ?? "The service is busy.", "Try again in a while.");
