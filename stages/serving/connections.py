@@ -86,6 +86,9 @@ class LimitedProtocol(H11Protocol):
         ):
             self.transport.write(self.conn.send(event))
         self.transport.close()
+        if self.cycle is not None:  # a request whose body turned out to be none has its answer
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -1,6 +1,7 @@
 """A service with a fake detector in a process of its own, whose every output is kept."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,23 +12,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.serving.running import Running
-from tests.workspace import ROOT
-
-_SCRIPT = """
-import sys
-from pathlib import Path
+from stages.engine.arrays import GrayImage
 from stages.serving.log_lines import ServiceLog
 from stages.serving.options import Limits, ServeOptions
+from stages.serving.overlay import judged
 from stages.serving.quiet import silence_libraries
 from stages.serving.run import run
 from stages.serving.seams import FixedModel
-from tests.serving.running import served_model
-silence_libraries(ServiceLog())
-port, folder = int(sys.argv[1]), Path(sys.argv[2])
-options = ServeOptions(port=port, workers=2, answers=folder / "answers", limits=Limits())
-sys.exit(run(options, follower=FixedModel(served_model())))
-"""
+from tests.serving.fake_detector import FakeDetector
+from tests.serving.running import Running, served_model
+from tests.workspace import ROOT
+
+
+class Drawing(FakeDetector):
+    """Answers without a network, and draws the pixels as they are."""
+
+    def overlay(self, pixels: GrayImage) -> bytes:
+        return judged(pixels)
 
 
 @dataclass
@@ -66,6 +67,7 @@ def service_process(
     *,
     environment: Mapping[str, str] | None = None,
     before: Sequence[str] = (),
+    limits: Mapping[str, float] | None = None,
 ) -> Iterator[ServiceProcess]:
     """Start a service, and end it by SIGTERM.
 
@@ -73,6 +75,7 @@ def service_process(
         folder: An empty one.
         environment: Further variables.
         before: A command that runs it, such as strace.
+        limits: As of `Limits`.
     """
     for name in ("home", "tmp", "work"):
         (folder / name).mkdir()
@@ -87,9 +90,10 @@ def service_process(
         "TMPDIR": str(folder / "tmp"),
         **(environment or {}),
     }
+    command = (sys.executable, "-m", "tests.serving.service_process")
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
-            [*before, sys.executable, "-c", _SCRIPT, str(port), str(folder)],
+            [*before, *command, str(port), str(folder), json.dumps(limits or {})],
             cwd=folder / "work",
             env=variables,
             stdout=output,
@@ -114,3 +118,19 @@ def _wait_until_ready(service: ServiceProcess) -> None:
             break
         time.sleep(0.1)
     raise AssertionError((service.folder / "output").read_text())
+
+
+def main(port: str, folder: str, limits: str) -> int:
+    """Run the service, as `pneumonia serve` does."""
+    silence_libraries(ServiceLog())
+    options = ServeOptions(
+        port=int(port),
+        workers=2,
+        answers=Path(folder) / "answers",
+        limits=Limits(**json.loads(limits)),
+    )
+    return run(options, follower=FixedModel(served_model(Drawing())))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,8 +1,11 @@
+import re
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from stages.serving.metrics import PrometheusMetrics
 from stages.serving.seams import FollowerStatus
 from tests.serving.running import served_model
+from tests.workspace import ROOT
 
 NAMES = {
     "pneumonia_requests",
@@ -103,3 +106,9 @@ def test_a_flood_of_values_is_one_value() -> None:
     assert found["pneumonia_refusals_total", "other"] == 400
     assert found["pneumonia_stage_duration_seconds_count", "other"] == 500
     assert found["pneumonia_requests_total", "other", "/50"] == 1
+
+
+def test_the_page_about_serving_lists_them() -> None:
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    listed = {name.removesuffix("_total") for name in re.findall(r"`(pneumonia_[a-z_]+)", page)}
+    assert listed - {"pneumonia_"} == NAMES
