@@ -1,6 +1,7 @@
 """Fixtures of all tests: the whole pipeline, run once. Tests that share it share a process."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,13 @@ def copied(finished: Workspace, tmp_path: Path) -> Workspace:
     folder = tmp_path / "a copy"
     shutil.copytree(finished.folder, folder, symlinks=True)
     return Workspace(folder)
+
+
+@pytest.fixture(scope="session")
+def mlflow_imported() -> None:
+    """Import MLflow before any test, ignoring the warnings of its own modules."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401

@@ -67,9 +67,8 @@ def domain_scores(path: Path) -> tuple[float, ...]:
     weights: list[float] = []
     for name in chosen:
         scores = roles[name].get("quantiles", {}).get("domain_score", {"known": 0, "values": []})
-        count = len(scores["values"])
         values += scores["values"]
-        weights += [scores["known"] / count] * count
+        weights += [scores["known"] / max(1, len(scores["values"]))] * len(scores["values"])
     if not values:
         return ()
     order = np.argsort(values)

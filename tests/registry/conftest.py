@@ -1,7 +1,6 @@
 """A store that is created once and copied for each test: MLflow takes seconds to create one."""
 
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,16 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings(PANDAS))
-
-
-@pytest.fixture(scope="session")
-def mlflow_imported() -> None:
-    """Import MLflow before any test, ignoring the warnings of its own modules."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import mlflow.pyfunc
-        import mlflow.store.model_registry.sqlalchemy_store
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -97,13 +97,18 @@ def write(folder: Path, *, auroc: float = 0.95, model: bytes = b"a network") -> 
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "model/model.keras").write_bytes(model)
     tiny.DOMAIN.save(folder / "model/domain.npz")
+    write_judged(folder)
+    write_checksums(folder)
+
+
+def write_judged(folder: Path) -> None:
+    """Update the digests of the report's files, and of what it is about."""
     judged = {
-        "data": manifest["digest"],
-        "model": sha256_bytes(model),
+        "data": json.loads((folder / "shards/manifest.json").read_bytes())["digest"],
+        "model": sha256_file(folder / "model/model.keras"),
         **{key: sha256_file(folder / "report" / name) for key, name in DIGESTED.items()},
     }
     write_json(folder / "report/judged.json", judged)
-    write_checksums(folder)
 
 
 def write_checksums(folder: Path) -> None:
@@ -139,7 +144,14 @@ def write_inputs(folder: Path, inputs: Identity) -> None:
     write_json(folder / "model/trained_with.json", content)
 
 
-def record(folder: Path, *, judged: bool = True, as_recorded: bool = True, **params: Any) -> Record:
+def record(
+    folder: Path,
+    *,
+    judged: bool = True,
+    as_recorded: bool = True,
+    image_px: int = 32,
+    **params: Any,
+) -> Record:
     """Read a run; with `as_recorded`, its training has read what it is named by."""
     inputs = identity(folder, **params)
     if as_recorded:
@@ -151,7 +163,7 @@ def record(folder: Path, *, judged: bool = True, as_recorded: bool = True, **par
         model=folder / "model",
         validation=folder / "validation.json",
         report=folder / "report" if judged else None,
-        pixels={"image_px": 32, "aspect": "stretch"},
+        pixels={"image_px": image_px, "aspect": "stretch"},
         code=code_digest(ROOT),
     )
 

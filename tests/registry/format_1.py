@@ -55,7 +55,7 @@ def unpack(folder: Path) -> Earlier:
 
 
 def register(client: Client, store: Store, earlier: Earlier, *, alias: str | None = None) -> str:
-    """Register the package as that commit did, and return the version.
+    """Register model and package as that commit did, and return the version.
 
     Args:
         client: Client of `store`.
@@ -64,6 +64,16 @@ def register(client: Client, store: Store, earlier: Earlier, *, alias: str | Non
         alias: Alias to point at it, recorded as that commit did; None for none.
     """
     facts = earlier.facts
+    client.create_registered_model(NAME, facts["model_tags"], facts["model_description"])
+    version = register_version(client, store, earlier)
+    if alias is not None:
+        _move(client, store, alias, version)
+    return version
+
+
+def register_version(client: Client, store: Store, earlier: Earlier) -> str:
+    """Register the package in a model that is there, and return the version."""
+    facts = earlier.facts
     found = client.get_experiment_by_name(NAME)
     location = None if store.artifacts is None else f"{store.artifacts}/{NAME}"
     experiment = found.experiment_id if found else client.create_experiment(NAME, location)
@@ -71,7 +81,6 @@ def register(client: Client, store: Store, earlier: Earlier, *, alias: str | Non
     run = client.create_run(experiment, tags=tags).info.run_id
     client.log_artifact(run, str(earlier.records), "data")
     client.set_terminated(run, "FINISHED")
-    client.create_registered_model(NAME, facts["model_tags"], facts["model_description"])
     model = client.create_logged_model(
         experiment,
         name=NAME,
@@ -85,8 +94,6 @@ def register(client: Client, store: Store, earlier: Earlier, *, alias: str | Non
         NAME, f"models:/{model}", run_id=run, model_id=model, tags=facts["tags"]
     )
     client.update_model_version(NAME, str(version.version), facts["description"])
-    if alias is not None:
-        _move(client, store, alias, str(version.version))
     return str(version.version)
 
 

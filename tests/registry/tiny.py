@@ -30,17 +30,19 @@ DOMAIN = Domain(
 """The domain of that network: images whose mean grey is 68 to 188."""
 
 
-def make(path: Path) -> None:
+def make(path: Path, image_px: int = 32) -> None:
     """Save a network whose logit is the image's mean grey, 0 to 255, less 128.
 
     In a process of its own: Keras warns about new NumPy, and in tests warnings are errors.
     """
     subprocess.run(
-        [sys.executable, "-m", __name__, str(path)], cwd=Path(__file__).parents[2], check=True
+        [sys.executable, "-m", __name__, str(path), str(image_px)],
+        cwd=Path(__file__).parents[2],
+        check=True,
     )
 
 
-def _save(path: Path, image_px: int = 32) -> None:
+def _save(path: Path, image_px: int) -> None:
     import keras
 
     images = keras.Input((image_px, image_px, 1), name=_LAYER)
@@ -60,4 +62,4 @@ def image(grey: int) -> bytes:
 
 
 if __name__ == "__main__":
-    _save(Path(sys.argv[1]))
+    _save(Path(sys.argv[1]), int(sys.argv[2]))
