@@ -97,6 +97,10 @@ def tail(
     stressed: Annotated[
         bool, typer.Option("--stress/--no-stress", help="Judge the stress variants too.")
     ] = True,
+    first: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Only the first blocks, those most like positives."),
+    ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Trainings of each block.")] = 1,
     against: Annotated[
         Path | None,
@@ -117,6 +121,7 @@ def tail(
             copies=copies,
             stressed=stressed,
             seeds=seeds,
+            first=first,
             against=against,
             settings=settings or [],
         )

@@ -33,6 +33,7 @@ def run(
     copies: int,
     stressed: bool,
     seeds: int,
+    first: int | None,
     against: Path | None,
     settings: Sequence[str],
 ) -> str:
@@ -45,6 +46,7 @@ def run(
         folds: Number of blocks, and of trainings.
         copies: Re-acquired copies of each normal that are judged too.
         stressed: Whether the stress variants are judged too.
+        first: How many blocks are judged, those that look most like positives; None: all.
         seeds: Trainings of each block: train.seed and the numbers that follow it.
         against: Answers of another recipe on the same blocks, to compare with.
         settings: "train.key=value", changes of params.yaml.
@@ -54,10 +56,12 @@ def run(
     """
     if seeds < 1:
         raise InputError(f"--seeds: expected a number from 1, received {seeds}")
+    if first is not None and not 1 <= first <= folds:
+        raise InputError(f"--first: expected a number from 1 to {folds}, received {first}")
     options = with_settings(settings)
     other = None if against is None else tail_table.load(against)
     shards = open_shards(paths.SHARDS)
-    blocks = tail_blocks.make_blocks(shards, nuisance, folds)
+    blocks = tail_blocks.make_blocks(shards, nuisance, folds)[:first]
     devices.configure(options.train.threads)
     images = {image.row.path: image for image in open_raw(paths.RAW)[0]} if copies else {}
     parts = []
@@ -77,6 +81,7 @@ def run(
         "folds": folds,
         "copies": copies,
         "seeds": seeds,
+        "first": first or folds,
         "data": shards.manifest["digest"],
         "settings": list(settings),
         "params": options.train.model_dump(mode="json"),
