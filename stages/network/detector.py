@@ -24,6 +24,7 @@ from stages.network.judging import judged
 from stages.network.predict import answerer, load_model
 from stages.network.preparing import Prepared, prepare_image
 from stages.network.probe import read_probe
+from stages.network.short_batches import ShortBatches
 
 FORMAT = 2
 """Of the interface. Packages of format 1 have no detector."""
@@ -64,7 +65,7 @@ class Detector:
         """Keep the parts of a detector; arguments as `load`, with the content of the files."""
         self._model, self._point = model, point
         self._pixels, self._classes, self._body_part = pixels, classes, body_part
-        self._forward = answerer(model, known)
+        self._forward = ShortBatches(lambda size: answerer(model, known, size))
         self._maps: Callable[[GrayImages], npt.NDArray[np.float32]] | None = None
 
     @classmethod
@@ -132,6 +133,22 @@ class Detector:
             self._maps = saliency.mapper(self._model, *pixels.shape)
         heatmap: npt.NDArray[np.float32] = self._maps(pixels[None])[0]
         return heatmap
+
+    def admit_short_batches(self, probe: Path) -> tuple[int, ...]:
+        """Answer few images in smaller batches, where that changes no bit of a probe's images.
+
+        Args:
+            probe: A probe.zip.
+
+        Returns:
+            The sizes of batches from now on.
+
+        Raises:
+            InputError: The file is missing, damaged or of another format.
+        """
+        files = read_probe(probe).files.values()
+        self._forward.admit(np.stack([prepare(image, self._pixels) for image in files]))
+        return self._forward.sizes
 
     def differing(self, probe: Path) -> list[str]:
         """Return the names of the images in a probe.zip that are answered otherwise here.

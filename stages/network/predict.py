@@ -25,7 +25,7 @@ Logits = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 QUARTERS = 4
-_BATCH = 8
+BATCH = 8
 """Images per forward pass, one size for training's validation, evaluation and service: results are
 equal because the graph is one. A batch of 32 takes a fifth to a quarter less time per image; one
 image alone wastes seven places instead of 31."""
@@ -76,18 +76,21 @@ def predictor(model: Any) -> Callable[[GrayImages], Logits]:
     return lambda images: forward(images)[0]
 
 
-def answerer(model: Any, domain: "Domain") -> Callable[[GrayImages], tuple[Logits, Scores]]:
+def answerer(
+    model: Any, domain: "Domain", batch: int = BATCH
+) -> Callable[[GrayImages], tuple[Logits, Scores]]:
     """Make a function from images to their logits and domain scores, in one forward pass.
 
     Args:
         model: The network.
         domain: What it was trained on.
+        batch: Images per forward pass; another size than BATCH may give other last bits.
 
     Returns:
         A function from images, uint8 (N, H, W), 0 to 255, to logits, float32 (N,), equal to those
         of `predictor` to the last bit, and scores, float64 (N,), above 1 for what must be refused.
     """
-    forward = _forward(model, domain.layers)
+    forward = _forward(model, domain.layers, batch)
 
     def answers(images: GrayImages) -> tuple[Logits, Scores]:
         logits, features = forward(images)
@@ -112,7 +115,9 @@ def pooler(model: Any, layers: Sequence[str]) -> Callable[[GrayImages], Features
     return lambda images: forward(images)[1]
 
 
-def _forward(model: Any, layers: Sequence[str]) -> Callable[[GrayImages], tuple[Logits, Features]]:
+def _forward(
+    model: Any, layers: Sequence[str], batch: int = BATCH
+) -> Callable[[GrayImages], tuple[Logits, Features]]:
     """Make a function from images to logits and the pooled outputs of layers.
 
     Every batch has the same size (a short one is filled up), so one graph is traced per image
@@ -133,7 +138,7 @@ def _forward(model: Any, layers: Sequence[str]) -> Callable[[GrayImages], tuple[
     def forward(pixels: Any) -> Any:
         pixels = tf.cast(pixels[..., None], tf.float32)
         if network is None:
-            return model(pixels, training=False)[:, 0], tf.zeros((_BATCH, QUARTERS, 0))
+            return model(pixels, training=False)[:, 0], tf.zeros((batch, QUARTERS, 0))
         logits, *maps = network(pixels, training=False)
         return logits[:, 0], tf.concat([_quarters(tf.cast(m, tf.float32)) for m in maps], axis=-1)
 
@@ -142,9 +147,9 @@ def _forward(model: Any, layers: Sequence[str]) -> Callable[[GrayImages], tuple[
             [np.zeros(0, np.float32)],
             [np.zeros((0, QUARTERS, channels), np.float32)],
         )
-        for start in range(0, len(images), _BATCH):
-            part = np.asarray(images[start : start + _BATCH])
-            filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
+        for start in range(0, len(images), batch):
+            part = np.asarray(images[start : start + batch])
+            filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
             for kept, result in zip((logits, features), forward(tf.constant(filled)), strict=True):
                 kept.append(result.numpy()[: len(part)])
         return np.concatenate(logits), np.concatenate(features)

@@ -29,7 +29,7 @@ MOST = 32
 ENOUGH = 8
 """Images that are not kept waiting for more: one of the network's own batches."""
 
-PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS = 0.15
 """How long an image waits for others that are being decoded, however long that takes them."""
 
 Result = TypeVar("Result")

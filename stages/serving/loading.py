@@ -128,6 +128,7 @@ class Loader:
         record = Circumstances(judged.get("class"), judged.get("threads"))
         here = Circumstances(devices.instruction_set(), self._threads)
         differing = proof.differing(detector, package.folder / PROBE, record, here)
+        proof.admit_short_batches(detector, package.folder / PROBE)
         synthetic = bool(facts["source"]["synthetic"])
         point = model_facts.read_point(package.folder / POINT)
         return ServedModel(

@@ -90,6 +90,16 @@ def place_matters(detector: Answering, probe: Path) -> bool:
     )
 
 
+def admit_short_batches(detector: Answering, probe: Path) -> None:
+    """Let few images be answered in smaller batches, where they have the same bits.
+
+    Versions registered before that was possible answer in whole batches.
+    """
+    admit = getattr(detector, "admit_short_batches", None)
+    if admit is not None:
+        admit(probe)
+
+
 def _largest_difference(detector: Answering, probe: Path, names: Sequence[str]) -> float:
     recorded = read_probe(probe).answers
     answers = detector.answer(_prepared(detector, probe, names))

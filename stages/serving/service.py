@@ -13,7 +13,7 @@ from stages.serving.decoding import Decoder, DecodingFailed
 from stages.serving.limits import Room, busy
 from stages.serving.options import ServeOptions
 from stages.serving.problems import Problem
-from stages.serving.seams import AnswerLine, AnswerLog, Follower, Metrics
+from stages.serving.seams import AnswerLine, AnswerLog, Follower, Metrics, NoAnswerLog
 from stages.serving.served import ServedModel
 
 Result = TypeVar("Result")
@@ -126,6 +126,8 @@ class Service:
         Raises:
             Problem: They can't be kept, so that no answer may be sent.
         """
+        if isinstance(self._answer_log, NoAnswerLog):
+            return
         try:
             await asyncio.to_thread(self._answer_log.write, lines)
         except OSError:

@@ -78,6 +78,11 @@ def test_a_probe_tells_whether_another_machine_answers_the_same(
     assert other.differing(path) == ["a.png", "b.png", "c.png"]
     stricter = dataclasses.replace(known, limit=known.limit / 2)
     assert Detector(model, POINT, stricter, **PARTS).differing(path) == ["a.png", "b.png", "c.png"]
+    some = images(13, PX, seed=8)[0]
+    expected = [detector.answer(some[:count]) for count in (1, 2, 3, 5, 13)]
+    other = Detector(model, POINT, known, **PARTS)
+    assert other.admit_short_batches(path)[-1] == predict.BATCH
+    assert [other.answer(some[:count]) for count in (1, 2, 3, 5, 13)] == expected
 
 
 def test_answers_are_those_of_the_network_at_the_operating_point(
@@ -242,7 +247,7 @@ def test_what_is_packaged_is_little_and_knows_no_params_or_registry() -> None:
     reached = {path.parts[1] for path in import_closure("stages.network.detector", fake.ROOT)}
     assert reached == {"__init__.py", "engine", "sources", "images", "network"}
     files = import_closure("stages.network.detector", fake.ROOT)
-    assert len(files) < 40, [path.as_posix() for path in files]
+    assert len(files) < 45, [path.as_posix() for path in files]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "operating_point.json", "domain.npz"])
