@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.engine.console import print_note
-from stages.engine.errors import InputError, NotFound
+from stages.engine.errors import InputError, NotFound, ServiceUnavailable
 from stages.engine.locks import user_folder
 from stages.registry.alias_source import alias_source
 from stages.registry.champion import name_at
@@ -119,7 +119,13 @@ def _name(options: ServeOptions, repository: Repository | None, store: Store) ->
                 "expected --model NAME@ALIAS, or the folder of a package, received none; only in "
                 "a repository there is a default"
             )
-        return name_at(store, options.alias, repository.stem), options.alias
+        try:
+            return name_at(store, options.alias, repository.stem), options.alias
+        except ServiceUnavailable as error:
+            raise ServiceUnavailable(
+                f"{error}; with --model NAME@ALIAS the service starts without it, and answers with "
+                "the version that is kept here"
+            ) from None
     named = _ALIAS.fullmatch(options.model)
     if named is None:
         raise InputError(

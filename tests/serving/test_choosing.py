@@ -104,6 +104,14 @@ def test_the_default_is_the_champion_of_the_repository(
     assert found == (str(tmp_path / "mlruns"), "pneumonia-of-candidate", "candidate")
 
 
+def test_a_registry_that_is_down_tells_how_to_start_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"received no answer .*; with --model NAME@ALIAS"):
+        make(repository(tmp_path))
+
+
 def test_a_package_in_a_folder_is_loaded_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,9 +14,10 @@ import pytest
 from stages.engine.errors import InputError
 from stages.registry import signing_key
 from stages.registry.champion import Champion
+from stages.registry.earlier_package import files_digest
 from stages.serving.followed import AliasFollower
 from stages.serving.kept import Kept
-from tests.registry import tampering
+from tests.registry import format_1, tampering
 from tests.serving.fake_detector import FakeDetector
 from tests.serving.following import FakeAlias, FakeLoader, Following, package
 
@@ -273,6 +274,81 @@ def test_an_unsigned_version_answers_only_where_no_key_is_trusted(
     following.follower = following.another()  # the kept one is not signed either
     following.follower.turn()
     assert following.answering() is None
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Champion:
+    """A version of format 1, promoted before such moves recorded a digest."""
+    found = format_1.unpack(tmp_path / "format_1")
+    return Champion(format_1.NAME, "4", found.package, found.model, None, sealed=False)
+
+
+def test_a_version_of_format_1_is_copied_checked_and_kept(
+    following: Following, earlier: Champion
+) -> None:
+    (earlier.package / "code/pneumonia_1901b1bcbfdd/__pycache__").mkdir()
+    following.alias.versions["4"], following.alias.at = earlier, "4"
+    following.follower.turn()
+    assert following.answering() == "4"
+    [folder] = (following.folder / "versions").iterdir()
+    assert folder.name == files_digest(earlier.package)
+    following.alias.down = True
+    following.follower = following.another()
+    following.follower.turn()
+    assert following.answering() == "4"
+    (folder / "model_card.md").write_text("a better card")
+    following.follower = following.another()
+    following.follower.turn()
+    assert following.answering() is None
+    assert not folder.exists()
+
+
+def test_changed_files_of_a_version_of_format_1_are_never_loaded(
+    following: Following, earlier: Champion
+) -> None:
+    following.follower.turn()
+    recorded = replace(earlier, package_digest=files_digest(earlier.package))
+    following.alias.versions |= {"4": recorded, "5": replace(earlier, version="5")}
+    classifier = earlier.package / "code/pneumonia_1901b1bcbfdd/registry/classifier.py"
+    classifier.write_text(f"{classifier.read_text()}\n# changed")
+    following.alias.at = "4"
+    following.follower.turn()
+    assert "expected the files that were promoted" in str(following.follower.status().failed_reason)
+    (earlier.package / "artifacts/operating_point.json").write_text("{}")
+    following.alias.at = "5"  # no digest is on record of it, but one of its model
+    following.follower.turn()
+    assert "expected the model" in str(following.follower.status().failed_reason)
+    assert following.loader.loaded == ["1"]
+
+
+def test_a_version_of_format_1_answers_only_where_no_key_is_trusted(
+    following: Following, earlier: Champion, tmp_path: Path
+) -> None:
+    following.alias.versions["4"], following.alias.at = earlier, "4"
+    signing_key.create(tmp_path / "release.key", {})
+    following.loader.key = tmp_path / "release.key.pub"
+    following.follower.turn()
+    assert following.alias.copied == []
+    assert "one of format 1, which can't be signed" in str(
+        following.follower.status().failed_reason
+    )
+
+
+def test_a_registry_that_comes_back_is_asked_for_what_failed_at_once(
+    following: Following,
+) -> None:
+    following.follower.turn()
+    following.loader.broken["2"] = InputError("its files can't be downloaded")
+    following.alias.at = "2"
+    for _ in range(6):
+        following.now += 300
+        following.follower.turn()
+    following.alias.down = True
+    following.follower.turn()
+    following.alias.down = False
+    following.loader.broken.clear()
+    following.follower.turn()
+    assert following.answering() == "2"
 
 
 def test_equal_files_under_another_number_are_not_loaded_again(following: Following) -> None:
