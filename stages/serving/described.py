@@ -40,3 +40,62 @@ ERRORS: Final[dict[str, Any]] = {
 }
 """Answers of every route that takes images: {"schema", "request_id", "error": {kind, message,
 action}}."""
+
+_FIGURE: Final = {"value": 0.972, "low": 0.954, "high": 0.986}
+
+ANSWER: Final[dict[str, Any]] = {
+    "schema": 1,
+    "request_id": "8ad2e6bd55478062a3a770ebf8823430",
+    "time": "2026-01-01T12:00:00.000Z",
+    "model": {
+        "name": "pneumonia",
+        "version": "3",
+        "alias": "champion",
+        "format": 2,
+        "model_digest": "SHA-256",
+        "package_digest": "SHA-256",
+        "commit": "of git",
+        "synthetic": False,
+        "intended_use": "What the model is meant for.",
+        "cautions": [],
+        "classes": ["normal", "pneumonia"],
+        "prior": 0.5,
+        "threshold": 0.5,
+        "domain_limit": 1.0,
+        "figures": {
+            "test": {"auroc": _FIGURE, "sensitivity": _FIGURE, "specificity": _FIGURE},
+        },
+    },
+    "images": [
+        {
+            "index": 0,
+            "decision": "pneumonia",
+            "probability": 0.93,
+            "domain": {"score": 0.4, "percentile": 62.5, "limit": 1.0},
+            "refused": None,
+            "cautions": [],
+        },
+        {
+            "index": 1,
+            "decision": None,
+            "probability": None,
+            "domain": {"score": 2.8, "percentile": 100.0, "limit": 1.0},
+            "refused": {"kind": "out_of_domain", "reason": "unlike the images it was trained on"},
+            "cautions": [],
+        },
+    ],
+}
+"""An example of an answer to two images."""
+
+ANSWERS: Final[dict[str, Any]] = {
+    "200": {
+        "description": "An entry for each image, in order; a refusal has no probability.",
+        "content": {"application/json": {"example": ANSWER}},
+    },
+    "422": {
+        "description": "The same, where the only image can't be read.",
+        "content": {"application/json": {}},
+    },
+    **ERRORS,
+}
+"""Answers of the route that judges images."""

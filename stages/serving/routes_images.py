@@ -19,7 +19,7 @@ from stages.serving.service import Service, milliseconds_since
 _UNPROCESSABLE = (UNREADABLE, TIMEOUT, CRASHED)
 """Refusals that are the image's fault: alone in a request, they are an error of HTTP too."""
 
-_OPENAPI: Final[dict[str, Any]] = {"requestBody": described.IMAGES, "responses": described.ERRORS}
+_OPENAPI: Final[dict[str, Any]] = {"requestBody": described.IMAGES, "responses": described.ANSWERS}
 
 
 def router(service: Service) -> APIRouter:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.serving import described
 from stages.serving.answers import OUT_OF_DOMAIN
 from stages.serving.headers import HEADERS
 from stages.serving.page_files import page_files
@@ -201,6 +202,16 @@ def test_the_page_needs_no_version_to_be_loaded() -> None:
     with running(follower=FixedModel(None)) as service:
         assert service.get("/").status == 200
         assert draw(service).status == 503
+
+
+def test_the_example_of_an_answer_has_the_fields_of_an_answer(service: Running) -> None:
+    def fields(tree: Any) -> Any:
+        if isinstance(tree, dict):
+            return {name: fields(value) for name, value in tree.items()}
+        return [fields(one) for one in tree] if isinstance(tree, list) else None
+
+    answer, example = fields(service.judge(ILL, BRIGHT).json), fields(described.ANSWER)
+    assert answer == example
 
 
 def test_openapi_describes_bodies_and_errors(service: Running) -> None:

@@ -4,7 +4,7 @@ import { element } from "./elements.js";
 
 const METHODS = ["get", "post", "put", "delete", "patch", "head", "options"];
 
-function example() {
+function command() {
   const address = new URL("v1/images", document.baseURI);
   return [
     `curl --data-binary @image.jpeg -H "Content-Type: application/octet-stream" \\`,
@@ -14,7 +14,6 @@ function example() {
 
 function route(path, method, operation) {
   const id = `${method}-${path.replace(/\W+/g, "-")}`;
-  const summary = operation.summary ? `: ${operation.summary}` : "";
   return element(
     "section",
     { "aria-labelledby": id },
@@ -24,12 +23,12 @@ function route(path, method, operation) {
       element("span", { class: "method" }, method.toUpperCase()),
       " ",
       element("code", {}, path),
-      summary,
     ),
     ...paragraphs(operation.description),
     table("Parameters", ["Name", "In", "Meaning"], (operation.parameters ?? []).map(parameter)),
     table("Body", ["Type", "Content"], bodies(operation.requestBody)),
     table("Answers", ["Status", "Meaning", "Type"], answers(operation.responses)),
+    example(operation.responses),
   );
 }
 
@@ -73,23 +72,20 @@ function answers(responses) {
   ]);
 }
 
-function schemas(description) {
-  const all = description.components?.schemas ?? {};
-  if (!Object.keys(all).length) return null;
-  const each = Object.entries(all).map(([name, schema]) =>
-    element(
-      "details",
-      {},
-      element("summary", {}, name),
-      element("pre", { tabindex: "0", "aria-label": name }, JSON.stringify(schema, null, 2)),
-    ),
+function example(responses) {
+  const shown = responses?.["200"]?.content?.["application/json"]?.example;
+  if (!shown) return null;
+  return element(
+    "details",
+    {},
+    element("summary", {}, "An answer"),
+    element("pre", { tabindex: "0", "aria-label": "An answer" }, JSON.stringify(shown, null, 2)),
   );
-  return element("section", { "aria-labelledby": "schemas" }, element("h2", { id: "schemas" }, "Schemas"), ...each);
 }
 
 async function show() {
   const place = document.getElementById("routes");
-  document.getElementById("example").textContent = example();
+  document.getElementById("example").textContent = command();
   try {
     const response = await fetch("openapi.json", { cache: "no-store", credentials: "omit" });
     if (!response.ok) throw new Error(`status ${response.status}`);
@@ -97,7 +93,7 @@ async function show() {
     const routes = Object.entries(description.paths).flatMap(([path, methods]) =>
       METHODS.filter((method) => methods[method]).map((method) => route(path, method, methods[method])),
     );
-    place.replaceChildren(...routes, ...[schemas(description)].filter(Boolean));
+    place.replaceChildren(...routes);
   } catch (error) {
     place.replaceChildren(
       element("p", { class: "note", role: "alert" }, `The description can't be read (${error.message}). Reload the page in a while.`),

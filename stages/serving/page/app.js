@@ -8,6 +8,7 @@ import { sentence, summary } from "./words.js";
 
 const AT_ONCE = 3;
 const POLL_MS = 15000;
+const POLL_DOWN_MS = 4000;
 const limits = { images: 32, image_bytes: 32 * 1024 * 1024 };
 
 const at = (id) => document.getElementById(id);
@@ -136,7 +137,7 @@ function noteFailure(error) {
     places.access.open = true;
     places.key.focus();
   } else if (["down", "slow", "busy"].includes(error.kind)) {
-    status("down", error.kind === "down" ? "No answer from the service" : "The service is busy");
+    status("down", error.kind === "down" ? "No answer from the service" : "No answer for now");
     trouble(`${sentence(error.message)} ${error.action}`);
   }
 }
@@ -194,6 +195,10 @@ function listen() {
   document.addEventListener("visibilitychange", poll);
 }
 
+async function pollOn() {
+  await poll();
+  setTimeout(pollOn, places.status.dataset.state === "ready" ? POLL_MS : POLL_DOWN_MS);
+}
+
 listen();
-poll();
-setInterval(poll, POLL_MS);
+pollOn();
