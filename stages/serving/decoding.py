@@ -70,18 +70,18 @@ class Decoder:
     def warm(self, served: ServedModel) -> None:
         """Start all workers and import a version's code in them, before its first image.
 
+        One after the other, so that the others decode meanwhile.
+
         Raises:
             DecodingFailed: They can't import it.
         """
         if served.preparer is None:
             return
-        taken = [self._idle.get() for _ in range(self._count)]
-        try:
-            # By these threads: the kernel ends a worker with the thread that started it.
-            list(self._threads.map(_Worker.load, taken, [served.preparer] * self._count))
-        finally:
-            for worker in taken:
-                self._idle.put(worker)
+        warmed: list[_Worker] = []
+        for _ in range(self._count):
+            # By these threads: the kernel ends a worker with the thread that started it. No worker
+            # is held while its thread is waited for, which may itself wait for a worker.
+            self._threads.submit(self._warm_another, served.preparer, warmed).result()
 
     async def prepare(self, served: ServedModel, image: bytes) -> tuple[Prepared, float]:
         """Return what a version makes of an image file, and the seconds that this took.
@@ -106,6 +106,19 @@ class Decoder:
             threads.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.end()
+
+    def _warm_another(self, preparer: Preparer, warmed: "list[_Worker]") -> None:
+        """Import a version's code in a worker that is not among `warmed`, and add that one."""
+        passed: list[_Worker] = []
+        while (worker := self._idle.get()) in warmed:
+            passed.append(worker)
+        for other in passed:
+            self._idle.put(other)
+        try:
+            worker.load(preparer)
+            warmed.append(worker)
+        finally:
+            self._idle.put(worker)
 
     def _ask(self, preparer: Preparer, image: bytes) -> tuple[Prepared, float]:
         worker = self._idle.get()

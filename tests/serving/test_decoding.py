@@ -1,5 +1,6 @@
 """An image that hangs or kills its decoder costs that image its answer, and nothing else."""
 
+import asyncio
 import os
 import signal
 import time
@@ -131,3 +132,27 @@ def workers() -> set[int]:
         if b"stages.serving.decode_worker" in words and parent == os.getpid():
             found.add(int(folder.name))
     return found
+
+
+def test_a_new_version_is_imported_in_all_workers_while_they_decode_for_another() -> None:
+    decoder, old = Decoder(2, 20), served_model()
+    images = [IMAGE] * 500
+
+    async def flood() -> list[object]:
+        return await asyncio.gather(*(decoder.prepare(old, image) for image in images))
+
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            decoded = threads.submit(asyncio.run, flood())
+            while not decoder._idle.empty():
+                time.sleep(0.001)
+            new = served_model(preparer=hostile_code.preparer())
+            threads.submit(decoder.warm, new).result(60)
+            assert len(decoded.result(60)) == len(images)
+            versions = [worker._versions for worker in decoder._workers]
+            assert new.preparer is not None
+            assert all(new.preparer.key in each for each in versions)
+        finally:
+            for _ in range(2 * len(images)):  # for threads that wait for one for ever
+                decoder._idle.put(decoder._workers[0])
+            decoder.close()
