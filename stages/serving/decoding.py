@@ -13,12 +13,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from stages.engine.arrays import GrayImage
 from stages.network.preparing import Prepared
 from stages.serving import decode_worker
 from stages.serving.decode_worker import KEPT, LOAD, PREPARE
@@ -150,24 +151,25 @@ class _Worker:
             send(self._pipe, LOAD, key.encode(), size, described, preparer.code, deadline=deadline)
             reply = self._reply(deadline)
         if "error" in reply:
-            raise DecodingFailed(CRASHED, f"the version's code fails ({reply['error']})")
+            raise DecodingFailed(CRASHED, f"the version's code fails ({_word(reply['error'])})")
         self._versions = [*self._versions, key][-KEPT:]
 
     def prepare(self, preparer: Preparer, image: bytes, seconds: float) -> tuple[Prepared, float]:
         """Return what a version makes of an image file, and the seconds that this took."""
         self.load(preparer)
         deadline = time.monotonic() + seconds
-        pixels = None
         with self._ending_what_fails(seconds):
             send(self._pipe, PREPARE, preparer.key.encode(), image, deadline=deadline)
             reply = self._reply(deadline)
+            pixels = None
             if reply.get("shape") is not None:
                 received = receive(self._pipe, _MOST_PIXELS, deadline=deadline)
                 pixels = np.frombuffer(received, np.uint8).reshape(reply["shape"])
-        if "error" in reply:
-            raise DecodingFailed(CRASHED, f"the image could not be decoded ({reply['error']})")
-        prepared = Prepared(pixels, reply["reason"], tuple(reply["cautions"]), reply["facts"])
-        return prepared, float(reply["seconds"])
+                if pixels.ndim != 2:
+                    raise ValueError(f"expected a grey image, received {pixels.ndim} dimensions")
+            if "error" not in reply:
+                return _prepared(reply, pixels), float(reply["seconds"])
+        raise DecodingFailed(CRASHED, f"the image could not be decoded ({_word(reply['error'])})")
 
     def end(self) -> None:
         """End the process; the next image starts another."""
@@ -187,7 +189,7 @@ class _Worker:
         except TimeoutError:
             self.end()
             raise _too_slow(seconds) from None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, KeyError):
             self.end()
             raise DecodingFailed(CRASHED, "the image ended the process that decoded it") from None
 
@@ -199,6 +201,7 @@ class _Worker:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
+                    "-P",
                     "-m",
                     decode_worker.__name__,
                     str(theirs.fileno()),
@@ -212,6 +215,19 @@ class _Worker:
                 start_new_session=True,  # Ctrl-C is for the service, which then ends its workers
             )
         self._versions = []
+
+
+def _prepared(reply: Mapping[str, Any], pixels: GrayImage | None) -> Prepared:
+    """Return what a worker sent, of the types that are expected, whoever wrote it."""
+    reason = None if reply["reason"] is None else str(reply["reason"])
+    if reason is None and pixels is None:
+        raise ValueError("expected pixels or a reason, received none")
+    return Prepared(pixels, reason, tuple(map(str, reply["cautions"])), dict(reply["facts"]))
+
+
+def _word(name: object) -> str:
+    """Return the name of an exception, if it is one."""
+    return str(name) if str(name).isidentifier() else "an error"
 
 
 def _too_slow(seconds: float) -> DecodingFailed:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from stages.serving.answer_schema import Answers, Problem
+
 _FILE: Final = {"type": "string", "format": "binary"}
 _TYPES: Final = ("application/octet-stream", "application/dicom", "image/jpeg", "image/png")
 _KINDS: Final = {"oneOf": [_FILE], "description": "One JPEG, PNG or DICOM file."}
@@ -27,19 +29,19 @@ IMAGES: Final[dict[str, Any]] = {
 }
 """A body that is one image file, or several."""
 
-ERRORS: Final[dict[str, Any]] = {
-    status: {"description": text, "content": {"application/json": {}}}
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": text, "model": Problem}
     for status, text in {
-        "401": "No key, or one that is not valid here.",
-        "403": "The key, the host or the origin is not allowed.",
-        "408": "The body came too slowly.",
-        "413": "The body is larger than allowed.",
-        "415": "The body is of another type.",
-        "503": "Busy, or no version is loaded yet: ask again after Retry-After seconds.",
+        400: "The body is no form, or the header contradicts itself.",
+        401: "No key, or one that is not valid here.",
+        403: "The key, the host or the origin is not allowed.",
+        408: "The body came too slowly.",
+        413: "The body is larger than allowed.",
+        415: "The body is of another type.",
+        503: "Busy, or no version is loaded yet: ask again after Retry-After seconds.",
     }.items()
 }
-"""Answers of every route that takes images: {"schema", "request_id", "error": {kind, message,
-action}}."""
+"""Answers of every route that takes images."""
 
 _FIGURE: Final = {"value": 0.972, "low": 0.954, "high": 0.986}
 
@@ -87,15 +89,13 @@ ANSWER: Final[dict[str, Any]] = {
 }
 """An example of an answer to two images."""
 
-ANSWERS: Final[dict[str, Any]] = {
-    "200": {
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
         "description": "An entry for each image, in order; a refusal has no probability.",
+        "model": Answers,
         "content": {"application/json": {"example": ANSWER}},
     },
-    "422": {
-        "description": "The same, where the only image can't be read.",
-        "content": {"application/json": {}},
-    },
+    422: {"description": "The same, where the only image can't be read.", "model": Answers},
     **ERRORS,
 }
 """Answers of the route that judges images."""

@@ -1,12 +1,13 @@
 """The outermost layer of the application: request ids, and no exception that gets out."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Collection
 from http import HTTPStatus
 
 from stages.serving.headers import with_headers
-from stages.serving.limits import ClientGoneError
+from stages.serving.limits import ClientGoneError, ending
 from stages.serving.problems import REQUEST_ID, Problem, send_problem
 from stages.serving.seams import App, Log, Message, Metrics, Receive, Scope, Send
 
@@ -46,6 +47,10 @@ def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
                 await app(scope, receive, noting)
         except ClientGoneError:
             code = 499  # as nginx logs it; nobody receives it
+        except asyncio.CancelledError:  # the time for what had begun is over
+            if not code:
+                await send_problem(dict(scope), noting, ending())
+            raise
         except Exception as error:  # noqa: BLE001  a bug, which ends one request only
             log.fault(error)
             if not code:

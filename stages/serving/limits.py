@@ -202,6 +202,17 @@ def busy(why: str) -> Problem:
     return Problem(503, "busy", why, "ask again in a second", {"Retry-After": "1"})
 
 
+def ending() -> Problem:
+    """Return the answer to a request that comes too late."""
+    return Problem(
+        503,
+        "draining",
+        "the service is about to end",
+        "ask again, for another one may take its place",
+        {"Retry-After": "5", "Connection": "close"},
+    )
+
+
 def _too_large(most: int) -> Problem:
     size = f"{most / MIB:g} MiB" if most >= MIB else f"{most} bytes"
     return Problem(

@@ -19,14 +19,14 @@ from stages.serving.service import Service, milliseconds_since
 _UNPROCESSABLE = (UNREADABLE, TIMEOUT, CRASHED)
 """Refusals that are the image's fault: alone in a request, they are an error of HTTP too."""
 
-_OPENAPI: Final[dict[str, Any]] = {"requestBody": described.IMAGES, "responses": described.ANSWERS}
+_BODY: Final[dict[str, Any]] = {"requestBody": described.IMAGES}
 
 
 def router(service: Service) -> APIRouter:
     """Return the route."""
     routes = APIRouter()
 
-    @routes.post("/v1/images", openapi_extra=_OPENAPI)
+    @routes.post("/v1/images", responses=described.ANSWERS, openapi_extra=_BODY)
     async def judge_images(request: Request) -> JSONResponse:
         """Answer for one image as the body, or for each image of a form, in order."""
         served = service.version()

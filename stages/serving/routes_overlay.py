@@ -31,12 +31,13 @@ _OPENAPI: Final[dict[str, Any]] = {
         }
     ],
     "requestBody": described.IMAGE,
-    "responses": {
-        "200": {"description": "The picture.", "content": {"image/png": {}}},
-        "422": {"description": "The image was refused, as /v1/images says."},
-        "501": {"description": "The version draws no such picture."},
-        **described.ERRORS,
-    },
+}
+
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The picture.", "content": {"image/png": {}}},
+    422: {"description": "The image was refused, as /v1/images says."},
+    501: {"description": "The version draws no such picture."},
+    **described.ERRORS,
 }
 
 
@@ -46,7 +47,12 @@ def router(service: Service) -> APIRouter:
     turns = Turns()
     service.on_close(turns.close)
 
-    @routes.post("/v1/images/overlay", response_class=Response, openapi_extra=_OPENAPI)
+    @routes.post(
+        "/v1/images/overlay",
+        response_class=Response,
+        responses=_ANSWERS,
+        openapi_extra=_OPENAPI,
+    )
     async def draw_overlay(request: Request) -> Response:
         """Draw what speaks for the positive class in one image.
 

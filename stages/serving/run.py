@@ -30,7 +30,8 @@ def run(
     """
     switch_core_dumps_off()
     with listen(options) as sock:
-        service, app = build(options, repository, follower=follower)
+        with spinner("starting"):  # files are loaded at once, an alias is followed later
+            service, app = build(options, repository, follower=follower)
         server = Server(service, app, options)
         host, port = sock.getsockname()[:2]
         scheme = "http" if options.tls_cert is None else "https"

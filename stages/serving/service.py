@@ -10,7 +10,7 @@ from typing import TypeVar
 from stages.serving.answers import OUT_OF_DOMAIN, Judged, Refusal, unreadable
 from stages.serving.batcher import Batcher
 from stages.serving.decoding import Decoder, DecodingFailed
-from stages.serving.limits import Room, busy
+from stages.serving.limits import Room, busy, ending
 from stages.serving.options import ServeOptions
 from stages.serving.problems import Problem
 from stages.serving.seams import AnswerLine, AnswerLog, Follower, Metrics, NoAnswerLog
@@ -55,13 +55,7 @@ class Service:
             Problem: None is loaded yet, or the service is about to end.
         """
         if self.draining:
-            raise Problem(
-                503,
-                "draining",
-                "the service is about to end",
-                "ask again, for another one may take its place",
-                {"Retry-After": "5", "Connection": "close"},
-            )
+            raise ending()
         served = self.follower.current
         if served is None:
             raise Problem(

@@ -6,6 +6,8 @@ import pytest
 
 from stages.engine.arrays import GrayImage
 from stages.network.preparing import Prepared
+from stages.serving import described
+from stages.serving.answer_schema import Answers, Problem
 from stages.serving.served import ServedModel
 from stages.sources.phantom.probe_images import probe_images
 from tests.serving.fake_detector import FakeDetector
@@ -90,6 +92,25 @@ def test_health_says_what_answers(service: Running) -> None:
     model = service.get("/v1/model").json
     assert model["model"] == service.judge(IMAGES[0]).json["model"]
     assert model["status"]["loads"] == 1
+
+
+def test_answers_are_as_openapi_describes_them(service: Running) -> None:
+    for images in ([IMAGES[0]], [b"no image"], IMAGES):
+        Answers.model_validate(service.judge(*images).json)
+    Answers.model_validate(described.ANSWER)
+    Problem.model_validate(service.get("/none").json)
+    found = service.get("/openapi.json").json
+    answers = found["paths"]["/v1/images"]["post"]["responses"]
+    for status, name in (("200", "Answers"), ("422", "Answers"), ("413", "Problem")):
+        schema = answers[status]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": f"#/components/schemas/{name}"}
+    assert found["components"]["schemas"]["Answers"]["required"][0] == "schema"
+
+
+def test_openapi_lists_the_routes_that_answer(service: Running) -> None:
+    for path, methods in service.get("/openapi.json").json["paths"].items():
+        for method in methods:
+            assert service.ask(method.upper(), path).status not in (404, 405), (method, path)
 
 
 def test_nothing_answers_before_a_version_is_loaded() -> None:

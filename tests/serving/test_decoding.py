@@ -78,6 +78,16 @@ def test_workers_write_no_core_dump(service: Running) -> None:
     assert service.judge(b"limits").json["images"][0]["refused"]["reason"] == "(0, 0)"
 
 
+def test_workers_import_nothing_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "numpy", "stages"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    with running(served_model(preparer=hostile_code.preparer())) as service:
+        assert service.judge(IMAGE).status == 200
+
+
 def test_workers_end_with_the_service() -> None:
     before = workers()
     with running(served_model(preparer=hostile_code.preparer())) as service:
