@@ -1,6 +1,7 @@
 """Debian's Chromium, and a service whose answers are easy to foresee."""
 
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,10 @@ class Upload:
         return {"name": self.name, "mimeType": "", "buffer": self.content}
 
 
+ILL, HEALTHY, BRIGHT = (Upload(f"{n}.png", grey_png(n)) for n in (90, 55, 190))
+NO_IMAGE = Upload("notes.txt", b"no image at all")
+
+
 @contextmanager
 def chromium() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright
@@ -129,3 +134,13 @@ def violations(page: "Page") -> list[str]:
 
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+def text(page: "Page", selector: str) -> str:
+    return page.locator(selector).inner_text()
+
+
+def answered(page: "Page", count: int) -> None:
+    """Wait until the page says that all of so many images are done."""
+    noun = "image" if count == 1 else "images"
+    page.locator("#summary", has_text=re.compile(rf"^{count} {noun}:")).wait_for()
