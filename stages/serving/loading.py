@@ -20,7 +20,7 @@ from stages.registry.sealed_package import FORMAT, POINT, SealedPackage, open_se
 from stages.serving import model_facts, proof
 from stages.serving.predictor import Predictor
 from stages.serving.proof import Circumstances
-from stages.serving.served import Preparer, ServedModel
+from stages.serving.served import Answering, Preparer, ServedModel
 
 PROBE = "artifacts/probe.zip"
 SYNTHETIC = "trained on synthetic images: no prediction for patients"
@@ -99,6 +99,7 @@ class Loader:
         point = model_facts.read_point(path.with_name("operating_point.json"))
         unjudged = "a model file: no version of a registry, and no figures are on record of it here"
         synthetic = (SYNTHETIC,) if predictor.synthetic else ()
+        _warm_up(predictor.detector)
         return ServedModel(
             detector=predictor.detector,
             preparer=preparer,
@@ -156,7 +157,7 @@ class Loader:
     def _earlier(self, found: Champion, alias: str) -> ServedModel:
         self.configure(None)
         detector = EarlierDetector(found, signed=self.key is not None)
-        detector.prepare(_phantom())  # the first answer takes seconds
+        _warm_up(detector)
         synthetic = bool(detector.facts["source"]["synthetic"])
         of_model = (SYNTHETIC,) if synthetic else ()
         point = model_facts.read_point(package_file(found.package, "operating_point.json"))
@@ -227,7 +228,10 @@ def _preparer(package: SealedPackage) -> Preparer | None:
     return Preparer(name, package.code, dict(facts["pixels"]), facts["body_part"])
 
 
-def _phantom() -> bytes:
+def _warm_up(detector: Answering) -> None:
+    """Answer for a phantom, since the first answer takes seconds; a probe does the same."""
     from stages.sources.phantom.probe_images import probe_images
 
-    return next(probe_images())[1]
+    pixels = detector.prepare(next(probe_images())[1]).pixels
+    if pixels is not None:
+        detector.answer(pixels[None])
