@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from stages.engine.console import print_note
 from stages.serving.keys import KEYS_VARIABLE
 
 _MODEL, _NETWORK, _ACCESS, _LIMITS = "Which model", "Where", "Who may ask", "Limits"
@@ -146,6 +147,11 @@ def serve(
         public_key=public_key,
         threads=threads,
     )
+    if not options.is_loopback and tls_cert is None:
+        print_note(
+            f"warning: keys and images reach {host} unencrypted; give --tls-cert and --tls-key, or "
+            "let only a proxy with TLS reach it"
+        )
     from stages.commands.model_file import served_repository
     from stages.serving.log_lines import ServiceLog
     from stages.serving.quiet import silence_libraries

@@ -218,6 +218,14 @@ class Access:
                 "ask who runs the service",
                 {"retry-after": "10"},
             ) from None
+        if self._keys is None:
+            raise Problem(
+                401,
+                "key",
+                "a request that a proxy passes on needs a key, and this service has none",
+                "start it with --keys FILE (`pneumonia keys add`), or ask it without the proxy",
+                {"www-authenticate": _CHALLENGE},
+            )
         if key is None:
             given = ', error="invalid_token"' if "authorization" in headers else ""
             raise Problem(

@@ -47,6 +47,7 @@ _NOTED_EVERY = 1000
 
 HASH_KEY = "image-hash.key"
 _KEY_BYTES = 32
+_sync = getattr(os, "fdatasync", os.fsync)  # which macOS does not have
 _KEY_REMEDY = "the service makes one at its first start; a copy of the file keeps hashes equal"
 
 
@@ -183,7 +184,7 @@ class FolderAnswerLog:
             written = 0
             while written < len(text):
                 written += os.pwrite(file.handle, text[written:], file.length + written)
-            os.fdatasync(file.handle)
+            _sync(file.handle)
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(file.handle, file.length)

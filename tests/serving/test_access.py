@@ -61,6 +61,7 @@ def test_what_a_proxy_on_the_same_machine_passes_on_needs_a_key(header: str) -> 
     answer = ask(local(), request(IMAGES, [(header, "")], method="POST"))
     assert answer.status == 401
     assert answer.headers["www-authenticate"] == 'Bearer realm="pneumonia"'
+    assert "start it with --keys" in answer.json["error"]["action"]
     assert ask(local(), request("/livez", [(header, "x")])).status == 200
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from stages.commands.main import main
+from stages.engine.errors import InputError
 from stages.serving import keys
 from stages.serving.answer_chain import verify
 from stages.serving.options import ServeOptions
+from stages.serving.seams import FixedModel
+from stages.serving.wiring import build
 from tests.sample_images import encoded, picture
 from tests.serving.running import Running, running
 
@@ -125,3 +129,39 @@ def test_a_refused_request_is_not_decoded_and_its_connection_goes_on(guarded: Gu
     connection.request("POST", "/v1/images", body=IMAGE, headers=guarded.bearer)
     assert connection.getresponse().status == 200
     connection.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.9.8.7"])
+def test_a_service_that_others_reach_does_not_start_without_keys(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "--host", host]) == 1
+    assert "expected --keys FILE (make one with `pneumonia keys add`)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [("mode", "run `chmod 600"), ("revoked", "expected a valid key"), ("none", "found none")],
+)
+def test_a_service_does_not_start_with_unusable_keys(
+    tmp_path: Path, harm: str, problem: str
+) -> None:
+    file = tmp_path / "keys.json"
+    keys.add(file, "one", ["images"])
+    if harm == "mode":
+        file.chmod(0o644)
+    elif harm == "revoked":
+        keys.revoke(file, "one")
+    options = ServeOptions(port=0, keys=file)
+    if harm == "none":
+        file.unlink()
+    with pytest.raises(InputError, match=problem):
+        build(options, follower=FixedModel(None))
+
+
+def test_a_name_or_site_that_is_none_is_an_error_of_its_option() -> None:
+    with pytest.raises(InputError, match="--allow-host: expected a name or an address"):
+        build(ServeOptions(port=0, allowed_hosts=("http://x",)), follower=FixedModel(None))
+    with pytest.raises(InputError, match="--allow-origin: expected a site"):
+        build(ServeOptions(port=0, allowed_origins=("x",)), follower=FixedModel(None))
