@@ -142,7 +142,11 @@ def test_a_service_that_others_reach_does_not_start_without_keys(
 
 @pytest.mark.parametrize(
     ("harm", "problem"),
-    [("mode", "run `chmod 600"), ("revoked", "expected a valid key"), ("none", "found none")],
+    [
+        ("mode", "run `chmod 600"),
+        ("revoked", "expected a valid key"),
+        ("none", "found no such file"),
+    ],
 )
 def test_a_service_does_not_start_with_unusable_keys(
     tmp_path: Path, harm: str, problem: str
