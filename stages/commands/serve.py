@@ -119,6 +119,39 @@ def serve(
         bool,
         typer.Option("--log-json", help="Log JSON, one object a line.", rich_help_panel=_ACCESS),
     ] = False,
+    image_mib: Annotated[
+        int, typer.Option(metavar="MIB", min=1, help="Of an image file.", rich_help_panel=_LIMITS)
+    ] = 32,
+    request_mib: Annotated[
+        int, typer.Option(metavar="MIB", min=1, help="Of a request.", rich_help_panel=_LIMITS)
+    ] = 256,
+    images: Annotated[
+        int, typer.Option(metavar="N", min=1, help="In a request.", rich_help_panel=_LIMITS)
+    ] = 32,
+    queue: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Images that wait; more get 503.", rich_help_panel=_LIMITS
+        ),
+    ] = 256,
+    body_seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", help="For a whole body to arrive.", rich_help_panel=_LIMITS
+        ),
+    ] = 30,
+    decode_seconds: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="To decode an image.", rich_help_panel=_LIMITS),
+    ] = 20,
+    drain_seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="For requests that have begun, after SIGTERM.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = 20,
     workers: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
     """Answer for images over HTTP, with a page, until Ctrl-C or SIGTERM.
@@ -126,7 +159,7 @@ def serve(
     The version at the alias answers, and another one as soon as the alias moves. Needs no
     repository: a registry's address and a name are enough. Not a diagnosis.
     """
-    from stages.serving.options import ServeOptions, refuse_several_workers
+    from stages.serving.options import MIB, Limits, ServeOptions, refuse_several_workers
 
     refuse_several_workers(workers)
     options = ServeOptions(
@@ -146,6 +179,16 @@ def serve(
         log_json=log_json,
         public_key=public_key,
         threads=threads,
+        limits=Limits(
+            image_bytes=image_mib * MIB,
+            request_bytes=request_mib * MIB,
+            waiting_bytes=max(4 * request_mib, 1024) * MIB,
+            images=images,
+            queue_images=queue,
+            body_seconds=body_seconds,
+            decode_seconds=decode_seconds,
+            drain_seconds=drain_seconds,
+        ),
     )
     if not options.is_loopback and tls_cert is None:
         print_note(

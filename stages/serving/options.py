@@ -1,6 +1,7 @@
 """What `pneumonia serve` is asked to do, and its limits."""
 
 import ipaddress
+import math
 import os
 import socket
 from dataclasses import dataclass, field
@@ -41,8 +42,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise InputError(f"{name}: expected a number above 0, received {value}")
+            if not 0 < value < math.inf:
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"{option}: expected a number above 0, received {value:g}")
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,10 @@ class ServeOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise InputError(f"--port: expected 0 to 65535, received {self.port}")
-        if not self.poll_s > 0:
+        if not 0 < self.poll_s < math.inf:
             raise InputError(f"--poll: expected seconds above 0, received {self.poll_s:g}")
+        if self.threads is not None and not 1 <= self.threads <= 256:
+            raise InputError(f"--threads: expected 1 to 256, received {self.threads}")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise InputError("expected --tls-cert and --tls-key together, received one of them")
         for option, file in (

@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stages.commands.main import main
-from stages.serving.options import ServeOptions
+from stages.serving import quiet, run
+from stages.serving.options import MIB, Limits, ServeOptions
 from stages.serving.server import listen
 from stages.sources.phantom.probe_images import probe_images
 from tests.serving.running import Reply, Running, running
@@ -143,6 +144,11 @@ def children(parent: int) -> list[int]:
         (["--host", "no.such.host.invalid"], "expected an address of this machine"),
         (["--workers", "2"], "workers: expected 1, received 2: each process would load"),
         (["--port", "70000"], "--port: expected 0 to 65535, received 70000"),
+        (["--threads", "0"], "--threads: expected 1 to 256, received 0"),
+        (["--body-seconds", "0"], "--body-seconds: expected a number above 0, received 0"),
+        (["--drain-seconds", "inf"], "--drain-seconds: expected a number above 0, received inf"),
+        (["--decode-seconds", "nan"], "--decode-seconds: expected a number above 0, received nan"),
+        (["--poll", "nan"], "--poll: expected seconds above 0, received nan"),
         (["--poll", "0"], "--poll: expected seconds above 0, received 0"),
         (["--tls-cert", "x.pem"], "expected --tls-cert and --tls-key together"),
         (["--tls-cert", "x.pem", "--tls-key", "y"], "--tls-cert: x.pem: expected a file"),
@@ -167,6 +173,13 @@ def test_uvicorns_variable_for_several_workers_is_refused(
     assert "workers: expected 1, received 4" in capsys.readouterr().err
 
 
+@pytest.fixture
+def loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the logs and warnings of the test's own process as they are."""
+    monkeypatch.setattr(quiet, "silence_libraries", lambda _: None)
+
+
+@pytest.mark.usefixtures("loud")
 def test_a_port_in_use_is_an_error_before_anything_is_loaded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -175,6 +188,27 @@ def test_a_port_in_use_is_an_error_before_anything_is_loaded(
         assert main(["serve", "--port", str(port)]) == 1
     assert f"error: 127.0.0.1 port {port}: expected an address that is free" in (
         capsys.readouterr().err
+    )
+
+
+@pytest.mark.usefixtures("loud")
+def test_options_reach_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[ServeOptions] = []
+    monkeypatch.setattr(run, "run", lambda options, _: asked.append(options))
+    words = "--port 1 --threads 3 --poll 9 --image-mib 2 --request-mib 512 --images 3 --queue 4"
+    assert not main(["serve", *words.split(), "--body-seconds", "5", "--allow-host", "a"])
+    assert not main(["serve"])
+    changed, default = asked
+    assert default == ServeOptions()
+    assert (changed.port, changed.threads, changed.poll_s) == (1, 3, 9)
+    assert changed.allowed_hosts == ("a",)
+    assert changed.limits == Limits(
+        image_bytes=2 * MIB,
+        request_bytes=512 * MIB,
+        waiting_bytes=2048 * MIB,
+        images=3,
+        queue_images=4,
+        body_seconds=5,
     )
 
 
