@@ -4,12 +4,10 @@ Whatever goes wrong, the version that answers goes on: with a registry that is d
 that does not load, with an alias that was removed. Status and log say so.
 """
 
-import datetime
 import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from stages.engine.console import print_note
@@ -23,23 +21,14 @@ from stages.serving.loading import Loader, labelled
 from stages.serving.reasons import in_public
 from stages.serving.seams import FollowerStatus
 from stages.serving.served import ServedModel
+from stages.serving.tries import Failure, at_once, failed
 
 _LONGEST_PAUSE_S = 30.0
 """Between two looks at a registry that is down."""
-_LONGEST_WAIT_S = 300.0
-"""Between two tries of a version that does not load."""
-_FIRST_WAIT_S = 15.0
+_DEFECT = "looking at the alias fails"
 _STUCK_S = 30.0
 """After which a look that has no answer counts as none."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class _Failure:
-    version: str
-    reason: str
-    tries: int
-    again: float
 
 
 class AliasFollower:
@@ -74,9 +63,9 @@ class AliasFollower:
         self._label = f"{source.name}@{source.alias}"
         self._current: ServedModel | None = None
         self._answering: KeptVersion | None = None
-        self._own_cautions: tuple[str, ...] = ()
-        self._of_kept = self._kept_tried = False
-        self._failure: _Failure | None = None
+        self._loaded_model: ServedModel | None = None
+        self._of_kept = self._kept_tried = self._moved_on = False
+        self._failure: Failure | None = None
         self._missing = False
         self._down: RegistryDown | None = None
         self._last_poll: float | None = None
@@ -126,9 +115,10 @@ class AliasFollower:
         """Look once, load what is new, and return the seconds until the next look."""
         try:
             self._turn()
-        except Exception as error:  # noqa: BLE001  a defect must not end the thread: log it and go on
-            self._log(f"{self._label}: {type(error).__name__}: {error}; will look again")
-            self._looks_failed += 1
+        except BaseException as error:  # noqa: BLE001  a defect must not end the thread
+            self._not_heard(RegistryDown(_DEFECT, f"{type(error).__name__}: {error}"))
+        if self._moved_on:
+            return 0.0
         longest = max(self._poll_s, _LONGEST_PAUSE_S)
         pause: float = min(self._poll_s * 2 ** min(self._looks_failed, 8), longest)
         # Replicas that started together do not ask together.
@@ -136,6 +126,7 @@ class AliasFollower:
 
     def _turn(self) -> None:
         self._in_use.sweep()
+        self._moved_on = False
         try:
             version = self._asked(self._source.version)
             self._heard(version)
@@ -157,8 +148,10 @@ class AliasFollower:
     def _heard(self, version: str | None) -> None:
         if self._down is not None:
             self._log(f"{self._label}: the registry answers again")
-            self._failure = self._failure and replace(self._failure, again=0.0)
+            self._failure = at_once(self._failure)
         self._down, self._looks_failed, self._last_poll = None, 0, self._clock()
+        if self._failure is not None and self._failure.version != version:
+            self._failure = None
         if (version is None) != self._missing:
             self._missing = version is None
             at = "no version" if version is None else f"version {version} again"
@@ -179,33 +172,45 @@ class AliasFollower:
     def _try(self, version: str) -> None:
         try:
             record = self._asked(lambda: self._source.record(version))
-            found, files = self._with_files(record)
-            self._use(found, files, self._loaded(found, files))
+            found, files = version_files.fetch(self._source, record, self._kept, self._loader.key)
+            loaded = self._loaded(found, files)
+            if not self._has_moved_on(version):
+                self._use(found, files, loaded)
         except RegistryDown:
             raise
-        except Exception as error:  # noqa: BLE001  a version may fail in any way
+        except BaseException as error:  # noqa: BLE001  a version may fail in any way
             self._fail(version, error)
-
-    def _with_files(self, record: Champion) -> tuple[Champion, str]:
-        return version_files.fetch(self._source, record, self._kept, self._loader.key)
 
     def _loaded(self, found: Champion, files: str) -> ServedModel:
         """Load a version; the one that answers is used again if it has the same files."""
-        alias, model = self._source.alias, self._current
-        if model is None or self._answering is None or self._answering.files != files:
-            model = self._in_use.loading(lambda: self._loader.version(found, alias))
-            self._warm(model)
-            self._own_cautions = model.cautions
-        return labelled(model, found, alias, self._own_cautions)
+        if self._loaded_model and self._answering and self._answering.files == files:
+            return self._loaded_model
+        model = self._in_use.loading(lambda: self._loader.version(found, self._source.alias))
+        self._warm(model)
+        return model
+
+    def _has_moved_on(self, version: str) -> bool:
+        """Whether the alias left a version while it was loaded, which then must not answer."""
+        try:
+            present = self._asked(self._source.version)
+        except RegistryDown as down:
+            self._not_heard(down)
+            return False
+        self._moved_on = present != version
+        if self._moved_on:
+            self._log(f"{self._label}: the alias left version {version} before that answered")
+        return self._moved_on
 
     def _use(
-        self, found: Champion, files: str, model: ServedModel, kept: KeptVersion | None = None
+        self, found: Champion, files: str, loaded: ServedModel, kept: KeptVersion | None = None
     ) -> None:
         """Let a version answer; `kept` is what is on disk of it where no registry was asked."""
-        if self._current is None or self._current.detector is not model.detector:
-            self._in_use.add(model.detector)
+        if loaded is not self._loaded_model:
+            self._in_use.add(loaded.detector)
             self._loads += 1
-        self._current = model  # requests that have begun hold the one before
+        self._loaded_model = loaded
+        # Requests that have begun hold the one before.
+        self._current = model = labelled(loaded, found, self._source.alias)
         self._of_kept = kept is not None
         self._failure = self._failure if self._of_kept else None
         self._answering = kept or version_files.kept_version(found, files, self._clock())
@@ -216,14 +221,13 @@ class AliasFollower:
             except (OSError, InputError) as error:
                 self._log(f"{self._label}: the version can't be kept for a restart: {error}")
 
-    def _fail(self, version: str, error: Exception) -> None:
-        tries = self._failure.tries if self._failure and self._failure.version == version else 0
-        wait = min(_FIRST_WAIT_S * 2**tries, _LONGEST_WAIT_S)
-        self._failure = _Failure(version, in_public(error), tries + 1, self._clock() + wait)
+    def _fail(self, version: str, error: BaseException) -> None:
+        now = self._clock()
+        self._failure = failed(self._failure, version, in_public(error), now)
         self._load_failures += 1
         self._log(
             f"{self._label}: version {version} does not load: {error}{self._goes_on()}; tried "
-            f"again in {wait:.0f} s"
+            f"again in {self._failure.again - now:.0f} s"
         )
 
     def _try_kept(self) -> None:
@@ -233,14 +237,8 @@ class AliasFollower:
             if kept is None or found is None:
                 self._log(f"{self._label}: no version is kept here; waiting for the registry")
                 return
-            since = datetime.datetime.fromtimestamp(kept.since, datetime.UTC)
-            caution = (
-                f"{found} was read from this machine's disk, where it answered first on "
-                f"{since:%Y-%m-%d %H:%M} UTC; the registry was not asked whether it still answers"
-            )
-            found = replace(found, cautions=(*found.cautions, caution))
             self._use(found, kept.files, self._loaded(found, kept.files), kept)
-        except Exception as error:  # noqa: BLE001  as above
+        except BaseException as error:  # noqa: BLE001  as above
             self._log(f"{self._label}: the kept version does not load: {error}")
             self._load_failures += 1
 

@@ -195,14 +195,13 @@ class Loader:
             self._configured = True
 
 
-def labelled(model: ServedModel, found: Champion, alias: str, own: tuple[str, ...]) -> ServedModel:
+def labelled(model: ServedModel, found: Champion, alias: str) -> ServedModel:
     """Return a loaded version with what is on record of it.
 
     Args:
-        model: The version.
+        model: The version, as `Loader.version` returned it.
         found: What is on record.
         alias: The alias that points at it.
-        own: The cautions that its files gave when it was loaded.
     """
     of_alias = (
         f"{found} is at the alias `{alias}`, not `{CHAMPION}`: no gate has compared it with the "
@@ -214,7 +213,7 @@ def labelled(model: ServedModel, found: Champion, alias: str, own: tuple[str, ..
         version=found.version,
         package_digest=found.package_digest,
         commit=found.commit,
-        cautions=(*(() if alias == CHAMPION else of_alias), *found.cautions, *own),
+        cautions=(*(() if alias == CHAMPION else of_alias), *found.cautions, *model.cautions),
     )
 
 

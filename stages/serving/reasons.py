@@ -11,7 +11,7 @@ _FOLDERS = re.compile(r"(?<![\w/:.])(?:file://)?/(?:[^\s/:;,()'\"]+/)+")
 """The folders of an absolute path, not its last part and not those of an address."""
 
 
-def in_public(error: Exception) -> str:
+def in_public(error: BaseException) -> str:
     """Return why something failed.
 
     The message of an InputError, also of a version's own class of that name; of any other error

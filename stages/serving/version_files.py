@@ -1,5 +1,6 @@
 """Bring the files of a version into the folder of kept versions, whole and as on record."""
 
+import datetime
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +51,17 @@ def fetch(
 def last(version: KeptVersion, kept: Kept, key: Path | None) -> Champion | None:
     """Return a kept version, with files that are whole and as they were; None if they are not.
 
+    A caution says that nobody was asked about it.
+
     Raises:
         UntrustedVersionError: It is not signed by a key of `key`.
     """
+    since = datetime.datetime.fromtimestamp(version.since, datetime.UTC)
+    caution = (
+        f"{version.name} version {version.version} was read from this machine's disk, where it "
+        f"answered first on {since:%Y-%m-%d %H:%M} UTC; since this service started, no registry "
+        "has confirmed that it still should"
+    )
     record = Champion(
         version.name,
         version.version,
@@ -60,7 +69,7 @@ def last(version: KeptVersion, kept: Kept, key: Path | None) -> Champion | None:
         version.model_digest,
         version.package_digest,
         version.sealed,
-        version.cautions,
+        (*version.cautions, caution),
         version.commit,
     )
     return _kept(record, version.files, kept, key)

@@ -67,7 +67,7 @@ class FakeLoader(Loader):
     """Loads a version without its code; versions in `broken` fail."""
 
     key: Path | None = None
-    broken: dict[str, Exception] = field(default_factory=dict)
+    broken: dict[str, BaseException] = field(default_factory=dict)
     loaded: list[str] = field(default_factory=list)
     during: Callable[[], None] = lambda: None
     detector: type[FakeDetector] = FakeDetector

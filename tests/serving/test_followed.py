@@ -80,10 +80,11 @@ def test_the_old_version_answers_while_the_new_one_loads(following: Following) -
         (ValueError("secret of /home/me"), "it fails with ValueError"),
         (OSError(28, "No space left on device", "/home/me/x"), "x: the disk is full"),
         (MemoryError(), "it fails with MemoryError"),
+        (SystemExit(1), "it fails with SystemExit"),
     ],
 )
 def test_a_version_that_does_not_load_is_tried_again_ever_later(
-    error: Exception, reason: str, following: Following
+    error: BaseException, reason: str, following: Following
 ) -> None:
     following.follower.turn()
     following.loader.broken["2"] = error
@@ -110,6 +111,60 @@ def test_a_version_that_does_not_load_is_tried_again_ever_later(
     assert following.answering() == "3"
     assert following.follower.status().failed_version is None
     del following.loader.broken["2"]
+    following.alias.at = "2"
+    following.follower.turn()
+    assert following.answering() == "2"
+
+
+def test_a_failure_is_no_news_once_the_alias_has_left_the_version(following: Following) -> None:
+    following.follower.turn()
+    following.loader.broken["2"] = ValueError()
+    following.alias.at = "2"
+    following.follower.turn()
+    following.alias.at = "1"
+    following.follower.turn()
+    assert following.follower.status().failed_version is None
+    assert following.loader.loaded == ["1", "2"]
+
+
+def test_a_version_that_the_alias_left_while_it_was_loaded_never_answers(
+    following: Following,
+) -> None:
+    following.follower.turn()
+
+    def leave() -> None:
+        following.alias.at = "3"
+        following.loader.during = lambda: None
+
+    following.alias.at, following.loader.during = "2", leave
+    assert following.follower.turn() == 0  # and what it points at now is loaded at once
+    assert following.answering() == "1"
+    assert following.follower.turn() > 0
+    assert following.answering() == "3"
+    assert following.follower.status().load_failures == 0
+
+
+def test_a_registry_that_ends_while_a_version_is_loaded_lets_it_answer(
+    following: Following,
+) -> None:
+    def end() -> None:
+        following.alias.down = True
+
+    following.loader.during = end
+    following.follower.turn()
+    assert following.answering() == "1"
+    assert following.follower.status().registry_up is False
+
+
+def test_a_defect_in_a_look_does_not_end_the_looks(following: Following) -> None:
+    following.follower.turn()
+    look = following.alias.version
+    following.alias.version = lambda: str(1 // 0)  # type: ignore[method-assign]
+    following.follower.turn()
+    assert following.answering() == "1"
+    status = following.follower.status()
+    assert (status.registry_up, status.registry_reason) == (False, "looking at the alias fails")
+    following.alias.version = look  # type: ignore[method-assign]
     following.alias.at = "2"
     following.follower.turn()
     assert following.answering() == "2"

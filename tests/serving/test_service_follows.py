@@ -110,7 +110,7 @@ def test_killed_under_load_it_starts_again_without_its_registry(
     service.start()
     version, images, cautions = answer(service)
     assert (version, images) == expected[:2]
-    assert cautions[0].endswith("the registry was not asked whether it still answers")
+    assert cautions[0].endswith("no registry has confirmed that it still should")
     assert cautions[1:] == expected[2]
     status = service.status()
     assert (status["kept"], status["registry_up"]) == (True, False)
