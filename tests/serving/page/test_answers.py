@@ -110,6 +110,9 @@ def test_images_can_be_dropped_anywhere(page: "Page") -> None:
     )
     page.dispatch_event("h1", "dragover", {"dataTransfer": dropped})
     assert page.locator("#drop[data-over]").count() == 1
+    # A browser opens what is dropped in place of the page, unless it is prevented.
+    over = 'new DragEvent("dragover", {bubbles: true, cancelable: true})'
+    assert page.locator("h1").evaluate(f"heading => heading.dispatchEvent({over})") is False
     page.dispatch_event("h1", "drop", {"dataTransfer": dropped})
     answered(page, 1)
     assert text(page, ".card .name") == "dropped.png"

@@ -28,6 +28,9 @@ def test_the_keyboard_is_enough(page: "Page") -> None:
         for _ in range(25):
             page.keyboard.press("Tab")
             if page.evaluate("s => document.activeElement.matches(s)", selector):
+                focused = page.locator(f"{selector}:focus, #files:focus + label").last
+                outline = "one => getComputedStyle(one).outlineStyle"
+                assert focused.evaluate(outline) == "solid", selector
                 return
         raise AssertionError(f"{selector} is not reached")
 
