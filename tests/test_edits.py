@@ -166,6 +166,7 @@ ENTRY_COMMENT = comment("stages/registry/pyfunc_model.py")
 ENTRY_CODE = append("stages/registry/pyfunc_model.py", "\nUNUSED = 1\n")
 CHECK_CODE = append("stages/registry/sealed_package.py", "\nUNUSED = 1\n")
 REFUSED_SHARE = set_params(train__refused_share=0.2)
+DECISION_SHARE = set_params(train__decision_sensitivity=0.8)
 AUGMENT_COMMENT = comment("stages/network/augment.py")
 AUGMENT_CODE = replace("stages/network/augment.py", r"0\.05 \+ ", "0.06 + ")
 LOOP_CODE = replace("stages/network/loop.py", "smoothing / 2", "smoothing / 3")
@@ -211,7 +212,7 @@ TRAINS = Expected(
 ANSWERS_ANEW = Expected(changes=(LOCK, RELEASE), new_version=True)
 """What a version answers with is another code: data/release.json has another model digest."""
 REFUSES_OTHERS = dataclasses.replace(TRAINS, trains=False)
-"""The weights stay, the domain and what it refuses do not."""
+"""The weights stay; what is frozen with them and the figures do not."""
 ADDS_SOURCE = dataclasses.replace(
     TRAINS, runs=ALL, changes=(LOCK, RELEASE, *FIGURES, INPUTS, SOURCE)
 )
@@ -249,6 +250,7 @@ ROWS = [
     Row("a comment in a file of training", AUGMENT_COMMENT, RESUMES_TRAINING),
     # What changes the model.
     Row("the share that is refused", REFUSED_SHARE, REFUSES_OTHERS),
+    Row("the share that the decision finds", DECISION_SHARE, REFUSES_OTHERS),
     Row("augmentation", AUGMENT_CODE, TRAINS),
     Row("training loop", LOOP_CODE, TRAINS),
     Row("model", MODEL_CODE, TRAINS),

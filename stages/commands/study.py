@@ -79,7 +79,7 @@ def thresholds(
     _configure_devices(params)
     from stages.studies import thresholds as study
 
-    print_markdown(study.run())
+    print_markdown(study.run(params.train.decision_sensitivity))
 
 
 def tail(

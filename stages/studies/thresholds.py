@@ -50,10 +50,13 @@ class Outcome:
         return (self.sensitivity + min(self.specificity.values())) / 2
 
 
-def run() -> str:
+def run(sensitivity: float | None) -> str:
     """Return the table of the rules in Markdown.
 
     On phantoms it includes test, which no choice on real images may see.
+
+    Args:
+        sensitivity: `train.decision_sensitivity`; its row is added.
 
     Raises:
         InputError: The shards have no val_matched, which half of the rules need.
@@ -73,7 +76,7 @@ def run() -> str:
         role = shards.role(name)
         pools[name] = operating_point.pool(role.records, logits(role.pixels))
     test = pools.pop("test", None)
-    return format_table(pools, test)
+    return format_table(pools, test, sensitivity)
 
 
 def cross_fit(pools: Mapping[str, Pool], rule: Rule) -> Outcome:
@@ -110,13 +113,16 @@ def apply_to_test(pools: Mapping[str, Pool], rule: Rule, test: Pool) -> Outcome:
     return Outcome(sensitivity, {"test": float(np.mean(_normal(test) < cut))})
 
 
-def format_table(pools: Mapping[str, Pool], test: Pool | None) -> str:
+def format_table(
+    pools: Mapping[str, Pool], test: Pool | None, sensitivity: float | None = None
+) -> str:
     """Judge every rule and format one row for each, as Markdown; on `test` too, where given."""
+    rules = RULES if sensitivity is None else {**RULES, **_stated(sensitivity)}
     header = ["Rule", "Sensitivity", *(f"Specificity, {role}" for role in pools)]
     header += ["Balanced accuracy, least"]
     header += [] if test is None else ["test: sensitivity", "specificity", "balanced accuracy"]
     rows = []
-    for name, rule in RULES.items():
+    for name, rule in rules.items():
         outcome = cross_fit(pools, rule)
         values = [outcome.sensitivity, *outcome.specificity.values(), outcome.least]
         if test is not None:
@@ -124,6 +130,12 @@ def format_table(pools: Mapping[str, Pool], test: Pool | None) -> str:
             values += [there.sensitivity, *there.specificity.values(), there.least]
         rows.append([name, *(f"{value:.3f}" for value in values)])
     return markdown_table(header, rows)
+
+
+def _stated(sensitivity: float) -> dict[str, Rule]:
+    """The rule of params, under a name of its own."""
+    name = f"sensitivity {sensitivity:g}, train.decision_sensitivity"
+    return {name: lambda val, _: fixed_sensitivity(val, sensitivity, seed=0)}
 
 
 def _part(pool: Pool, patients: npt.NDArray[np.str_], inside: bool) -> Pool:
@@ -154,7 +166,5 @@ RULES: dict[str, Rule] = {
     "sensitivity 0.97": lambda val, _: fixed_sensitivity(val, 0.97, seed=0),
     "equal error, matched normals": lambda _, matched: equal_error([matched], seed=0),
     "specificity 0.95, matched normals": lambda _, matched: _at_specificity(matched),
-    "equal error, random and matched (shipped)": lambda val, matched: equal_error(
-        [val, matched], seed=0
-    ),
+    "equal error, random and matched": lambda val, matched: equal_error([val, matched], seed=0),
 }

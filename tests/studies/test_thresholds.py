@@ -43,6 +43,9 @@ def test_the_table_has_one_row_per_rule_and_test_where_it_may_be_read() -> None:
     plain = thresholds.format_table(pools, None).splitlines()
     assert len(plain) == 2 + len(thresholds.RULES)
     assert plain[0].endswith("| Specificity, val_matched | Balanced accuracy, least |")
+    stated = thresholds.format_table(pools, None, 0.9).splitlines()
+    assert stated[:-1] == plain
+    assert stated[-1].startswith("| sensitivity 0.9, train.decision_sensitivity | 0.")
     with_test = thresholds.format_table(pools, _pool(4, -1, 60)).splitlines()
     assert with_test[0].endswith("| test: sensitivity | specificity | balanced accuracy |")
     cut = float(with_test[2].split("|")[-3])
