@@ -25,6 +25,8 @@ class Limits:
         header_seconds: Until the header of a request has arrived.
         decode_seconds: For decoding one image.
         queue_images: Admitted and not answered yet, of all requests.
+        queue_pictures: Waiting to be drawn, with the one that is.
+        picture_seconds: Until a picture is drawn.
         connections: Open at a time.
         drain_seconds: For requests that have begun when the service is asked to end.
     """
@@ -37,6 +39,8 @@ class Limits:
     header_seconds: float = 10
     decode_seconds: float = 20
     queue_images: int = 256
+    queue_pictures: int = 8
+    picture_seconds: float = 20
     connections: int = 512
     drain_seconds: float = 20
 

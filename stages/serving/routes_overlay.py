@@ -44,7 +44,8 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 def router(service: Service) -> APIRouter:
     """Return the route. A picture needs a gradient, so pictures have a short queue of their own."""
     routes = APIRouter()
-    turns = Turns()
+    limits = service.options.limits
+    turns = Turns(waiting=limits.queue_pictures, seconds=limits.picture_seconds)
     service.on_close(turns.close)
 
     @routes.post(
@@ -65,7 +66,6 @@ def router(service: Service) -> APIRouter:
         if served.format < 2:
             raise _no_picture("a version of format 1 draws no picture")
         with service.room.shared() as share:
-            limits = service.options.limits
             images = await read_images(request.headers, request.receive, limits, share)
             started = time.monotonic()
             judged = await _look(service, served, images, part)

@@ -25,7 +25,7 @@ class Turns:
     its turn, and whoever asked is answered in time.
     """
 
-    def __init__(self, *, waiting: int = 8, seconds: float = 20) -> None:
+    def __init__(self, *, waiting: int, seconds: float) -> None:
         """Start with an empty queue.
 
         Args:

@@ -130,10 +130,13 @@ class Stuck(BrightIsIll):
 
 def test_pictures_wait_in_a_short_queue_and_hold_up_no_answer() -> None:
     detector = Stuck()
-    with running(served_model(detector)) as service, contextlib.ExitStack() as waiting:
+    with (
+        running(served_model(detector), queue_pictures=2) as service,
+        contextlib.ExitStack() as waiting,
+    ):
         path = "/v1/images/overlay?part=drawn"
         asked: dict[Any, http.client.HTTPConnection] = {}
-        for _ in range(9):
+        for _ in range(3):
             connection = waiting.enter_context(contextlib.closing(service.connect()))
             connection.request("POST", path, body=ILL, headers=RAW)
             asked[connection.sock] = connection
@@ -144,7 +147,17 @@ def test_pictures_wait_in_a_short_queue_and_hold_up_no_answer() -> None:
         assert service.judge(ILL).json["images"][0]["decision"] == "pneumonia"
         assert draw(service, "judged").status == 200
         detector.open.set()
-        assert [one.getresponse().status for one in asked.values()] == [200] * 8
+        assert [one.getresponse().status for one in asked.values()] == [200] * 2
+
+
+def test_a_picture_that_takes_too_long_is_given_up_and_the_service_goes_on() -> None:
+    detector = Stuck()
+    with running(served_model(detector), picture_seconds=0.3) as service:
+        refused = draw(service, "drawn")
+        assert (refused.status, refused.json["error"]["kind"]) == (503, "busy")
+        detector.open.set()
+        replies = (draw(service, "drawn").status for _ in range(50))
+        assert 200 in replies
 
 
 def test_every_response_has_the_headers_that_bind_browsers(service: Running) -> None:
