@@ -1,8 +1,8 @@
 """Look at an alias again and again, and get the files of the version that it points at.
 
 The embedded store is read from its tables, without MLflow and without a write: a store that was
-moved away is not made anew. Every other store is asked through MLflow, whose limits of `connection`
-hold for each request.
+moved away is not made anew. Only for a version whose files are somewhere else MLflow is asked. So
+is every other store; the limits of `connection` hold for each request.
 """
 
 import shutil
@@ -100,16 +100,15 @@ class EmbeddedAlias:
         """Return what is on record of a version, and where its files are."""
         found = quick_champion.stored_version(self.store, self.name, version)
         if found is None:
-            self.version()  # raises if the store is gone
-            raise InputError(
-                f"{self.name} version {version}: its files are not in the embedded store; "
-                "`pneumonia sync` stores them again if git and DVC's cache still have its run"
-            )
+            self.version()  # raises if the store is gone, which MLflow would make anew
+            return self._through_mlflow().record(version)
         tags, records = found.tags, found.moves
         return champion.on_record(self.name, version, found.package, tags, records, self.alias)
 
     def files(self, version: Champion, folder: Path) -> Path:
         """Copy the files of a version; a link is copied as one, for the check to refuse."""
+        if version.package == Path():
+            return self._through_mlflow().files(version, folder)
         # Bytecode belongs to no version; of format 1 none is sealed, so it would be no change.
         ignored = None if version.sealed else shutil.ignore_patterns("__pycache__")
         try:
@@ -117,6 +116,10 @@ class EmbeddedAlias:
         except (shutil.Error, OSError) as error:
             raise InputError(f"{version}: its files can't be copied ({_first(error)})") from None
         return folder / "files"
+
+    def _through_mlflow(self) -> "ServerAlias":
+        """Return what finds files that are not where they are expected."""
+        return ServerAlias(self.store, self.name, self.alias)
 
 
 @dataclass

@@ -4,10 +4,13 @@ import http.server
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,12 +97,30 @@ def test_a_store_that_was_moved_away_is_down_and_not_made_anew(copy: Released) -
     assert source.version() == CHAMPION
 
 
-def test_deleted_files_are_no_dead_registry(copy: Released) -> None:
+def test_deleted_files_are_no_dead_registry(copy: Released, tmp_path: Path) -> None:
     source = embedded(copy)
     shutil.rmtree(source.record(CHAMPION).package)
-    with pytest.raises(InputError, match="files are not in the embedded store") as caught:
-        source.record(CHAMPION)
-    assert not isinstance(caught.value, RegistryDown)
+    record = source.record(CHAMPION)
+    (tmp_path / "new").mkdir()
+    files = source.files(record, tmp_path / "new")  # of which MLflow finds none
+    with pytest.raises(InputError, match=r"package\.json: it is missing; `pneumonia sync` stores"):
+        replace(record, package=files).open(copy.key)
+
+
+def test_files_outside_of_the_store_are_found_by_mlflow(copy: Released, tmp_path: Path) -> None:
+    source = embedded(copy)
+    before = source.record(CHAMPION)
+    before.package.rename(tmp_path / "elsewhere")
+    with closing(sqlite3.connect(copy.root / "mlruns/mlflow.db")) as database, database:
+        database.execute(
+            "UPDATE logged_models SET artifact_location = ? WHERE artifact_location LIKE ?",
+            ((tmp_path / "elsewhere").as_uri(), f"%{before.package.parent.name}%"),
+        )
+    (tmp_path / "new").mkdir()
+    record = source.record(CHAMPION)
+    assert replace(record, package=before.package) == before
+    files = source.files(record, tmp_path / "new")
+    assert open_sealed(files, expected=record.package_digest, key=copy.key).digest
 
 
 def test_a_link_or_a_pipe_is_not_followed(copy: Released, tmp_path: Path) -> None:

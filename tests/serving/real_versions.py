@@ -41,7 +41,7 @@ def build(root: Path, package: Path | None = None) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found = {
-            SMALL: _given(client, package)
+            SMALL: _given(client, store, package)
             if package
             else _trained(store, folder / "small", 32, _working(32)),
             LARGER: _trained(store, folder / "larger", 48, _working(48)),
@@ -94,10 +94,12 @@ def _write_probe(data: Path, pixels: PixelOptions) -> None:
     write_json(data / "report/reference.json", {"format": 1, "roles": roles})
 
 
-def _given(client: Client, package: Path) -> str:
+def _given(client: Client, store: Store, package: Path) -> str:
     """Register a package as it is."""
     facts: dict[str, Any] = json.loads((package / PACKAGE).read_bytes())
-    experiment = client.create_experiment(f"{NAME}-given")
+    name = f"{NAME}-given"
+    location = None if store.artifacts is None else f"{store.artifacts}/{name}"
+    experiment = client.create_experiment(name, location)
     tags = {
         "model_digest": facts["model_digest"],
         moves.PACKAGE_DIGEST: sha256_file(package / PACKAGE),
