@@ -72,13 +72,13 @@ def service_process(
     """Start a service, and end it by SIGTERM.
 
     Args:
-        folder: An empty one.
+        folder: An empty one, or that of an earlier service.
         environment: Further variables.
         before: A command that runs it, such as strace.
         limits: As of `Limits`.
     """
     for name in ("home", "tmp", "work"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
@@ -91,7 +91,7 @@ def service_process(
         **(environment or {}),
     }
     command = (sys.executable, "-m", "tests.serving.service_process")
-    with (folder / "output").open("wb") as output:
+    with (folder / "output").open("ab") as output:
         process = subprocess.Popen(
             [*before, *command, str(port), str(folder), json.dumps(limits or {})],
             cwd=folder / "work",
