@@ -16,12 +16,16 @@ from stages.network import canonical, checkpoints, loop
 from stages.network.model import build
 from stages.network.options import TrainOptions
 from stages.network.predict import predictor
+from stages.settings import preset, section
 from tests.changed import changed
 from tests.network.tiny import OPTIONS, Judge, images
+from tests.workspace import ROOT
 
 COMPACT = changed(OPTIONS, widths=(4,), epochs=2)
 SEED = changed(OPTIONS, network="seed", crop_px=48, epochs=2)
 LITE = changed(OPTIONS, network="EfficientNetLite0", epochs=2)
+DENSE = changed(OPTIONS, network="DenseNet121", epochs=2)
+RESUMED = (COMPACT, SEED, LITE, DENSE)
 
 
 class StoppedError(Exception):
@@ -78,8 +82,11 @@ def train(
 
 @pytest.fixture(
     scope="module",
-    params=[COMPACT, SEED, pytest.param(LITE, marks=pytest.mark.slow)],
-    ids=["compact", "seed", "EfficientNetLite0"],
+    params=[
+        pytest.param(each, marks=[] if each in (COMPACT, SEED) else [pytest.mark.slow])
+        for each in RESUMED
+    ],
+    ids=[each.network for each in RESUMED],
 )
 def options(request: pytest.FixtureRequest) -> TrainOptions:
     chosen: TrainOptions = request.param
@@ -90,6 +97,12 @@ def options(request: pytest.FixtureRequest) -> TrainOptions:
 def whole(options: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """An uninterrupted training."""
     return train(options, tmp_path_factory.mktemp("whole") / "checkpoints")
+
+
+def test_each_network_of_a_preset_is_resumed_here() -> None:
+    tree = section.read(ROOT / "params.yaml")
+    named = {preset.load(name, tree).values["train"]["network"] for name in preset.NAMES}
+    assert named <= {each.network for each in RESUMED}
 
 
 def test_a_training_stopped_anywhere_resumes_to_the_same_bits(

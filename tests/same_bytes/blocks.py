@@ -25,7 +25,14 @@ FAMILIES = (
 )
 """The smallest backbone of each family; the others have more of the same layers."""
 
-BY_CACHE = {f"{network}: gradients" for network in FAMILIES}
+STEPS = 3
+TRAINED = ("EfficientNetLite0", "DenseNet121")
+"""Networks of the presets that are trained for STEPS steps; `compact` is, with `seed`, for more."""
+
+BY_CACHE = {
+    *(f"{network}: gradients" for network in FAMILIES),
+    *(f"{network}: weights after {STEPS} steps" for network in TRAINED),
+}
 """Blocks that may differ within the class: oneDNN cuts some large sums by the sizes of caches."""
 
 
@@ -46,6 +53,10 @@ def digests(report: Callable[[str], None] = lambda _: None) -> dict[str, str]:
         for name, arrays in _backbone(network):
             found[name] = _digest(arrays)
         report(network)
+    for network in TRAINED:
+        name = f"{network}: weights after {STEPS} steps"
+        found[name] = _digest(_trained(network))
+        report(name)
     return found
 
 
@@ -338,3 +349,25 @@ def _backbone(network: str) -> Blocks:
         loss = tf.reduce_sum(logits * logits)
     yield f"{network}: logits", (logits,)
     yield f"{network}: gradients", tuple(tape.gradient(loss, [x, *(v.value for v in variables)]))
+
+
+def _trained(network: str) -> tuple[Any, ...]:
+    """The weights after a few steps at 64 px: depthwise gradients are shared among threads."""
+    import keras
+
+    from stages.engine import devices
+    from stages.network import fine_tune
+    from stages.network.model import build
+    from stages.network.step import make_optimizer, make_step, targets_of
+    from stages.settings import params
+
+    keras.backend.clear_session()
+    options = params.load().train.model_copy(update={"network": network, "weights": None})
+    model = build(options, 64)
+    tuned = fine_tune.prepare(model, options)
+    optimizer = make_optimizer(options, 137, tuned)
+    step = make_step(devices.strategy(), model, optimizer, options, tuned.variables)
+    targets, weights = targets_of(np.arange(options.batch) % 2, options)
+    for number in range(STEPS):
+        step(_images(40 + number, options.batch, 64), targets, weights)
+    return tuple(model.get_weights())

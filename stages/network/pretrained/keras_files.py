@@ -1,6 +1,7 @@
 """The files of published weights that Keras downloads, and keeps in the user's folder for it."""
 
 import os
+import socket
 from pathlib import Path
 
 from stages.engine.errors import InputError
@@ -37,6 +38,10 @@ NAMES: dict[str, str] = {
 """By network: what Keras calls the file without the classifier. A test compares it with Keras."""
 
 
+SILENCE_S = 60.0
+"""How long a download may stay without a byte."""
+
+
 def path_of(network: str) -> Path:
     """Return where Keras keeps the file of a backbone, whether or not it is there yet."""
     user = Path("~").expanduser()
@@ -48,16 +53,44 @@ def download(network: str) -> None:
     """Have Keras download a backbone's file, as it does when it builds the network.
 
     Raises:
-        InputError: It can't be downloaded.
+        InputError: It can't be downloaded, or what came is no file of weights; nothing is left.
     """
     import keras
 
+    path = path_of(network)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_S)  # Keras itself would wait forever
     try:
         make = getattr(keras.applications, network)
         make(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
+        require_complete(network)
     except Exception as error:  # noqa: BLE001 - Keras raises a bare Exception without a network
+        path.unlink(missing_ok=True)  # such as a login page: Keras would read it the next time
         raise InputError(
-            f"train.weights: expected a download of {NAMES[network]} by Keras, received an error "
-            f"({error}); without a network, put the file at {path_of(network)}, or start from an "
-            "EfficientNetLite, whose weights come as a package"
+            f"train.weights: expected a download of {path.name} by Keras, received an error "
+            f"({error}); without a network, fetch that address elsewhere and put the file at "
+            f"{path}, or start from an EfficientNetLite, whose weights come as a package "
+            "(`pneumonia preset pretrained`)"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def require_complete(network: str) -> None:
+    """Raise where the file at `path_of` is no whole HDF5 file.
+
+    Keras writes to that very place while it downloads, so a process that is killed leaves a part.
+
+    Raises:
+        InputError: It is cut short, or another kind of file.
+    """
+    import h5py  # type: ignore[import-untyped]
+
+    path = path_of(network)
+    try:
+        h5py.File(path, "r").close()
+    except OSError as error:
+        raise InputError(
+            f"train.weights: {path}: expected a whole file of weights (HDF5), found another "
+            f"({error}), as an interrupted download leaves; delete it and run this again"
         ) from None

@@ -31,7 +31,7 @@ def prepare(options: TrainOptions, recorded: str | None) -> None:
         recorded: The checksum of the weights in data/inputs.json.
 
     Raises:
-        InputError: The package is not installed, or the file can't be downloaded.
+        InputError: The package is not installed, or the file can't be downloaded or is damaged.
     """
     if options.weights != IMAGENET:
         return
@@ -39,7 +39,9 @@ def prepare(options: TrainOptions, recorded: str | None) -> None:
         package = PACKAGES[options.network]
         if package.sha256 != recorded:
             packages.read(package)
-    elif not keras_files.path_of(options.network).is_file():
+    elif keras_files.path_of(options.network).is_file():
+        keras_files.require_complete(options.network)
+    else:
         try:
             keras_files.download(options.network)
         except InputError:

@@ -1,0 +1,1 @@
+"""Speed of each network beside the same in PyTorch: `python -m tests.bench.speed`."""
