@@ -23,9 +23,7 @@ KINDS = {"train": 32, "predict": 8}
 """Images of one repeat."""
 
 SIZES = {"batch": 32, "crop_px": 128, "image_px": 160}
-COLUMNS = (
-    "| Network | Task | images/s here | in PyTorch | per processor second | in PyTorch | ratio |"
-)
+COLUMNS = ("Network", "Task", "images/s", "PyTorch", "per processor second", "PyTorch", "ratio")
 
 
 class Half:
