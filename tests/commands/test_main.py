@@ -240,7 +240,7 @@ def test_completion_knows_commands_and_options(tmp_path: Path) -> None:
         )
         return finished.stdout.split()
 
-    assert complete("pneumonia pr") == ["predict", "promote"]
+    assert complete("pneumonia pr") == ["predict", "promote", "preset"]
     assert complete("pneumonia study s") == ["seeds", "stress"]
     assert complete("pneumonia predict --mo") == ["--model"]
 
