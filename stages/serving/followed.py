@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from stages.engine.console import print_note
 from stages.engine.errors import InputError
+from stages.engine.printable import printable
 from stages.registry.alias_source import AliasSource, RegistryDown
 from stages.registry.champion import Champion
 from stages.serving import version_files
@@ -57,7 +58,7 @@ class AliasFollower:
             clock: Seconds since 1970.
         """
         self._source, self._kept, self._loader = source, kept, loader
-        self._poll_s, self._warm, self._log, self._clock = poll_s, warm, log, clock
+        self._poll_s, self._warm, self._write, self._clock = poll_s, warm, log, clock
         address = str(source.store.folder or source.store)
         self._place = Place(address, source.name, source.alias)
         self._label = f"{source.name}@{source.alias}"
@@ -241,6 +242,9 @@ class AliasFollower:
         except BaseException as error:  # noqa: BLE001  as above
             self._log(f"{self._label}: the kept version does not load: {error}")
             self._load_failures += 1
+
+    def _log(self, text: str) -> None:
+        self._write(printable(text))  # on one line, also with a file's name of several
 
     def _goes_on(self) -> str:
         return "; nothing answers" if self._current is None else f"; {self._current} goes on"

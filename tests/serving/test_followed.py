@@ -77,7 +77,7 @@ def test_the_old_version_answers_while_the_new_one_loads(following: Following) -
     ("error", "reason"),
     [
         (InputError("/home/me/kept/versions/a: it has format 3"), "a: it has format 3"),
-        (ValueError("secret of /home/me"), "it fails with ValueError"),
+        (ValueError("secret of /home/me\nversion 3 answers"), "it fails with ValueError"),
         (OSError(28, "No space left on device", "/home/me/x"), "x: the disk is full"),
         (MemoryError(), "it fails with MemoryError"),
         (SystemExit(1), "it fails with SystemExit"),
@@ -98,6 +98,7 @@ def test_a_version_that_does_not_load_is_tried_again_ever_later(
     assert "home" not in status.failed_reason
     assert "version 2 does not load" in following.lines[-1]
     assert "pneumonia-phantom version 1 (champion) goes on" in following.lines[-1]
+    assert "\n" not in following.lines[-1]
     waits = []
     for _ in range(8):
         tries, start = len(following.loader.loaded), following.now
