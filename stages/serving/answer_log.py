@@ -15,29 +15,30 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.engine import key_file
-from stages.engine.errors import InputError
 from stages.engine.files import add_filename, sha256_bytes
 from stages.engine.locks import locked
 from stages.serving.answer_chain import (
-    FIRST_PREVIOUS,
     HEAD,
     Head,
     format_head,
     log_files,
     log_name,
-    read_head,
     unfinished_event,
-    whole_line,
 )
-from stages.serving.private_file import read_private, sync_folder
+from stages.serving.answer_folder import (
+    HASH_KEY,
+    image_key,
+    make_private,
+    newest_line,
+    refuse_held,
+)
+from stages.serving.private_file import sync_folder
 from stages.serving.seams import AnswerLine
 
 LARGEST_FILE = 64 << 20
@@ -45,10 +46,7 @@ LARGEST_FILE = 64 << 20
 
 _NOTED_EVERY = 1000
 
-HASH_KEY = "image-hash.key"
-_KEY_BYTES = 32
 _sync = getattr(os, "fdatasync", os.fsync)  # which macOS does not have
-_KEY_REMEDY = "the service makes one at its first start; a copy of the file keeps hashes equal"
 
 
 @dataclass
@@ -58,6 +56,15 @@ class _File:
     handle: int
     number: int
     length: int
+
+
+@dataclass
+class _Request:
+    """The lines of a request, which are all kept or none."""
+
+    events: Sequence[Mapping[str, Any]]
+    done: bool = False
+    error: OSError | None = None
 
 
 class FolderAnswerLog:
@@ -87,12 +94,14 @@ class FolderAnswerLog:
         self._largest = largest_file
         self._lock = threading.Lock()
         self._closed = False
+        self._waiting_lock = threading.Lock()
+        self._waiting: list[_Request] = []
         self._stack = contextlib.ExitStack()
-        _make_private(folder)
-        self._stack.enter_context(locked(folder / "lock", when_held=lambda: _refuse_held(folder)))
+        make_private(folder)
+        self._stack.enter_context(locked(folder / "lock", when_held=lambda: refuse_held(folder)))
         try:
-            self._key = _image_key(folder / HASH_KEY)
-            self._head, unfinished = _newest(folder)
+            self._key = image_key(folder / HASH_KEY)
+            self._head, unfinished = newest_line(folder)
             # Before the first line, so that a log without it is one from which it was removed.
             self._head_handle = os.open(folder / HEAD, os.O_WRONLY | os.O_CREAT, 0o600)
             self._stack.callback(os.close, self._head_handle)
@@ -134,10 +143,14 @@ class FolderAnswerLog:
             }
             for line in lines
         ]
+        request = _Request(events)
+        with self._waiting_lock:
+            self._waiting.append(request)
         with self._lock:
-            if self._closed:  # its descriptor may be another file's by now
-                raise OSError(errno.EBADF, "the answer log is closed")
-            self._write(events)
+            if not request.done:
+                self._write_waiting()
+        if request.error is not None:
+            raise OSError(request.error.errno, request.error.strerror, request.error.filename)
 
     def hash_image(self, image: bytes) -> str:
         """Return a digest by which the holder of the key, and nobody else, knows an image again."""
@@ -151,6 +164,21 @@ class FolderAnswerLog:
                 with self._stack, contextlib.suppress(OSError):
                     self._write([{"event": "stopped"}])
                     self._note(self._head)
+
+    def _write_waiting(self) -> None:
+        """Write what waits, of all requests: they share one wait for the disk."""
+        with self._waiting_lock:
+            requests, self._waiting = self._waiting, []
+        try:
+            if self._closed:  # its descriptor may be another file's by now
+                raise OSError(errno.EBADF, "the answer log is closed")
+            self._write([event for request in requests for event in request.events])
+        except OSError as error:
+            for request in requests:
+                request.error = error
+        finally:
+            for request in requests:
+                request.done = True
 
     def _write(self, events: Sequence[Mapping[str, Any]], *, end: bytes = b"") -> None:
         """Append a line for each event; after a half-written line, whose end they first mark."""
@@ -198,74 +226,8 @@ class FolderAnswerLog:
         self._file = following
 
 
-def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise InputError(
-            f"{folder}: expected a folder of the user who runs the service, in which no other can "
-            f"write, found one of user number {status.st_uid} with the permissions "
-            f"{status.st_mode & 0o7777:04o}; run `chmod 700 {folder}`, or name another"
-        )
-
-
-def _refuse_held(folder: Path) -> None:
-    raise InputError(
-        f"{folder}: expected a folder in which no other service writes its answers, found one in "
-        "use; give each service a folder of its own"
-    )
-
-
-def _image_key(path: Path) -> bytes:
-    if not path.exists():
-        key_file.write_new(path, secrets.token_bytes(_KEY_BYTES), secret=True)
-        sync_folder(path.parent)
-    key = read_private(path, "a key", at_most=_KEY_BYTES, remedy=_KEY_REMEDY)
-    if len(key) != _KEY_BYTES:
-        raise InputError(
-            f"{path}: expected {_KEY_BYTES} bytes, found {len(key)}; restore it from a copy, or "
-            "remove it: the hashes of the same image then differ from earlier ones"
-        )
-    return key
-
-
 def _open(folder: Path, number: int) -> _File:
     path = folder / log_name(number)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     sync_folder(folder)
     return _File(handle, number, os.fstat(handle).st_size)
-
-
-def _newest(folder: Path) -> tuple[Head, bytes]:
-    """Return the newest whole line of a log, and what a killed service left of the next one.
-
-    Raises:
-        InputError: The newest lines are not those that were written.
-    """
-    newest, unfinished = Head(0, FIRST_PREVIOUS), b""
-    numbers = log_files(folder)
-    for number in reversed(numbers):
-        text = (folder / log_name(number)).read_bytes()
-        end, whole = len(text), None
-        while end and whole is None:
-            begin = text.rfind(b"\n", 0, end - 1) + 1
-            whole = whole_line(text[begin:end])
-            end = begin if whole is None else end
-        unfinished = unfinished or text[end:]
-        if whole is not None:
-            newest = whole
-            break
-    noted = read_head(folder)
-    if noted is None and numbers:
-        found = f"none (no {HEAD})"
-    elif noted is not None and newest.number < noted.number:
-        found = f"one of {newest.number} lines"
-    elif noted is not None and newest.number == noted.number and newest.digest != noted.digest:
-        found = "another newest line"
-    else:
-        return newest, unfinished
-    raise InputError(
-        f"{folder}: expected the answer log as it was written, with the newest line that {HEAD} "
-        f"notes, found {found}; keep the folder as it is (`pneumonia answers verify {folder}` "
-        "names the lines), and name a new one"
-    )

@@ -1,6 +1,7 @@
 """Choose the parts of the service."""
 
-from stages.serving.access import Access, make_rules
+from stages.serving.access import Access
+from stages.serving.access_rules import make_rules
 from stages.serving.answer_log import FolderAnswerLog
 from stages.serving.app import make_app
 from stages.serving.batcher import Batcher

@@ -5,7 +5,8 @@ import pytest
 
 from stages.engine.errors import InputError
 from stages.serving import keys
-from stages.serving.access import Access, make_rules
+from stages.serving.access import Access
+from stages.serving.access_rules import make_rules
 from stages.serving.key_ring import KeyRing
 from stages.serving.seams import App
 from tests.serving.asgi import Answer, Headers, ask, echo_who, request

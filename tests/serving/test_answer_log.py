@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from stages.commands.main import main
 from stages.engine.errors import InputError, NotFound
 from stages.engine.files import sha256_bytes
+from stages.serving import answer_log
 from stages.serving.answer_chain import HEAD, Head, log_files, log_name, verify
 from stages.serving.answer_log import FolderAnswerLog
 from stages.serving.seams import AnswerLine
@@ -333,6 +336,46 @@ def test_threads_write_whole_requests(folder: Path, log: FolderAnswerLog) -> Non
         list(pool.map(lambda _: log.write([LINE, LINE]), range(40)))
     assert verify(folder).problems == []
     assert verify(folder).answers == 80
+
+
+def test_requests_that_wait_share_one_wait_for_the_disk(
+    folder: Path, log: FolderAnswerLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+    blocked, go = threading.Event(), threading.Event()
+
+    def slow(handle: int) -> None:
+        waits.append(handle)
+        blocked.set()
+        assert go.wait(30)
+
+    monkeypatch.setattr(answer_log, "_sync", slow)
+    with ThreadPoolExecutor(9) as pool:
+        written = [pool.submit(log.write, [LINE])]
+        assert blocked.wait(30)
+        written += [pool.submit(log.write, [LINE]) for _ in range(8)]
+        while len(log._waiting) < 8:
+            time.sleep(0.01)
+        go.set()
+        assert [each.result() for each in written] == [None] * 9
+    assert len(waits) == 2
+    assert verify(folder).answers == 9
+    assert verify(folder).problems == []
+
+
+def test_requests_that_share_a_failed_wait_are_all_refused(
+    folder: Path, log: FolderAnswerLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(8) as pool:
+        patched.setattr(os, "pwrite", full)
+        written = [pool.submit(log.write, [LINE]) for _ in range(8)]
+        errors = [each.exception() for each in written]
+    assert all(isinstance(each, OSError) and each.errno == errno.ENOSPC for each in errors)
+    log.write([LINE])
+    assert verify(folder).answers == 1
 
 
 def test_a_closed_log_keeps_nothing(folder: Path, log: FolderAnswerLog) -> None:
