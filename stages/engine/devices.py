@@ -60,6 +60,22 @@ def _silent_stderr() -> Iterator[None]:
         os.close(original)
 
 
+def require_precision(precision: str) -> None:
+    """Raise where no device computes in a number format, `train.precision`.
+
+    Raises:
+        InputError: It is mixed_float16, whose convolutions TensorFlow refuses without a GPU.
+    """
+    import tensorflow as tf
+
+    if precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
+        raise InputError(
+            "params.yaml: train.precision: expected float32 on a processor, received "
+            f"{precision!r}, which needs a GPU, and TensorFlow found none; set float32, or install "
+            "TensorFlow for GPUs (`make setup EXTRAS=gpu`)"
+        )
+
+
 def strategy() -> Any:
     """Return the `tf.distribute` strategy: workers in TF_CONFIG, else all GPUs, else one device."""
     import tensorflow as tf

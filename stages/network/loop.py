@@ -85,7 +85,8 @@ def train(
         on_epoch: Called with each new row.
 
     Raises:
-        InputError: There are fewer images than a batch takes, or `monitor` is unknown.
+        InputError: There are fewer images than a batch takes, `monitor` is unknown, or no device
+            computes in `precision`.
         FloatingPointError: The loss is not finite; the message names the step.
     """
     # -- 1. Model, optimizer and step, on whatever devices there are.
@@ -94,6 +95,7 @@ def train(
             f"params.yaml: train.batch: expected at most the {len(images.labels)} training images, "
             f"received {options.batch}"
         )
+    devices.require_precision(options.precision)
     feeder = Feeder(images.pixels, options.crop_px, options.batch, options.seed, options.augment)
     # Layers are numbered from the start again, so the saved bytes are equal. Clearing also resets
     # the policy and any strategy's scope, so it comes before both.

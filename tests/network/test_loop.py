@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from stages.engine.errors import InputError
 from stages.engine.files import sha256_file
@@ -167,6 +168,14 @@ def test_a_loss_that_is_not_finite_names_its_step_and_keeps_the_last_checkpoint(
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"train\.batch: expected at most the 5 .* received 8"):
         train(OPTIONS, tmp_path / "checkpoints", count=5)
+
+
+def test_a_precision_that_only_a_gpu_has_is_refused_without_one(tmp_path: Path) -> None:
+    # Without the check, TensorFlow ends with a traceback about a primitive descriptor.
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match=r"expected float32 on a processor, .*'mixed_float16'"):
+        train(changed(COMPACT, precision="mixed_float16"), tmp_path / "checkpoints")
 
 
 def test_layers_compute_in_the_configured_precision(
