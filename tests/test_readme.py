@@ -25,7 +25,7 @@ SMALLER = {
     "_px=224": "_px=64",
     "$(pneumonia preset scratch)": "$(pneumonia preset scratch) -S preprocess.image_px=64 "
     "-S train.crop_px=48 -S train.epochs=15 -S train.batch=16 -S train.learning_rate=0.01 "
-    "-S train.warmup_epochs=1 -S train.ema=0.5",
+    "-S train.warmup_epochs=1 -S train.ema=0.5 -S train.augment.area=[0.7,1.0]",
 }
 """Replaced parts of a command: placeholders, and sizes that would take minutes."""
 
