@@ -22,6 +22,7 @@ def main() -> None:
 
     from stages.network import canonical, checkpoints, loop, predict
     from stages.network.frozen import freeze
+    from stages.network.views import with_views
 
     images = shards.role("train")
     roles = [shards.role(name) for name in shards.roles if name.startswith("val")]
@@ -38,7 +39,8 @@ def main() -> None:
             on_epoch=send,
         )
         (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of the model before
-        canonical.save(trained.model, paths.MODEL / "model.keras")
+        seeing = with_views(trained.model, options.views, shards.manifest["image_px"])
+        canonical.save(seeing, paths.MODEL / "model.keras")
         # From here on the saved file is judged, here and everywhere.
         model = predict.load_model(paths.MODEL / "model.keras")
         frozen = freeze(model, options, images, roles, monitor)

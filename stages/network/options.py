@@ -167,6 +167,9 @@ class TrainOptions(Options):
     patience: Annotated[int, Field(ge=0)]
     """Stop after this many epochs without a better one; 0 for never."""
 
+    views: Annotated[int, Field(ge=1, le=4)]
+    """Views whose logits the finished model averages (network/views.py): 1, 2 or 4."""
+
     refused_share: Annotated[float, Field(gt=0, le=0.2)]
     """Share of proper validation images that the domain's limit refuses. It changes no weight."""
 
@@ -229,6 +232,12 @@ class TrainOptions(Options):
     def weights_sha256(self) -> str | None:
         """The pin in `weights`; None where there is none."""
         return None if self.weights is None else split_pin(self.weights)[1]
+
+    @model_validator(mode="after")
+    def _check_views(self) -> Self:
+        if self.views == 3:
+            raise FieldError("views", "expected 1, 2 or 4, received 3")
+        return self
 
     @model_validator(mode="after")
     def _check_warmup(self) -> Self:

@@ -140,7 +140,8 @@ def _forward(
         if network is None:
             return model(pixels, training=False)[:, 0], tf.zeros((batch, QUARTERS, 0))
         logits, *maps = network(pixels, training=False)
-        return logits[:, 0], tf.concat([_quarters(tf.cast(m, tf.float32)) for m in maps], axis=-1)
+        wholes = [tf.cast(m[:batch], tf.float32) for m in maps]  # of several views, the first
+        return logits[:, 0], tf.concat([_quarters(m) for m in wholes], axis=-1)
 
     def results(images: GrayImages) -> tuple[Logits, Features]:
         logits, features = (

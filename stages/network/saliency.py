@@ -48,6 +48,8 @@ def mapper(model: Any, height: int, width: int) -> Callable[[GrayImages], Maps]:
             pixels = tf.cast(images[..., None], tf.float32)
             activation, logits = split(pixels, training=False)
         gradient = tape.gradient(logits, activation)
+        # Of a network with several views, the first are the whole images.
+        activation, gradient = activation[: len(images)], gradient[: len(images)]
         weighted = tf.reduce_sum(tf.nn.relu(gradient) * activation, axis=-1).numpy()
         resized = [
             np.maximum(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC), 0)

@@ -18,7 +18,7 @@ JUDGED = ("fetch", "preprocess", "train", "evaluate")
 _WEIGHTS = ["stages.network.loop", "stages.metrics.monitor", "stages.images.shards"]
 """What decides the weights beside stages/train.py itself: all that these modules reach."""
 
-_AFTER_TRAINING = {"refused_share", "decision_sensitivity"}
+_AFTER_TRAINING = {"views", "refused_share", "decision_sensitivity"}
 """Params of the section train that decide what is made of the finished weights."""
 
 

@@ -60,6 +60,7 @@ OPTIONS = TrainOptions(
     ema=0.9,
     monitor="val_auroc",
     patience=0,
+    views=1,
     refused_share=0.01,
     decision_sensitivity=None,
     precision="float32",

@@ -63,6 +63,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "train.weight_decay": [-0.1, 11.0],
     "train.warmup_epochs": [-1, TREE["train"]["epochs"] + 1],
     "train.label_smoothing": [-0.1, 0.6],
+    "train.views": [0, 3, 8],
     "train.refused_share": [0, -0.01, 0.21],
     "train.decision_sensitivity": [0, 0.4, 1, "high"],
     "train.ema": [-0.1, 1.0],
