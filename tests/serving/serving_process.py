@@ -88,6 +88,12 @@ class ServingProcess:
         assert found is not None
         return int(found[1])
 
+    def kill(self) -> None:
+        """End it if it runs."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(60)
+
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
         assert self.process is not None

@@ -48,8 +48,7 @@ def root(made: tuple[Path, dict[str, str]], tmp_path: Path) -> Path:
 def service(root: Path, tmp_path: Path) -> Iterator[ServingProcess]:
     service = service_of(str(root), tmp_path)
     yield service
-    if service.process is not None:
-        service.process.kill()
+    service.kill()
 
 
 def until(condition: Callable[[], object], seconds: float = 120) -> None:
@@ -131,11 +130,11 @@ def test_killed_under_load_it_starts_again_without_its_registry(
 
 def test_it_follows_a_server_that_ends_and_comes_back(tmp_path: Path) -> None:
     server = Server(tmp_path / "server")
+    service = service_of(server.uri, tmp_path)
     server.start()
     try:
         (tmp_path / "elsewhere").mkdir()
         versions = prepared(tmp_path / "elsewhere", MLFLOW_TRACKING_URI=server.uri)
-        service = service_of(server.uri, tmp_path)
         service.start()
         assert answer(service)[0] == versions[SMALL]
         server.signal(signal.SIGSTOP)  # it accepts connections and answers none
@@ -158,8 +157,7 @@ def test_it_follows_a_server_that_ends_and_comes_back(tmp_path: Path) -> None:
         assert service.end() == 0
     finally:
         server.kill()
-        if service.process is not None:
-            service.process.kill()
+        service.kill()
 
 
 def test_what_it_writes_is_in_the_folder_of_kept_versions_and_nobody_elses(
