@@ -2,30 +2,34 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import yaml
+from sklearn.metrics import roc_auc_score
 
 from stages.engine import keys
 from stages.engine.errors import InputError
+from stages.network import loop
 from stages.network.pretrained import packages
 from stages.network.pretrained.origin import PACKAGES
-from stages.settings import preset
+from stages.settings import params, preset, section
 from stages.sources.phantom.generate import images
 from stages.sources.phantom.options import PhantomOptions
-from tests.workspace import Workspace, copy_tree
+from tests.changed import changed
+from tests.workspace import ROOT, Workspace, copy_tree
 
 pytestmark = pytest.mark.slow
 
 SMALLER: dict[str, dict[str, Any]] = {
     "scratch": {"train.epochs": 8},
     "pretrained": {"train.epochs": 2},
-    # No connection and no GPU here: random weights, and numbers that a processor has.
-    "gpu": {"train.epochs": 2, "train.weights": None, "train.precision": "float32"},
 }
-"""What a test changes of a preset, beside SIZES: a few steps each."""
+"""What a test changes of a preset, beside SIZES: a few steps each. Those of `gpu` are below."""
 
 SIZES: dict[str, Any] = {
     "preprocess.image_px": 64,
@@ -69,7 +73,7 @@ def changes(name: str) -> dict[str, Any]:
     return SIZES | SMALLER[name]
 
 
-@pytest.mark.parametrize("name", preset.NAMES)
+@pytest.mark.parametrize("name", SMALLER)
 def test_a_preset_trains_and_is_judged_on_the_official_test(
     name: str, archive: Path, tmp_path: Path
 ) -> None:
@@ -109,3 +113,43 @@ def require_weights() -> None:
         packages.read(PACKAGES["EfficientNetLite0"])
     except InputError as error:
         pytest.skip(f"the extra pretrained is not installed: {error}")
+
+
+def test_the_preset_for_a_gpu_takes_two_steps_and_is_judged(tmp_path: Path) -> None:
+    """On a processor, so in float32; from random weights, which take too long to learn anything."""
+    assert {*SMALLER, "gpu"} == {*preset.NAMES}
+    tree = section.read(ROOT / "params.yaml")
+    for key, value in preset.load("gpu", tree).flat().items():
+        keys.assign(tree, key, value)
+    options = params.check(tree).train
+    smaller = {"weights": None, "precision": "float32", "crop_px": 48, "epochs": 1, "batch": 20}
+    options = changed(options, **smaller, warmup_epochs=0.0, monitor="val_auroc")
+    cohort = PhantomOptions(seed=0, patients_train=20, patients_test=4, confound=1.0)
+    received = [image for image in images(cohort, workers=1)][:40]
+    pixels = np.stack([pixels_of(image.data) for image in received])
+    labels = np.array([int("PNEUMONIA" in image.path) for image in received])
+    judged = []
+
+    def judge(logits: Callable[[Any], Any]) -> dict[str, float]:
+        judged.append(logits(pixels))
+        return {"val_auroc": float(roc_auc_score(labels, judged[-1]))}
+
+    trained = loop.train(
+        options,
+        loop.Images(pixels, labels),
+        judge,
+        image_px=64,
+        folder=tmp_path,
+        on_epoch=lambda _: None,
+    )
+    assert trained.model.name == "densenet121"
+    assert len(trained.history) == 1
+    assert judged[0].shape == (40,)
+    assert np.isfinite(judged[0]).all()
+    assert np.ptp(judged[0]) > 0
+
+
+def pixels_of(data: bytes) -> Any:
+    """Return an image as 64 x 64 grey pixels."""
+    grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA)

@@ -98,7 +98,7 @@ def prepare(network: str, batch: int, crop_px: int, image_px: int) -> Prepared:
         loss = nn.functional.binary_cross_entropy_with_logits(model(crops), targets)
         loss.backward()
         optimizer.step()
-        float(loss)
+        loss.item()
 
     def predict() -> None:
         model.eval()
