@@ -125,7 +125,7 @@ def test_the_preset_for_a_gpu_takes_two_steps_and_is_judged(tmp_path: Path) -> N
     smaller = {"weights": None, "precision": "float32", "crop_px": 48, "epochs": 1, "batch": 20}
     options = changed(options, **smaller, warmup_epochs=0.0, monitor="val_auroc")
     cohort = PhantomOptions(seed=0, patients_train=20, patients_test=4, confound=1.0)
-    received = [image for image in images(cohort, workers=1)][:40]
+    received = list(images(cohort, workers=1))[:40]
     pixels = np.stack([pixels_of(image.data) for image in received])
     labels = np.array([int("PNEUMONIA" in image.path) for image in received])
     judged = []

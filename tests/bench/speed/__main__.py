@@ -6,6 +6,7 @@ Equal work: the same layers and threads, a training step of 32 crops of 128 px (
 AdamW without averaging), and the logits of 8 images of 160 px. The ratio is of the medians of
 processor time, which a busy machine moves less than the clock; yet PyTorch's threads wait for each
 other by turning idle, which counts as work, so that on a busy machine one thread is the fair case.
+Both are held to the instructions that this project allows itself; --free leaves PyTorch all of them.
 """
 
 import argparse
@@ -14,8 +15,10 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Collection
 from typing import Any
 
+from stages.engine import kernels
 from tests.workspace import ROOT
 
 NETWORKS = ("compact", "EfficientNetLite0")
@@ -29,9 +32,14 @@ COLUMNS = ("Network", "Task", "images/s", "PyTorch", "per processor second", "Py
 class Half:
     """One of the two programs, which answers tasks."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, without: Collection[str] = ()) -> None:
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name not in without},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.version: str = self._read()["version"]
 
@@ -88,15 +96,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.speed", description=__doc__)
     parser.add_argument("--torch", required=True, metavar="PYTHON", help="it has PyTorch")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--free", action="store_true", help="let PyTorch use every instruction")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3, help="in each round")
     arguments = parser.parse_args()
     if not has_torch(arguments.torch):
         parser.error(f"--torch: {arguments.torch} can't import torch")
     threads = str(arguments.threads)
+    kept_from = kernels.limits() if arguments.free else ()
     halves = [
         Half(sys.executable, "-m", "tests.bench.speed.keras_half", threads),
-        Half(arguments.torch, "-m", "tests.bench.speed.torch_half", threads),
+        Half(arguments.torch, "-m", "tests.bench.speed.torch_half", threads, without=kept_from),
     ]
     try:
         load = os.getloadavg()[0]
