@@ -1,6 +1,7 @@
 """The study of the tail: which images a model trains on, and what is made of its answers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,22 @@ def test_settings_change_the_section_train_alone(
         tail.with_settings(["train.epochs=3", "preprocess.image_px=96"])
     with pytest.raises(InvalidSettings, match=r"train\.epochs"):
         tail.with_settings(["train.epochs=0"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": 0}, "--seeds: expected a number from 1, received 0"),
+        ({"first": 6}, "--first: expected a number from 1 to 5, received 6"),
+        ({"first": 0}, "--first: expected a number from 1 to 5, received 0"),
+    ],
+)
+def test_numbers_that_there_are_not_are_refused_first(
+    changes: dict[str, int], message: str
+) -> None:
+    asked: dict[str, Any] = {"seeds": 1, "first": None, "folds": 5, "nuisance": "frame"} | changes
+    with pytest.raises(InputError, match=message):
+        tail.run(copies=0, stressed=False, against=None, settings=[], **asked)
 
 
 def _table(seed: int, *, shift: float = 0.0, scale: float = 1.0) -> TailTable:
