@@ -20,9 +20,8 @@ def main() -> None:
     shards = open_shards(paths.SHARDS)
     devices.configure(options.threads)
 
-    from stages.network import canonical, checkpoints, loop, predict
+    from stages.network import canonical, checkpoints, loop, predict, views
     from stages.network.frozen import freeze
-    from stages.network.views import with_views
 
     images = shards.role("train")
     roles = [shards.role(name) for name in shards.roles if name.startswith("val")]
@@ -39,7 +38,7 @@ def main() -> None:
             on_epoch=send,
         )
         (paths.MODEL / checksums.CHECKSUMS).unlink(missing_ok=True)  # of the model before
-        seeing = with_views(trained.model, options.views, shards.manifest["image_px"])
+        seeing = views.with_views(trained.model, options.views, shards.manifest["image_px"])
         canonical.save(seeing, paths.MODEL / "model.keras")
         # From here on the saved file is judged, here and everywhere.
         model = predict.load_model(paths.MODEL / "model.keras")

@@ -36,8 +36,8 @@ def pin(
         str | None,
         typer.Argument(
             metavar="[PATH]",
-            help="A zip, tar, tar.gz or folder of images; or weights, *.h5. Default: what "
-            "params name.",
+            help="A zip, tar, tar.gz or folder of images; or weights, *.h5 or *.keras. Default: "
+            "what params name.",
             show_default=False,
         ),
     ] = None,
@@ -47,8 +47,9 @@ def pin(
 ) -> None:
     """Write the path and checksum of archives, or of initial weights, into params.yaml."""
     from stages.commands import pin_archive
+    from stages.network.options import MODEL_FILE
 
-    if path is not None and path.endswith(".h5"):
+    if path is not None and path.endswith((".h5", MODEL_FILE)):
         print_text(pin_archive.pin_weights(path))
         return
     print_text(pin_archive.pin(path, source))

@@ -11,7 +11,7 @@ from keras import layers
 from stages.engine.errors import InputError
 from stages.engine.root import from_root
 from stages.network import efficientnet_lite
-from stages.network.options import LITE, TrainOptions
+from stages.network.options import IMAGENET, LITE, TrainOptions
 from stages.network.pretrained import origin, packages
 
 # Channel means and variances that each family was trained with, on 0-255 RGB, and on
@@ -54,7 +54,7 @@ def build(options: TrainOptions) -> Any:
     pooled = layers.GlobalAveragePooling2D(name="pool")(maps)
     logit = layers.Dense(1, dtype="float32", name="logit")(pooled)
     model = keras.Model(pixels, logit, name=name.lower())
-    if name in LITE and options.weights is not None:
+    if name in LITE and options.weights == IMAGENET:
         package = origin.PACKAGES[name]
         efficientnet_lite.load(model, packages.read_weights(package), package.file)
     return model
@@ -62,8 +62,8 @@ def build(options: TrainOptions) -> Any:
 
 def _of_keras(options: TrainOptions, colour: Any) -> Any:
     """Return the last maps of a `keras.applications` network."""
-    weights = options.weights
-    if options.weights_file is not None:
+    weights = None if options.starts_from_model else options.weights
+    if weights is not None and options.weights_file is not None:
         file = from_root(options.weights_file)
         if not file.is_file():
             raise InputError(

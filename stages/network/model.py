@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from stages.engine.errors import InputError
-from stages.network import backbones, portable_ops
+from stages.network import backbones, portable_ops, warm_start
 from stages.network.options import TrainOptions
 
 _NOTEBOOK_LEAST_PX = 46
@@ -34,6 +34,13 @@ def build(options: TrainOptions, image_px: int) -> Any:
     """
     portable_ops.install()
     keras.utils.set_random_seed(options.seed)
+    model = _random_or_published(options, image_px)
+    if options.starts_from_model:
+        warm_start.load(model, options)
+    return model
+
+
+def _random_or_published(options: TrainOptions, image_px: int) -> Any:
     if options.network == "compact":
         return _compact(options.widths, options.blocks)
     if options.network == "seed":

