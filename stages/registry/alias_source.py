@@ -172,7 +172,8 @@ class ServerAlias:
         answers = isinstance(error, connection.RefusedLogin)
         reason = "the registry refuses the login" if answers else "the registry does not answer"
         detail = connection.describe_failure(self.store, error)
-        return RegistryDown(reason, detail if answers else f"{self.store}: {detail}")
+        named = detail.startswith(f"{self.store}: ")
+        return RegistryDown(reason, detail if named else f"{self.store}: {detail}")
 
 
 def _first(error: Exception) -> str:

@@ -216,6 +216,13 @@ def test_a_refused_login_is_told_from_a_dead_server(
     assert "secret" not in str(caught.value)
 
 
+def test_a_server_that_is_not_there_is_named_once() -> None:
+    source = alias_source(Store("http://127.0.0.1:9", None), NAME, "champion")
+    with pytest.raises(RegistryDown, match="received no answer") as caught:
+        source.version()
+    assert str(caught.value).count("http://127.0.0.1:9") == 1
+
+
 def test_a_defect_is_not_taken_for_a_dead_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     def defect(_: object) -> None:
         raise ZeroDivisionError
