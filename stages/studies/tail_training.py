@@ -51,10 +51,10 @@ class BlockModel:
     def logits(self, images: GrayImages) -> Logits:
         """Return the logits of images, uint8 (N, H, W), float32 (N,); from a file if it is there.
 
-        The file is named by the images' pixels.
+        The file is named by the images' pixels and by the views, which training does not know.
         """
         name = sha256_bytes(np.ascontiguousarray(images).tobytes())[:32]
-        path = self._folder / f"{name}.logits"
+        path = self._folder / f"{name}-{self._options.views}.logits"
         if path.is_file():
             return np.frombuffer(path.read_bytes(), np.float32)
         if self._network is None:
@@ -65,11 +65,13 @@ class BlockModel:
 
     def _make(self) -> Callable[[GrayImages], Logits]:
         from stages.network import predict
+        from stages.network.views import with_views
 
         path = self._folder / "model.keras"
         if not path.is_file():
             self._train(path)
-        return predict.predictor(predict.load_model(path))
+        side = self._block.train.pixels.shape[1]
+        return predict.predictor(with_views(predict.load_model(path), self._options.views, side))
 
     def _train(self, path: Path) -> None:
         from stages.network import canonical, loop

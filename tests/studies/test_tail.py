@@ -262,5 +262,8 @@ def test_the_command_judges_phantoms_and_trains_nothing_twice(workspace: Workspa
         *command, "--no-stress", "--against", kept, "-S", "train.label_smoothing=0.1"
     )
     assert "| This less the other recipe |" in other.stdout
+    views = workspace.run(*command, "--no-stress", "--against", kept, "-S", "train.views=2")
+    assert "to train on" not in views.stderr  # the same weights, other answers
+    assert "| all blocks | +0.000 (+0.000 to +0.000)" not in views.stdout
     refused = workspace.run(*command, "-S", "preprocess.image_px=32", expect=1)
     assert "expected a key of the section train" in refused.stderr
