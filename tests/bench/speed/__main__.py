@@ -6,7 +6,7 @@ Equal work: the same layers and threads, a training step of 32 crops of 128 px (
 AdamW without averaging), and the logits of 8 images of 160 px. The ratio is of the medians of
 processor time, which a busy machine moves less than the clock; yet PyTorch's threads wait for each
 other by turning idle, which counts as work, so that on a busy machine one thread is the fair case.
-Both are held to the instructions that this project allows itself; --free leaves PyTorch all of them.
+Both are held to the instructions that this project allows itself; --free leaves PyTorch all.
 """
 
 import argparse
