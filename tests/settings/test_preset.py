@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.engine import keys
 from stages.engine.errors import InvalidSettings
 from stages.settings import params, preset, section
 from tests.workspace import ROOT
@@ -34,6 +35,12 @@ def test_all_presets_set_the_same_keys(tree: dict[str, Any]) -> None:
     assert len(changed) > len(first) / 2  # few that no preset changes
 
 
+def test_scratch_is_the_committed_default(tree: dict[str, Any]) -> None:
+    committed = keys.flatten(tree)
+    for key, value in preset.load("scratch", tree).flat().items():
+        assert value == committed[key], f"{key}: change both, or {key} is lost by the preset"
+
+
 def test_the_other_params_are_checked_with_it(tree: dict[str, Any]) -> None:
     broken = {**tree, "train": {**tree["train"], "patience": -1}}
     with pytest.raises(InvalidSettings, match=r"train\.patience: expected an integer from 0"):
@@ -48,7 +55,7 @@ def test_the_other_params_are_checked_with_it(tree: dict[str, Any]) -> None:
         ({"train": {"epochs": 0}}, "train.epochs: expected an integer from 1, received 0"),
         ({"train": {"epochs": 1, "batch": 0}}, "train.batch: expected an integer from 1"),
         ({"train": {"network": "MobileNetV9"}}, "train.network: expected one of"),
-        ({"train": {"network": "seed", "weights": "imagenet"}}, "train.weights: expected null"),
+        ({"train": {"network": "seed", "weights": "imagenet"}}, "train.weights: expected a file"),
         ({"train": {"augment": 3}}, "train.augment: expected a mapping"),
         ({"train": {"augment": {"area": [1.0, 0.5]}}}, "train.augment.area: expected a pair"),
     ],
