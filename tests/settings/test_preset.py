@@ -31,8 +31,6 @@ def test_all_presets_set_the_same_keys(tree: dict[str, Any]) -> None:
     # So that one replaces another, whatever was written into params.yaml before.
     first, *others = (preset.load(name, tree).flat() for name in preset.NAMES)
     assert all(list(other) == list(first) for other in others)
-    changed = [key for key in first if any(other[key] != first[key] for other in others)]
-    assert len(changed) > len(first) / 2  # few that no preset changes
 
 
 def test_scratch_is_the_committed_default(tree: dict[str, Any]) -> None:
