@@ -33,6 +33,13 @@ class Store:
         return None if self.folder is None else (self.folder / "artifacts").as_uri()
 
     @property
+    def address(self) -> str:
+        """What tells it from others, without secrets, and the same while its folder is away."""
+        if self.folder is None:
+            return without_secrets(self.uri)
+        return str(self.folder.parent if self.folder.name == FOLDER else self.folder)
+
+    @property
     def is_server(self) -> bool:
         """Whether the store is reached over HTTP."""
         return self.uri.startswith(("http://", "https://"))

@@ -59,8 +59,7 @@ class AliasFollower:
         """
         self._source, self._kept, self._loader = source, kept, loader
         self._poll_s, self._warm, self._write, self._clock = poll_s, warm, log, clock
-        address = str(source.store.folder or source.store)
-        self._place = Place(address, source.name, source.alias)
+        self._place = Place(source.store.address, source.name, source.alias)
         self._label = f"{source.name}@{source.alias}"
         self._current: ServedModel | None = None
         self._answering: KeptVersion | None = None

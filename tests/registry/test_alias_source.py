@@ -154,6 +154,19 @@ def test_a_folder_is_the_embedded_store_in_it(copy: Released) -> None:
     assert named_store("elsewhere").folder == Path.cwd() / "elsewhere/mlruns"
 
 
+def test_the_address_of_a_store_stays_while_its_folder_is_away(tmp_path: Path) -> None:
+    for name in ("repository", "store"):
+        folder = tmp_path / name
+        database = folder / ("mlruns/mlflow.db" if name == "repository" else "mlflow.db")
+        database.parent.mkdir(parents=True)
+        database.touch()
+        before = named_store(str(folder)).address
+        folder.rename(tmp_path / "away")
+        assert named_store(str(folder)).address == before == str(folder)
+        shutil.rmtree(tmp_path / "away")
+    assert named_store(str(tmp_path / "mlruns")).address == str(tmp_path)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "server")

@@ -101,7 +101,7 @@ def test_the_default_is_the_champion_of_the_repository(
         make(repository(tmp_path))
     monkeypatch.setattr(choosing, "name_at", lambda _, alias, stem: f"{stem}-of-{alias}")
     found = place(make(repository(tmp_path), alias="candidate"))
-    assert found == (str(tmp_path / "mlruns"), "pneumonia-of-candidate", "candidate")
+    assert found == (str(tmp_path), "pneumonia-of-candidate", "candidate")
 
 
 def test_a_registry_that_is_down_tells_how_to_start_without_it(
