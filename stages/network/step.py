@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from stages.network import portable_ops
 from stages.network.fine_tune import Tuned
-from stages.network.options import TrainOptions
+from stages.network.options import BACKBONES, LITE, TrainOptions
 
 
 def make_optimizer(options: TrainOptions, steps: int, tuned: Tuned) -> Any:
@@ -77,13 +77,16 @@ def make_step(
     strategy: Any, model: Any, optimizer: Any, options: TrainOptions, variables: Sequence[Any]
 ) -> Any:
     """Make one optimisation step: (crops, targets, weights) of a batch -> mean loss."""
+    # Not the networks of this project's records, whose last bits stay.
+    published = options.network in (*LITE, *BACKBONES)
 
     def replica(crops: Any, targets: Any, weights: Any) -> Any:
         # Only what leads to the variables is recorded: frozen layers cost no backward pass.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             for variable in variables:
                 tape.watch(variable.value)
-            logits = model(tf.cast(crops[..., None], tf.float32), training=True)[:, 0]
+            with portable_ops.short_gradients(published):
+                logits = model(tf.cast(crops[..., None], tf.float32), training=True)[:, 0]
             losses = portable_ops.cross_entropy(targets, logits)
             # Divided by the global batch: the replicas' gradients then add up to the batch's.
             loss = tf.reduce_sum(losses * weights) / options.batch

@@ -214,3 +214,30 @@ def test_a_keras_that_normalises_in_another_way_is_refused(monkeypatch: pytest.M
     monkeypatch.delattr(keras.src.backend.math, "rsqrt")
     with pytest.raises(RuntimeError, match="expected a backend function rsqrt"):
         portable_ops.install()
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_moments_have_their_gradient_in_fewer_operations(keepdims: bool) -> None:
+    portable_ops.install()
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(2, 3, (4, 5, 6, 3)).astype(np.float32))
+    weights = [tf.constant(rng.normal(size=3).astype(np.float32)) for _ in range(2)]
+
+    def gradient(short: bool) -> Any:
+        @tf.function
+        def of(x: Any) -> Any:
+            with tf.GradientTape() as tape, portable_ops.short_gradients(short):
+                tape.watch(x)
+                moments = keras.ops.moments(x, axes=[0, 1, 2], keepdims=keepdims)
+                loss = sum(tf.reduce_sum(w * m) for w, m in zip(weights, moments, strict=True))
+            return tape.gradient(loss, x)
+
+        whole = [o for o in of.get_concrete_function(x).graph.get_operations() if is_large(o)]
+        return of(x), len(whole)
+
+    def is_large(operation: Any) -> bool:
+        return any(output.shape == x.shape for output in operation.outputs)
+
+    (short, few), (plain, many) = gradient(True), gradient(False)
+    np.testing.assert_allclose(short, plain, rtol=1e-4, atol=1e-6)
+    assert few < many
