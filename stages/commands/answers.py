@@ -9,8 +9,8 @@ import typer
 
 from stages.commands.parameters import AsJson
 from stages.engine.console import print_json, print_note, print_text
-from stages.serving.answer_chain import parse_head
-from stages.serving.answer_chain import verify as verify_log
+from stages.serving.records.answer_chain import parse_head
+from stages.serving.records.answer_chain import verify as verify_log
 
 
 def verify(

@@ -9,8 +9,8 @@ import typer
 from stages.commands.parameters import AsJson
 from stages.commands.tables import print_rows
 from stages.engine.console import print_note, print_text
-from stages.serving import keys
-from stages.serving.keys import KEYS_VARIABLE, SCOPES
+from stages.serving.access import keys
+from stages.serving.access.keys import KEYS_VARIABLE, SCOPES
 
 KeysFile: TypeAlias = Annotated[
     Path,

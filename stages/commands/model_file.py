@@ -9,8 +9,8 @@ from stages.engine.task import complete
 from stages.settings import paths
 
 if TYPE_CHECKING:
-    from stages.serving.choosing import Repository
-    from stages.serving.loading import Loader
+    from stages.serving.following.choosing import Repository
+    from stages.serving.following.loading import Loader
     from stages.serving.predictor import Predictor
     from stages.serving.served import ServedModel
     from stages.settings.params import Params
@@ -46,7 +46,7 @@ def served_repository() -> "Repository | None":
     """
     if not paths.PARAMS.exists():
         return None
-    from stages.serving.choosing import Repository
+    from stages.serving.following.choosing import Repository
     from stages.settings.params import load
 
     params = load()

@@ -4,7 +4,7 @@ They are committed, because an installed package has no tests and draws nothing 
 """
 
 from stages.engine.files import write_bytes
-from stages.serving.samples import FOLDER, samples
+from stages.serving.web.samples import FOLDER, samples
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from stages.engine.console import print_json, print_note
 from stages.engine.printable import printable
 
 if TYPE_CHECKING:
-    from stages.serving.batch import Summary
+    from stages.serving.batches.batch import Summary
     from stages.serving.predictor import Predictor
 
 
@@ -35,7 +35,7 @@ def write_batch(
         as_json: Print the summary as JSON.
     """
     from stages.engine import devices
-    from stages.serving.batch import predict_batch
+    from stages.serving.batches.batch import predict_batch
 
     predictors: list[Predictor] = []
 

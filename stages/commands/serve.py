@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.engine.console import print_note
-from stages.serving.keys import KEYS_VARIABLE
+from stages.serving.access.keys import KEYS_VARIABLE
 
 _MODEL, _NETWORK, _ACCESS, _LIMITS = "Which model", "Where", "Who may ask", "Limits"
 
@@ -196,8 +196,8 @@ def serve(
             "let only a proxy with TLS reach it"
         )
     from stages.commands.model_file import served_repository
-    from stages.serving.log_lines import ServiceLog
-    from stages.serving.quiet import silence_libraries
+    from stages.serving.records.log_lines import ServiceLog
+    from stages.serving.records.quiet import silence_libraries
     from stages.serving.run import run
 
     silence_libraries(ServiceLog(as_json=log_json))

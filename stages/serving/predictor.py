@@ -15,7 +15,7 @@ from stages.engine.parallel import map_in_order, prefer_threads
 from stages.images.options import PixelOptions
 from stages.network.detector import Detector
 from stages.network.preparing import Prepared
-from stages.serving.batch_row import ANSWERED, REFUSED, UNUSABLE
+from stages.serving.batches.row import ANSWERED, REFUSED, UNUSABLE
 
 if TYPE_CHECKING:
     from stages.registry.earlier_detector import EarlierDetector

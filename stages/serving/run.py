@@ -6,10 +6,10 @@ from stages.engine.console import print_note, print_text
 from stages.engine.printable import printable
 from stages.engine.private_process import switch_core_dumps_off
 from stages.engine.progress import spinner
-from stages.serving.choosing import Repository
+from stages.serving.following.choosing import Repository
 from stages.serving.options import ServeOptions
 from stages.serving.seams import Follower
-from stages.serving.server import Server, listen
+from stages.serving.web.server import Server, listen
 from stages.serving.wiring import build
 
 _LOOK_SECONDS = 0.2

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from stages.serving.answers import OUT_OF_DOMAIN, Judged, Refusal, unreadable
-from stages.serving.batcher import Batcher
-from stages.serving.decoding import Decoder, DecodingFailed
-from stages.serving.limits import Room, busy, ending
+from stages.serving.answering.batcher import Batcher
+from stages.serving.answering.decoding import Decoder, DecodingFailed
 from stages.serving.options import ServeOptions
-from stages.serving.problems import Problem
 from stages.serving.seams import AnswerLine, AnswerLog, Follower, Metrics, NoAnswerLog
 from stages.serving.served import ServedModel
+from stages.serving.web.answers import OUT_OF_DOMAIN, Judged, Refusal, unreadable
+from stages.serving.web.limits import Room, busy, ending
+from stages.serving.web.problems import Problem
 
 Result = TypeVar("Result")
 

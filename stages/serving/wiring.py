@@ -1,18 +1,18 @@
 """Choose the parts of the service."""
 
-from stages.serving.access import Access
-from stages.serving.access_rules import make_rules
-from stages.serving.answer_log import FolderAnswerLog
-from stages.serving.app import make_app
-from stages.serving.batcher import Batcher
-from stages.serving.choosing import Repository, make_follower
-from stages.serving.decoding import Decoder
-from stages.serving.key_ring import KeyRing
-from stages.serving.log_lines import ServiceLog
-from stages.serving.metrics import PrometheusMetrics
+from stages.serving.access.access import Access
+from stages.serving.access.access_rules import make_rules
+from stages.serving.access.key_ring import KeyRing
+from stages.serving.answering.batcher import Batcher
+from stages.serving.answering.decoding import Decoder
+from stages.serving.following.choosing import Repository, make_follower
 from stages.serving.options import ServeOptions
+from stages.serving.records.answer_log import FolderAnswerLog
+from stages.serving.records.log_lines import ServiceLog
+from stages.serving.records.metrics import PrometheusMetrics
 from stages.serving.seams import AnswerLog, App, Follower, NoAnswerLog
 from stages.serving.service import Service
+from stages.serving.web.app import make_app
 
 
 def build(

@@ -26,7 +26,7 @@ from typing import Any
 from stages.registry.client import Client
 from stages.registry.connection import open_store
 from stages.registry.store import Store, find_store
-from stages.serving.answers import OUT_OF_DOMAIN
+from stages.serving.web.answers import OUT_OF_DOMAIN
 from tests.registry import tiny
 from tests.serving.real_versions import BROKEN, EARLIER, LARGER, NAME, SMALL, move
 from tests.serving.serving_process import ServingProcess

@@ -101,7 +101,7 @@ def batch(archive: Path, model: Path, pixels: PixelOptions) -> tuple[float, floa
     import numpy as np
 
     from stages.network.detector import Detector
-    from stages.serving.batch import predict_batch
+    from stages.serving.batches.batch import predict_batch
     from stages.serving.predictor import Predictor
 
     detector = Detector.load(

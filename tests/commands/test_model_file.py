@@ -8,7 +8,7 @@ import pytest
 from stages.commands import model_file
 from stages.commands.main import main
 from stages.engine.errors import InvalidSettings
-from stages.serving.loading import SYNTHETIC, Loader
+from stages.serving.following.loading import SYNTHETIC, Loader
 from tests.serving.fake_detector import FakeDetector, fake_model
 from tests.workspace import ROOT
 

@@ -17,7 +17,7 @@ from PIL import Image
 from stages.engine.arrays import GrayImage
 from stages.network import saliency
 from stages.network.detector import Answer
-from stages.serving.samples import FOLDER
+from stages.serving.web.samples import FOLDER
 from tests.serving.fake_detector import FakeDetector
 from tests.serving.running import served_model
 

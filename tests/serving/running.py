@@ -14,8 +14,8 @@ from stages.serving import wiring
 from stages.serving.options import Limits, ServeOptions
 from stages.serving.seams import FixedModel, Follower
 from stages.serving.served import Preparer, ServedModel
-from stages.serving.server import Server, listen
 from stages.serving.service import Service
+from stages.serving.web.server import Server, listen
 from tests.serving.fake_detector import PIXELS, FakeDetector
 
 PREPARER = Preparer("stages", b"", PIXELS.model_dump(), "CHEST")

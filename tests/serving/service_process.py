@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.engine.arrays import GrayImage
-from stages.serving.log_lines import ServiceLog
+from stages.serving.answering.overlay import judged
 from stages.serving.options import Limits, ServeOptions
-from stages.serving.overlay import judged
-from stages.serving.quiet import silence_libraries
+from stages.serving.records.log_lines import ServiceLog
+from stages.serving.records.quiet import silence_libraries
 from stages.serving.run import run
 from stages.serving.seams import FixedModel
 from tests.serving.fake_detector import FakeDetector

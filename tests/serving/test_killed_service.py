@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.serving.answer_chain import log_files, log_name, verify
+from stages.serving.records.answer_chain import log_files, log_name, verify
 from tests.sample_images import encoded, picture
 from tests.serving.service_process import ServiceProcess, service_process
 

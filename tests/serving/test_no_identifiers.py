@@ -13,7 +13,7 @@ import pytest
 
 from stages.engine.arrays import GrayImages
 from stages.network.detector import Answer
-from stages.serving.answers import unreadable
+from stages.serving.web.answers import unreadable
 from tests.serving.fake_detector import FakeDetector
 from tests.serving.identifiers import (
     ALL,

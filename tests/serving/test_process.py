@@ -23,9 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stages.commands.main import main
-from stages.serving import quiet, run
+from stages.serving import run
 from stages.serving.options import MIB, Limits, ServeOptions
-from stages.serving.server import listen
+from stages.serving.records import quiet
+from stages.serving.web.server import listen
 from stages.sources.phantom.probe_images import probe_images
 from tests.serving.running import Reply, Running, running
 from tests.workspace import ROOT

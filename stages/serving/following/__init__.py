@@ -1,0 +1,1 @@
+"""Which version answers: find, check, load and swap it."""

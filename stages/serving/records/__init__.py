@@ -1,0 +1,1 @@
+"""What the service keeps of its answers: answer log, log and metrics."""

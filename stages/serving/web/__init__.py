@@ -1,0 +1,1 @@
+"""The service over HTTP: routes, limits and what every response carries."""
