@@ -21,7 +21,7 @@ from tests.history.test_past import add_to_cache, commit, git
 from tests.registry import conftest, fake, stored_runs
 from tests.workspace import NO_ROLES
 
-store, template, mlflow_imported = conftest.store, conftest.template, conftest.mlflow_imported
+store, template = conftest.store, conftest.template
 _outside_experiments = conftest._outside_experiments
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(conftest.PANDAS)]
 

@@ -136,7 +136,7 @@ with store.incoming() as folder:
 
 def test_a_kill_leaves_no_half_version(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path / "kept")]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=False)
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
     assert done.returncode == 9
     store = Kept(tmp_path / "kept")
     assert store.folder(FIRST) is None

@@ -75,8 +75,8 @@ def test_a_fault_is_classes_and_places_without_messages() -> None:
         log.fault(error)
         text = describe_fault(error)
     assert re.fullmatch(
-        r"RuntimeError at (serving/test_log_lines\.py:\d+( > )?)+; "
-        r"caused by ValueError at serving/test_log_lines\.py:\d+",
+        r"RuntimeError at (records/test_log_lines\.py:\d+( > )?)+; "
+        r"caused by ValueError at records/test_log_lines\.py:\d+",
         text,
     )
     assert text in lines[0]

@@ -12,7 +12,7 @@ from stages.serving.web import samples
 from stages.serving.web.headers import HEADERS, POLICY
 from stages.serving.web.page_files import page_files
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "stages/serving/web/page"
 FILES = sorted(path for path in PAGE.rglob("*") if path.is_file())
 TEXTS = [path for path in FILES if path.suffix != ".jpeg"]
