@@ -111,11 +111,15 @@ def test_files_outside_of_the_store_are_found_by_mlflow(copy: Released, tmp_path
     source = embedded(copy)
     before = source.record(CHAMPION)
     before.package.rename(tmp_path / "elsewhere")
+    place, model = (tmp_path / "elsewhere").as_uri(), f"%{before.package.parent.name}%"
     with closing(sqlite3.connect(copy.root / "mlruns/mlflow.db")) as database, database:
-        database.execute(
-            "UPDATE logged_models SET artifact_location = ? WHERE artifact_location LIKE ?",
-            ((tmp_path / "elsewhere").as_uri(), f"%{before.package.parent.name}%"),
-        )
+        for table, column in (
+            ("logged_models", "artifact_location"),
+            ("model_versions", "storage_location"),
+        ):
+            database.execute(
+                f"UPDATE {table} SET {column} = ? WHERE {column} LIKE ?", (place, model)
+            )
     (tmp_path / "new").mkdir()
     record = source.record(CHAMPION)
     assert replace(record, package=before.package) == before
