@@ -28,7 +28,7 @@ class Limits:
         queue_pictures: Waiting to be drawn, with the one that is.
         picture_seconds: Until a picture is drawn.
         connections: Open at a time.
-        drain_seconds: For requests that have begun when the service is asked to end.
+        drain_seconds: For requests that have started when the service is asked to end.
     """
 
     image_bytes: int = 32 * MIB

@@ -28,7 +28,7 @@ class Service:
         metrics: Counts.
         room: What bodies may take of the memory.
         admitted: Images on their way.
-        draining: Whether the service is about to end: requests that have begun are answered.
+        draining: Whether the service is about to end: requests that have started are answered.
     """
 
     def __init__(

@@ -38,7 +38,7 @@ class Access:
     """Wraps an application so that it answers those who may ask; reads no body and no query.
 
     Args:
-        rules: What is asked of whom.
+        rules: What a request needs.
         keys: The valid keys. None: no key is needed on loopback, and none helps elsewhere.
     """
 

@@ -1,4 +1,4 @@
-"""What is asked of whom: paths that need no key, scopes of keys, hosts and origins."""
+"""What a request needs: paths that need no key, scopes of keys, hosts and origins."""
 
 import ipaddress
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Rules:
-    """What is asked of whom.
+    """What a request needs.
 
     Attributes:
         open_paths: Paths that need no key: health without details, the pages and their files.

@@ -209,7 +209,7 @@ class AliasFollower:
             self._in_use.add(loaded.detector)
             self._loads += 1
         self._loaded_model = loaded
-        # Requests that have begun hold the one before.
+        # Requests that have started hold the one before.
         self._current = model = labelled(loaded, found, self._source.alias)
         self._of_kept = kept is not None
         self._failure = self._failure if self._of_kept else None

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 
 class Sink(Protocol):
-    """What is told of faults."""
+    """What is logged of faults."""
 
     def event(self, event: str, **fields: str | int | float | None) -> None:
         """Note what happened."""

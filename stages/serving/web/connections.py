@@ -31,7 +31,7 @@ def limited(limits: Limits) -> type[H11Protocol]:
 class LimitedProtocol(H11Protocol):
     """Closes a connection on which nothing comes of a header, or that takes no answer.
 
-    uvicorn itself waits without end for a header that has begun, for the rest of a body that was
+    uvicorn itself waits without end for a header that has started, for the rest of a body that was
     refused, and for a client that reads nothing.
     """
 
@@ -71,7 +71,7 @@ class LimitedProtocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  what uvicorn would send
-        """Answer what is no HTTP, if no answer has begun."""
+        """Answer what is no HTTP, if no answer has started."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return

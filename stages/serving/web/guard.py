@@ -47,7 +47,7 @@ def guard(app: App, routes: Collection[str], metrics: Metrics, log: Log) -> App:
                 await app(scope, receive, noting)
         except ClientGoneError:
             code = 499  # as nginx logs it; nobody receives it
-        except asyncio.CancelledError:  # the time for what had begun is over
+        except asyncio.CancelledError:  # the time for what had started is over
             if not code:
                 await send_problem(dict(scope), noting, ending())
             raise

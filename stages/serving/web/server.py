@@ -45,7 +45,7 @@ def listen(options: ServeOptions) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which answers what has begun before it ends."""
+    """uvicorn's server, which answers what has started before it ends."""
 
     def __init__(self, service: Service, app: App, options: ServeOptions) -> None:
         """Prepare the server; nothing listens yet.
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, _: FrameType | None) -> None:
-        """Answer what has begun, at most for a while; a second Ctrl-C ends at once."""
+        """Answer what has started, at most for a while; a second Ctrl-C ends at once."""
         if self._service.draining and sig == signal.SIGINT:
             self.force_exit = self.should_exit = True
             return
