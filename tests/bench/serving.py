@@ -260,8 +260,8 @@ def as_json(image: bytes) -> bytes:
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until MLflow's server answers."""
     while process.poll() is None:
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.suppress(OSError), contextlib.closing(asked) as connection:
             connection.request("GET", "/ping")
             if connection.getresponse().status == 200:
                 return
