@@ -5,7 +5,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from stages.serving.answering.batcher import Batcher
 from stages.serving.answering.decoding import Decoder, DecodingFailed
@@ -15,8 +14,6 @@ from stages.serving.served import ServedModel
 from stages.serving.web.answers import OUT_OF_DOMAIN, Judged, Refusal, unreadable
 from stages.serving.web.limits import Room, busy, ending
 from stages.serving.web.problems import Problem
-
-Result = TypeVar("Result")
 
 
 class Service:
@@ -104,15 +101,6 @@ class Service:
             self.metrics.refusal(judged.refused.kind)
         elif answer is not None and answer.probability is not None:
             self.metrics.answer(answer.decision or "", answer.probability)
-
-    async def on_network(self, function: Callable[[], Result]) -> Result:
-        """Run a function in the network's thread, as one image of the queue.
-
-        Raises:
-            Problem: Too many images wait already.
-        """
-        with self._admit(1):
-            return await asyncio.wrap_future(self._batcher.call(function))
 
     async def log(self, lines: Sequence[AnswerLine]) -> None:
         """Keep a line per answer, before any of them is sent.

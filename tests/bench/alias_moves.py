@@ -50,7 +50,7 @@ class Asked:
 
 @dataclass
 class Load:
-    """Clients that ask until they are told to stop."""
+    """Clients that ask until `stop` is set."""
 
     service: ServingProcess
     clients: int

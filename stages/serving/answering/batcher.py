@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -32,8 +32,6 @@ ENOUGH = 8
 PATIENCE_SECONDS = 0.15
 """How long an image waits for others that are being decoded, however long that takes them."""
 
-Result = TypeVar("Result")
-
 
 @dataclass(frozen=True, eq=False)
 class _Image:
@@ -42,17 +40,6 @@ class _Image:
     since: float
     future: "Future[Answer]" = field(default_factory=Future)
 
-
-@dataclass(frozen=True, eq=False)
-class _Call:
-    function: Callable[[], Any]
-    future: "Future[Any]" = field(default_factory=Future)
-
-    def results(self) -> list[Any]:
-        return [self.function()]
-
-
-_Work: TypeAlias = _Image | _Call
 
 Arrive: TypeAlias = Callable[[ServedModel, GrayImage], "Future[Answer]"]
 """Takes a prepared image, uint8 (H, W), to the network."""
@@ -69,7 +56,7 @@ class Batcher:
         """
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._waiting: deque[_Work] = deque()
+        self._waiting: deque[_Image] = deque()
         self._coming, self._closed = 0, False
         self._thread = threading.Thread(target=self._run, name="network", daemon=True)
         self._thread.start()
@@ -99,14 +86,11 @@ class Batcher:
     ) -> "Future[Answer]":
         """Return the answer to come for a prepared image, uint8 (H, W)."""
         image = _Image(served, pixels, time.monotonic())
-        self._put(image, coming)
+        with self._changed:
+            self._coming += coming
+            self._waiting.append(image)
+            self._changed.notify()
         return image.future
-
-    def call(self, function: Callable[[], Result]) -> "Future[Result]":
-        """Return the result to come of a function that uses the network, as an overlay does."""
-        call = _Call(function)
-        self._put(call)
-        return call.future
 
     def close(self) -> None:
         """End the thread after what waits."""
@@ -114,14 +98,8 @@ class Batcher:
             self._closed = True
             self._changed.notify()
 
-    def _put(self, work: _Work, coming: int = 0) -> None:
-        with self._changed:
-            self._coming += coming
-            self._waiting.append(work)
-            self._changed.notify()
-
-    def _take(self) -> list[_Work]:
-        """Return what is to be done together, once it is worth it; nothing at the end."""
+    def _take(self) -> list[_Image]:
+        """Return the images to answer together, once it is worth it; nothing at the end."""
         with self._changed:
             while not self._waiting:
                 if self._closed:
@@ -133,23 +111,18 @@ class Batcher:
 
     def _patience(self) -> float:
         """Return for how many seconds it is still worth to wait for more."""
-        first = self._waiting[0]
         if self._closed or not self._coming or len(self._waiting) >= ENOUGH:
             return 0
-        return 0 if isinstance(first, _Call) else first.since + PATIENCE_SECONDS - time.monotonic()
+        return self._waiting[0].since + PATIENCE_SECONDS - time.monotonic()
 
     def _run(self) -> None:
-        while work := self._take():
-            wanted = [one for one in work if one.future.set_running_or_notify_cancel()]
+        while taken := self._take():
             groups: dict[tuple[int, tuple[int, ...]], list[_Image]] = {}
-            for one in wanted:
-                if isinstance(one, _Image):
+            for one in taken:
+                if one.future.set_running_or_notify_cancel():
                     groups.setdefault((id(one.served), one.pixels.shape), []).append(one)
             for images in groups.values():
                 self._answer(images)
-            for one in wanted:
-                if isinstance(one, _Call):
-                    _fulfil([one.future], one.results)
 
     def _answer(self, images: list[_Image]) -> None:
         served = images[0].served

@@ -82,7 +82,6 @@ def test_an_image_waits_for_those_that_are_being_decoded_but_not_long() -> None:
         begin = time.monotonic()
         assert all(one.result(60) for one in many)
         assert time.monotonic() < begin + PATIENCE_SECONDS
-        assert batcher.call(lambda: "at once").result(60)
     with contextlib.suppress(RuntimeError), batcher.expecting():
         raise RuntimeError  # what could not be decoded is expected no more
     begin = time.monotonic()
@@ -118,21 +117,17 @@ def test_versions_do_not_mix_in_a_batch() -> None:
 
     batcher = Batcher(NoMetrics())
     versions = [served_model(Own(share)) for share in (0.1, 0.2)]
-    held, open_ = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        held.set()
-        assert open_.wait(60)
-
-    first = batcher.call(hold)
-    assert held.wait(60)
+    blocked = Blocked()
+    first = batcher.answer(served_model(blocked), np.zeros((4, 4), np.uint8))
+    while not blocked.asked:
+        time.sleep(0.01)
     sizes = (4, 8)  # another version may take images of another size
     answers = [
         (place, batcher.answer(versions[place], np.zeros((sizes[place],) * 2, np.uint8)))
         for place in (0, 1, 1, 0, 1)
     ]
-    open_.set()
-    first.result(60)
+    blocked.open.set()
+    assert first.result(60)
     for place, answer in answers:
         assert answer.result(60).probability == versions[place].detector.share  # type: ignore[attr-defined]
     batcher.close()
